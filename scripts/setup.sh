@@ -1,0 +1,29 @@
+# Sourced by demo and test: a virtual environment in .venv with exactly what a lock file says.
+# Usage: setup_venv requirements.lock|requirements-all.lock; afterwards $python is its interpreter.
+
+fail() {
+    echo "$*" >&2
+    exit 1
+}
+
+stamp_of() {
+    echo ".venv/installed-$(cat "$1" pyproject.toml | cksum | cut -d' ' -f1)"
+}
+
+setup_venv() {
+    base=${PYTHON:-python3}
+    command -v "$base" >/dev/null 2>&1 || fail "Python 3.11 or newer is needed; no $base was found."
+    "$base" -c 'import sys; sys.exit(sys.version_info < (3, 11))' ||
+        fail "Python 3.11 or newer is needed; $base is $("$base" -V 2>&1). Set PYTHON to another."
+    python=.venv/bin/python
+    [ -x "$python" ] || "$base" -m venv .venv ||
+        fail "Cannot make .venv with $base -m venv (on Debian: apt-get install python3-venv)."
+    [ -f "$(stamp_of "$1")" ] && return
+    echo "Installing into .venv (only the first time) …" >&2
+    pip="$python -m pip install --quiet --disable-pip-version-check"
+    $pip --require-hashes --requirement "$1"
+    $pip --no-deps --no-build-isolation --editable .
+    touch "$(stamp_of "$1")"
+    # The longer list contains the shorter one.
+    [ "$1" = requirements.lock ] || touch "$(stamp_of requirements.lock)"
+}

@@ -1,0 +1,5 @@
+"""``python -m masklens`` is the same as ``masklens``."""
+
+from masklens.cli import main
+
+main()

@@ -1,0 +1,236 @@
+"""The bundle: a folder with a model and the card that says everything a reader must know of it.
+
+The card is JSON, so that Python, the browser and Android read the same one. ``docs/bundle.md`` is
+its reference. Loading checks the card's form and the sha256 of every file it names.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import importlib.resources
+import json
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from masklens.errors import BundleError
+from masklens.io.atomic import atomic_path, write_json
+from masklens.labels import NOT_A_FACE
+
+CARD_FILE = "card.json"
+CLASSIFIER_FILE = "classifier.onnx"
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class FaceCalibration:
+    """How P(a face is there) follows from the finder's score and the classifier's rejection.
+
+    P = sigmoid(bias + finder * logit(face_score) + classifier * logit(1 - P(not_a_face)));
+    a logistic regression (Platt 1999) fitted on the finder's boxes of the training photographs.
+    """
+
+    bias: float
+    finder: float
+    classifier: float
+
+
+@dataclass(frozen=True)
+class ModelCard:
+    """What a reader of the model must know and nothing may assume.
+
+    Attributes:
+        name, version: of the model.
+        labels: what a face can be called, in order.
+        outputs: columns of the network's probabilities, in order; the labels, and perhaps
+            ``not_a_face``.
+        size: side of the square input in pixels. The input is float32 (N, size, size, 3), RGB.
+        value_range: what pixel values 0 and 255 become, e.g. (-1, 1).
+        margin: of the crop, see :func:`masklens.crop.crop_square`.
+        temperature: divides the log-probabilities before the final softmax (Guo et al. 2017).
+        refines_box: the network has a second output ``box`` (N, 4): the face's tight box as xyxy
+            in the crop's square, 0…1.
+        face_calibration: see there; None takes the finder's score as it is.
+        thresholds: of the score, by purpose: "default", "precise", "sensitive".
+        threshold_notes: what each threshold was chosen for, and on which data.
+        training: command, data with hash, seed, versions.
+        scores: measured figures with their intervals and the data they were measured on.
+        licence: of the weights, with what is known of the pictures behind them.
+        files: sha256 and size in bytes of each file of the bundle.
+    """
+
+    name: str
+    version: str
+    labels: tuple[str, ...]
+    outputs: tuple[str, ...]
+    size: int
+    value_range: tuple[float, float]
+    margin: float
+    thresholds: Mapping[str, float]
+    temperature: float = 1.0
+    refines_box: bool = False
+    face_calibration: FaceCalibration | None = None
+    threshold_notes: Mapping[str, str] = field(default_factory=dict)
+    training: Mapping[str, Any] = field(default_factory=dict)
+    scores: Mapping[str, Any] = field(default_factory=dict)
+    licence: str = "Apache-2.0"
+    files: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    format: int = FORMAT
+
+    def __post_init__(self) -> None:
+        unknown = set(self.outputs) - set(self.labels) - {NOT_A_FACE}
+        if unknown or not set(self.labels) <= set(self.outputs) or not self.labels:
+            raise BundleError(
+                f"The card's outputs must be its labels, perhaps with {NOT_A_FACE}. "
+                f"Received labels {list(self.labels)} and outputs {list(self.outputs)}"
+            )
+        if self.size < 8 or self.temperature <= 0 or self.margin < 0:
+            raise BundleError(
+                "The card needs size >= 8, temperature > 0 and margin >= 0. "
+                f"Received: {self.size}, {self.temperature}, {self.margin}"
+            )
+        if "default" not in self.thresholds:
+            raise BundleError('The card\'s thresholds lack "default".')
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> ModelCard:
+        """Read a card from decoded JSON; unknown keys are an error, so that nothing is lost."""
+        if values.get("format") != FORMAT:
+            raise BundleError(
+                f"The card has format {values.get('format')!r}; this version of masklens reads "
+                f"format {FORMAT}."
+            )
+        known = {f.name for f in dataclasses.fields(cls)}
+        required = {
+            f.name
+            for f in dataclasses.fields(cls)
+            if f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING
+        }
+        if missing := required - set(values):
+            raise BundleError(f"The card lacks {sorted(missing)}.")
+        if extra := set(values) - known:
+            raise BundleError(f"The card has keys that are not known: {sorted(extra)}.")
+        fixed = dict(values)
+        try:
+            fixed["labels"] = tuple(values["labels"])
+            fixed["outputs"] = tuple(values["outputs"])
+            low, high = values["value_range"]
+            fixed["value_range"] = (float(low), float(high))
+            if values.get("face_calibration") is not None:
+                fixed["face_calibration"] = FaceCalibration(**values["face_calibration"])
+            return cls(**fixed)
+        except (TypeError, ValueError) as error:
+            raise BundleError(f"The card cannot be read: {error}") from error
+
+    def to_dict(self) -> dict[str, Any]:
+        """The card as JSON values, in the order of the fields."""
+        return dataclasses.asdict(self)
+
+    def threshold(self, preset: str = "default") -> float:
+        """The score threshold of a preset, or a BundleError that lists the presets."""
+        if preset not in self.thresholds:
+            raise BundleError(
+                f'The card has no threshold "{preset}", only {sorted(self.thresholds)}.'
+            )
+        return float(self.thresholds[preset])
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A bundle on disk whose card was read and whose files were checked."""
+
+    folder: Path
+    card: ModelCard
+
+    @classmethod
+    def load(cls, folder: str | Path | None = None) -> Bundle:
+        """Load a bundle; None is the one that ships with masklens.
+
+        Raises:
+            BundleError: no such folder, no card, a file that is missing or has changed.
+        """
+        folder = default_bundle_folder() if folder is None else Path(folder)
+        card_path = folder / CARD_FILE
+        try:
+            values = json.loads(card_path.read_text(encoding="utf-8"))
+        except OSError as error:
+            raise BundleError(
+                f"{folder} is not a bundle: cannot read {card_path.name} ({error.strerror}). "
+                f"A bundle is a folder with {CARD_FILE} and {CLASSIFIER_FILE}."
+            ) from error
+        except ValueError as error:
+            raise BundleError(f"{card_path} is not JSON: {error}") from error
+        if not isinstance(values, dict):
+            raise BundleError(f"{card_path} must hold a JSON object.")
+        try:
+            card = ModelCard.from_dict(values)
+        except BundleError as error:
+            raise BundleError(f"{card_path}: {error}") from error
+        bundle = cls(folder, card)
+        for name, facts in card.files.items():
+            bundle._check(name, str(facts.get("sha256")))
+        return bundle
+
+    def _check(self, name: str, sha256: str) -> None:
+        path = self.folder / name
+        try:
+            found = file_sha256(path)
+        except OSError as error:
+            raise BundleError(
+                f"The bundle {self.folder} is incomplete: {name} is missing. "
+                "Fetch or train it again."
+            ) from error
+        if found != sha256:
+            raise BundleError(
+                f"{path} is not the file of its card (sha256 {found[:12]}…, expected "
+                f"{sha256[:12]}…): it is damaged or was replaced. Fetch or train the bundle again."
+            )
+
+    def path(self, name: str = CLASSIFIER_FILE) -> Path:
+        """The path of one of the bundle's files.
+
+        Raises:
+            BundleError: the card does not list it.
+        """
+        if name not in self.card.files:
+            raise BundleError(
+                f"The bundle {self.folder} has no {name}, only {sorted(self.card.files)}."
+            )
+        return self.folder / name
+
+
+def default_bundle_folder() -> Path:
+    """Where the bundle lies that ships with masklens."""
+    return Path(str(importlib.resources.files("masklens") / "models" / "default"))
+
+
+def write_bundle(folder: Path, card: ModelCard, files: Mapping[str, Path]) -> Bundle:
+    """Write a bundle: copy the files into the folder, then the card with their hashes.
+
+    The card is written last and by renaming, so that a folder with a card is a whole bundle.
+
+    Args:
+        folder: made if it does not exist.
+        card: its ``files`` are replaced.
+        files: name in the bundle -> path of the file; it may lie in the folder already.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    facts: dict[str, dict[str, Any]] = {}
+    for name, source in files.items():
+        target = folder / name
+        if source.resolve() != target.resolve():
+            with atomic_path(target) as temporary:
+                shutil.copyfile(source, temporary)
+        facts[name] = {"sha256": file_sha256(target), "bytes": target.stat().st_size}
+    card = dataclasses.replace(card, files=facts)
+    write_json(folder / CARD_FILE, card.to_dict())
+    return Bundle(folder, card)
+
+
+def file_sha256(path: Path) -> str:
+    """The sha256 of a file, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

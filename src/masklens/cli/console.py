@@ -1,0 +1,108 @@
+"""What the commands show in the terminal: tables, a progress bar, a summary line."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import click
+from tqdm import tqdm
+
+from masklens.batch import Summary
+from masklens.detections import Detections
+from masklens.errors import MasklensError
+from masklens.io.draw import SHORT_NAMES
+from masklens.io.sources import Frame
+from masklens.labels import LABELS, MASK_WORN_INCORRECTLY, WITH_MASK, WITHOUT_MASK
+
+_STYLES = {WITH_MASK: "green", WITHOUT_MASK: "red", MASK_WORN_INCORRECTLY: "yellow"}
+
+
+def expand_dash(sources: Sequence[str]) -> Iterator[str]:
+    """The sources, with ``-`` replaced by the lines of standard input."""
+    for source in sources:
+        if source == "-":
+            yield from (line.strip() for line in sys.stdin if line.strip())
+        else:
+            yield source
+
+
+class Results:
+    """Shows pictures as they are done: every face of a single one, a row each for many."""
+
+    def __init__(self, total: int) -> None:
+        self._single = total == 1
+        self._bar = tqdm(
+            total=total,
+            unit="picture",
+            disable=self._single or not sys.stderr.isatty(),
+            leave=False,
+        )
+        if not self._single:
+            click.echo(f"{'mask':>5} {'badly':>5} {'none':>5}  picture")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._bar.close()
+
+    def show(self, frame: Frame, detections: Detections) -> None:
+        """One picture is done."""
+        self._bar.update()
+        if self._single:
+            self._faces(frame, detections)
+            return
+        counts = detections.counts()
+        order = (WITH_MASK, MASK_WORN_INCORRECTLY, WITHOUT_MASK)
+        cells = "".join(f"{counts.get(label, 0) or '·':>5} " for label in order)
+        self._line(f"{cells} {frame.name}")
+
+    def fail(self, path: Path, error: MasklensError) -> None:
+        """One picture could not be read."""
+        self._bar.update()
+        self._line(click.style(f"Error: {error}", fg="red"), error=True)
+
+    def _faces(self, frame: Frame, detections: Detections) -> None:
+        height, width = frame.image.shape[:2]
+        click.echo(f"{frame.name}  {width}×{height}")
+        for face in detections:
+            x1, y1, x2, y2 = face.box
+            label = click.style(f"{face.label:<22}", fg=_STYLES.get(face.label))
+            click.echo(
+                f"  {label} {face.score:>4.0%}   x {x1:.0f}  y {y1:.0f}  "
+                f"w {x2 - x1:.0f}  h {y2 - y1:.0f}"
+            )
+
+    def _line(self, text: str, error: bool = False) -> None:
+        with tqdm.external_write_mode():
+            click.echo(text, err=error)
+
+    def summarise(self, summary: Summary, written: Iterable[Path | None]) -> None:
+        """The last lines: what was counted, and where the results lie."""
+        line = f"{_many(summary.pictures, 'picture')}, {_many(summary.faces.total(), 'face')}"
+        if summary.share_compliant is not None:
+            counts = ", ".join(
+                f"{summary.faces[label]} {SHORT_NAMES[label]}"
+                for label in LABELS
+                if summary.faces[label]
+            )
+            line += f": {counts} ({summary.share_compliant:.0%} wear a mask as they should)"
+        click.secho(line, bold=True)
+        if summary.failed:
+            click.secho(f"{_many(summary.failed, 'picture')} could not be read", fg="red", err=True)
+        for path in written:
+            if path is not None:
+                click.echo(f"Written: {path}")
+
+
+def _many(number: int, noun: str) -> str:
+    return f"{number} {noun}" + ("" if number == 1 else "s")

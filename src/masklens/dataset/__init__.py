@@ -1,0 +1,1 @@
+"""Pictures with labels: reading, fetching, describing, splitting and making them."""

@@ -1,0 +1,153 @@
+"""One loader for both forms of labelled pictures: folders of classes, and COCO detection files.
+
+Out comes a :class:`Dataset`: pictures with annotations. In a folder of classes (``DIR/<label>/*``)
+a picture has one annotation without a box; in a COCO file it has one per boxed face, perhaps none.
+Nothing is decoded here.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from masklens.bundle import file_sha256
+from masklens.errors import DatasetError
+from masklens.io.sources import PICTURE_SUFFIXES
+from masklens.labels import LABELS, canonical
+
+
+@dataclass(frozen=True, slots=True)
+class Annotation:
+    """One labelled face.
+
+    Attributes:
+        label: canonical, see :func:`masklens.labels.canonical`.
+        box: x1, y1, x2, y2 in pixels; None when the label is the whole picture's.
+    """
+
+    label: str
+    box: tuple[float, float, float, float] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """One file with its faces. ``name`` is its path below the data set's root, with ``/``."""
+
+    path: Path
+    name: str
+    annotations: tuple[Annotation, ...]
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Labelled pictures.
+
+    Attributes:
+        source: the folder or COCO file they came from.
+        boxed: True for COCO files: faces have boxes; False for folders of classes.
+        pictures: in order of their names.
+    """
+
+    source: Path
+    boxed: bool
+    pictures: tuple[Picture, ...]
+
+    def __len__(self) -> int:
+        return len(self.pictures)
+
+    def faces(self) -> Iterator[tuple[Picture, Annotation]]:
+        """Every annotation with its picture."""
+        for picture in self.pictures:
+            for annotation in picture.annotations:
+                yield picture, annotation
+
+    def counts(self) -> dict[str, int]:
+        """Number of faces per label; the known labels first, in their order."""
+        counter = Counter(annotation.label for _, annotation in self.faces())
+        known = [label for label in LABELS if label in counter]
+        return {label: counter[label] for label in known + sorted(set(counter) - set(LABELS))}
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The labels that occur."""
+        return tuple(self.counts())
+
+    def sha256(self) -> str:
+        """A hash over every file's name, content and annotations: the identity of the data."""
+        digest = hashlib.sha256()
+        for picture in self.pictures:
+            digest.update(
+                f"{picture.name}\0{file_sha256(picture.path)}\0{picture.annotations}\n".encode()
+            )
+        return digest.hexdigest()
+
+
+def load_dataset(source: str | Path) -> Dataset:
+    """Read a folder of classes or a COCO detection file.
+
+    Args:
+        source: ``DIR`` with one sub-folder per label, or ``FILE.json`` in the COCO detection
+            format, its pictures beside it or in ``images/``.
+
+    Raises:
+        DatasetError: nothing there, no labelled picture in it, or a malformed file.
+    """
+    source = Path(source)
+    if source.is_dir():
+        return _load_folder(source)
+    if source.is_file():
+        return _load_coco(source)
+    raise DatasetError(
+        f"{source} does not exist. Expected a folder with one sub-folder per label, "
+        "or a COCO detection file (.json)."
+    )
+
+
+def _load_folder(root: Path) -> Dataset:
+    pictures = []
+    for folder in sorted(p for p in root.iterdir() if p.is_dir() and not p.name.startswith(".")):
+        annotation = Annotation(canonical(folder.name))
+        for path in sorted(folder.rglob("*")):
+            if path.suffix.lower() in PICTURE_SUFFIXES and path.is_file():
+                name = path.relative_to(root).as_posix()
+                pictures.append(Picture(path, name, (annotation,)))
+    if not pictures:
+        raise DatasetError(
+            f"{root} has no labelled pictures. Expected sub-folders named after labels, such as "
+            f"{LABELS[0]}/ and {LABELS[1]}/, with pictures in them."
+        )
+    return Dataset(root, boxed=False, pictures=tuple(pictures))
+
+
+def _load_coco(file: Path) -> Dataset:
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+        images: list[Mapping[str, Any]] = content["images"]
+        categories = {c["id"]: canonical(c["name"]) for c in content["categories"]}
+        faces: dict[int, list[Annotation]] = {image["id"]: [] for image in images}
+        for entry in content["annotations"]:
+            x, y, width, height = (float(v) for v in entry["bbox"])
+            annotation = Annotation(categories[entry["category_id"]], (x, y, x + width, y + height))
+            faces[entry["image_id"]].append(annotation)
+        folder = file.parent / "images" if (file.parent / "images").is_dir() else file.parent
+        pictures = [
+            Picture(folder / image["file_name"], image["file_name"], tuple(faces[image["id"]]))
+            for image in images
+        ]
+    except UnicodeDecodeError as error:
+        raise DatasetError(f"{file} is not a text file, so no COCO detection file.") from error
+    except json.JSONDecodeError as error:
+        raise DatasetError(f"{file} is not JSON: {error}.") from error
+    except (KeyError, TypeError, ValueError) as error:
+        raise DatasetError(
+            f"{file} is not a COCO detection file: {type(error).__name__} {error}. Expected "
+            '"images", "annotations" (image_id, category_id, bbox) and "categories".'
+        ) from error
+    if not any(faces.values()):
+        raise DatasetError(f"{file} has no annotation, so there is nothing to work with.")
+    return Dataset(file, boxed=True, pictures=tuple(sorted(pictures, key=lambda p: p.name)))

@@ -1,0 +1,131 @@
+"""The one value that travels through masklens: what was found in one picture.
+
+Finder and classifier make it, votes and filters return changed copies, drawing and writers read it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from masklens.crop import FloatArray
+from masklens.labels import LABELS, WITH_MASK
+
+
+@dataclass(frozen=True, slots=True)
+class Detection:
+    """One face, in plain Python numbers: for loops and writers."""
+
+    box: tuple[float, float, float, float]
+    label: str
+    score: float
+    face_score: float
+    probabilities: dict[str, float]
+    track_id: int | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Detections:
+    """All faces of one picture, best first; every column has one row per face.
+
+    Attributes:
+        boxes: float32 (N, 4), xyxy, pixels of the upright original picture.
+        scores: float32 (N,), 0…1: how likely it is that a face is there and wears what its label
+            says. Ranks the faces and is compared with thresholds.
+        face_scores: float32 (N,), 0…1: the face finder's own score.
+        probabilities: float32 (N, L), rows sum to 1: for each label, given that it is a face.
+        labels: the L labels, in the order of the columns of ``probabilities``.
+        landmarks: float32 (N, 5, 2), x and y in pixels; see :class:`masklens.faces.Faces`.
+        track_ids: int64 (N,), -1 where a face belongs to no track (always in single pictures).
+
+    Raises:
+        ValueError: when a column has another shape.
+    """
+
+    boxes: FloatArray
+    scores: FloatArray
+    face_scores: FloatArray
+    probabilities: FloatArray
+    labels: tuple[str, ...]
+    landmarks: FloatArray
+    track_ids: npt.NDArray[np.int64]
+
+    def __post_init__(self) -> None:
+        n = len(self.boxes)
+        expected = {
+            "boxes": (n, 4),
+            "scores": (n,),
+            "face_scores": (n,),
+            "probabilities": (n, len(self.labels)),
+            "landmarks": (n, 5, 2),
+            "track_ids": (n,),
+        }
+        for name, shape in expected.items():
+            got = np.shape(getattr(self, name))
+            if got != shape:
+                raise ValueError(f"Detections.{name} must have shape {shape}. Received: {got}")
+
+    @classmethod
+    def empty(cls, labels: tuple[str, ...] = LABELS) -> Detections:
+        """No face at all."""
+        return cls(
+            boxes=np.zeros((0, 4), np.float32),
+            scores=np.zeros(0, np.float32),
+            face_scores=np.zeros(0, np.float32),
+            probabilities=np.zeros((0, len(labels)), np.float32),
+            labels=labels,
+            landmarks=np.zeros((0, 5, 2), np.float32),
+            track_ids=np.zeros(0, np.int64),
+        )
+
+    def __len__(self) -> int:
+        return len(self.boxes)
+
+    def __getitem__(self, rows: slice | npt.NDArray[Any]) -> Detections:
+        """The rows that a slice, a boolean mask or an array of indices selects."""
+        columns = {f.name: getattr(self, f.name)[rows] for f in fields(self) if f.name != "labels"}
+        return replace(self, **columns)
+
+    def __iter__(self) -> Iterator[Detection]:
+        for i, index in enumerate(self.label_indices):
+            track = int(self.track_ids[i])
+            x1, y1, x2, y2 = (float(v) for v in self.boxes[i])
+            yield Detection(
+                box=(x1, y1, x2, y2),
+                label=self.labels[index],
+                score=float(self.scores[i]),
+                face_score=float(self.face_scores[i]),
+                probabilities={
+                    name: float(p)
+                    for name, p in zip(self.labels, self.probabilities[i], strict=True)
+                },
+                track_id=None if track < 0 else track,
+            )
+
+    @property
+    def label_indices(self) -> npt.NDArray[np.intp]:
+        """(N,), column of the most probable label of each face."""
+        return np.asarray(self.probabilities.argmax(axis=1), dtype=np.intp)
+
+    @property
+    def label_names(self) -> list[str]:
+        """The most probable label of each face."""
+        return [self.labels[i] for i in self.label_indices]
+
+    def above(self, threshold: float) -> Detections:
+        """The faces whose score is at least ``threshold``."""
+        return self[self.scores >= threshold]
+
+    def counts(self) -> dict[str, int]:
+        """Number of faces per label, every label of the bundle included."""
+        names = self.label_names
+        return {label: names.count(label) for label in self.labels}
+
+    @property
+    def share_compliant(self) -> float | None:
+        """Share of faces that wear a mask as they should, or None without a face."""
+        return self.counts().get(WITH_MASK, 0) / len(self) if len(self) else None

@@ -1,0 +1,158 @@
+"""MaskDetector: find the faces, cut them out, classify them. The class most users ever touch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import numpy as np
+
+from masklens.bundle import Bundle
+from masklens.classifier import Classification, MaskClassifier
+from masklens.crop import FloatArray, Image, crop_faces, crop_square
+from masklens.detections import Detections
+from masklens.errors import InputError
+from masklens.faces import FaceFinder, Faces, load_finder
+from masklens.io.pictures import read_picture
+
+#: Faces are classified in batches of about this size, across pictures.
+BATCH = 16
+
+
+class MaskDetector:
+    """Finds every face of a picture and says whether it wears a mask.
+
+    Args:
+        bundle: folder of a bundle; None takes the one that ships with masklens.
+        finder: "yunet", the path of an ONNX face finder, or any :class:`FaceFinder`.
+        threshold: faces with a lower score are left out (0…1); None takes the card's default.
+        threads: threads of each network; 0 lets ONNX Runtime choose.
+
+    Raises:
+        BundleError: the bundle or the face finder cannot be used.
+    """
+
+    def __init__(
+        self,
+        bundle: str | Path | Bundle | None = None,
+        *,
+        finder: str | Path | FaceFinder = "yunet",
+        threshold: float | None = None,
+        threads: int = 0,
+    ) -> None:
+        self.bundle = bundle if isinstance(bundle, Bundle) else Bundle.load(bundle)
+        self.card = self.bundle.card
+        self.finder = load_finder(finder, threads)
+        self.classifier = MaskClassifier(self.bundle, threads)
+        self.threshold = self.card.threshold() if threshold is None else threshold
+
+    def detect(self, picture: Image | str | Path) -> Detections:
+        """The faces of one picture.
+
+        Args:
+            picture: uint8 (H, W, 3), RGB, upright; or the path of a picture file.
+
+        Raises:
+            InputError: the file is no picture, or the array has another form.
+        """
+        return next(self.detect_many([picture]))
+
+    def detect_many(self, pictures: Iterable[Image | str | Path]) -> Iterator[Detections]:
+        """The faces of many pictures, in order; faces are classified in batches across pictures.
+
+        Reads ahead only as far as one batch needs, so an endless iterable is fine.
+        """
+        waiting: list[tuple[Image, Faces]] = []
+        faces = 0
+        for picture in pictures:
+            image = check_image(
+                picture if isinstance(picture, np.ndarray) else read_picture(picture)
+            )
+            found = self.finder.find(image)
+            waiting.append((image, found))
+            faces += len(found)
+            if faces >= BATCH or len(waiting) >= BATCH:
+                yield from self._label(waiting)
+                waiting, faces = [], 0
+        yield from self._label(waiting)
+
+    def _label(self, batch: list[tuple[Image, Faces]]) -> Iterator[Detections]:
+        """Classify the faces of several pictures at once and give each picture its own back."""
+        if not batch:
+            return
+        card = self.card
+        crops = [crop_faces(image, found.boxes, card.size, card.margin) for image, found in batch]
+        result = self.classifier.predict(np.concatenate(crops))
+        start = 0
+        for image, found in batch:
+            rows = slice(start, start + len(found))
+            start = rows.stop
+            yield self._assemble(image, found, result, rows).above(self.threshold)
+
+    def _assemble(
+        self, image: Image, found: Faces, result: Classification, rows: slice
+    ) -> Detections:
+        probabilities = result.probabilities[rows]
+        is_face = self._face_probability(found.scores, result.face[rows])
+        boxes = found.boxes
+        if result.boxes is not None:
+            boxes = refined_boxes(boxes, result.boxes[rows], self.card.margin, image.shape)
+        scores = is_face * probabilities.max(axis=1, initial=0)
+        order = np.argsort(-scores, kind="stable")
+        return Detections(
+            boxes=boxes,
+            scores=scores.astype(np.float32),
+            face_scores=found.scores,
+            probabilities=probabilities,
+            labels=self.card.labels,
+            landmarks=found.landmarks,
+            track_ids=np.full(len(found), -1, np.int64),
+        )[order]
+
+    def _face_probability(self, finder: FloatArray, classifier: FloatArray) -> FloatArray:
+        calibration = self.card.face_calibration
+        if calibration is None:
+            return finder * classifier
+        logit = (
+            calibration.bias
+            + calibration.finder * _logit(finder)
+            + calibration.classifier * _logit(classifier)
+        )
+        return np.asarray(1 / (1 + np.exp(-logit)), dtype=np.float32)
+
+
+def refined_boxes(
+    boxes: FloatArray, refined: FloatArray, margin: float, shape: tuple[int, ...]
+) -> FloatArray:
+    """Boxes that the classifier gave in its crops, back in the picture and clipped to it.
+
+    Args:
+        boxes: (N, 4), xyxy pixels: the boxes that were cut.
+        refined: (N, 4), xyxy in the crop's square, 0…1.
+        margin: of the crop.
+        shape: (H, W, …) of the picture.
+    """
+    height, width = shape[:2]
+    out = np.empty_like(boxes)
+    for i, box in enumerate(boxes):
+        left, top, side = crop_square(box, margin)
+        out[i] = np.array([left, top, left, top], np.float32) + refined[i] * side
+    out = np.clip(out, 0, np.array([width, height, width, height], np.float32))
+    thin = np.any(out[:, 2:] - out[:, :2] < 1, axis=1)
+    out[thin] = boxes[thin]
+    return out
+
+
+def check_image(image: Image) -> Image:
+    """The array itself, if it is a picture: uint8 (H, W, 3) with at least one pixel."""
+    if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or image.size == 0:
+        raise InputError(
+            "A picture must be a uint8 array (height, width, 3), RGB. "
+            f"Received: {image.dtype} {image.shape}"
+        )
+    return image
+
+
+def _logit(probability: FloatArray) -> FloatArray:
+    p = np.clip(probability, 1e-6, 1 - 1e-6)
+    return np.asarray(np.log(p / (1 - p)), dtype=np.float32)

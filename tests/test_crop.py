@@ -1,0 +1,61 @@
+import numpy as np
+import pytest
+
+from masklens.crop import crop_face, crop_faces, crop_square
+
+
+@pytest.mark.parametrize(
+    ("box", "margin", "expected"),
+    [
+        ((10, 20, 30, 60), 0.0, (0, 20, 40)),  # the longer side is the square's
+        ((10, 20, 30, 60), 0.25, (-10, 10, 60)),  # 25 % on each side
+        ((0, 0, 1, 1), 0.0, (0, 0, 1)),
+        ((5, 5, 5, 5), 0.2, (5, 5, 1)),  # an empty box still gives a pixel
+    ],
+)
+def test_square(box, margin, expected):
+    assert crop_square(box, margin) == expected
+
+
+def test_a_box_inside_is_cut_pixel_by_pixel():
+    image = np.arange(20 * 30 * 3, dtype=np.uint8).reshape(20, 30, 3)
+    crop = crop_face(image, (4, 6, 12, 14), size=8, margin=0)
+    np.testing.assert_array_equal(crop, image[6:14, 4:12])
+
+
+@pytest.mark.parametrize(
+    "box",
+    [(-8, -8, 4, 4), (26, 16, 40, 30), (-50, 2, 90, 10), (-30, -30, -10, -10), (60, 60, 70, 70)],
+)
+def test_outside_the_picture_the_border_is_repeated(box):
+    image = np.full((20, 30, 3), 7, np.uint8)
+    crop = crop_face(image, box, size=16, margin=0.2)
+    assert crop.shape == (16, 16, 3)
+    assert (crop == 7).all()
+
+
+def test_the_border_repeats_its_own_side():
+    image = np.zeros((10, 10, 3), np.uint8)
+    image[:, 0] = 200
+    crop = crop_face(image, (-10, 0, 10, 10), size=20, margin=0)
+    # The square is 20 wide and centred on the box, so its left half lies outside.
+    assert (crop[:, :10] == 200).all()
+    assert (crop[:, 12:] == 0).all()
+
+
+def test_shrinking_averages():
+    image = np.zeros((64, 64, 3), np.uint8)
+    image[:, ::2] = 255
+    crop = crop_face(image, (0, 0, 64, 64), size=16, margin=0)
+    assert np.abs(crop.astype(int) - 127).max() <= 1
+
+
+def test_many_boxes_keep_their_order():
+    image = np.zeros((10, 20, 3), np.uint8)
+    image[:, 10:] = 255
+    boxes = np.array([[12, 2, 18, 8], [1, 1, 7, 7]], np.float32)
+    crops = crop_faces(image, boxes, size=8, margin=0)
+    assert crops.shape == (2, 8, 8, 3)
+    assert crops[0].min() == 255
+    assert crops[1].max() == 0
+    assert crop_faces(image, boxes[:0], 8, 0).shape == (0, 8, 8, 3)

@@ -1,0 +1,122 @@
+import numpy as np
+import pytest
+
+from masklens.bundle import FaceCalibration, write_bundle
+from masklens.classifier import MaskClassifier, with_temperature
+from masklens.detector import BATCH, MaskDetector, refined_boxes
+from masklens.errors import InputError
+from tests.conftest import make_toy_model, toy_card
+
+
+@pytest.fixture
+def detector(toy_bundle):
+    return MaskDetector(toy_bundle.folder, threads=1)
+
+
+def tinted(image, channel):
+    out = image // 4
+    out[..., channel] = image[..., channel]
+    return out
+
+
+def test_one_face_from_array_and_from_file(detector, portrait, portrait_file):
+    from_array = detector.detect(portrait)
+    from_file = detector.detect(portrait_file)
+    assert len(from_array) == len(from_file) == 1
+    np.testing.assert_allclose(from_array.boxes, from_file.boxes)
+    np.testing.assert_allclose(from_array.probabilities.sum(axis=1), 1, atol=1e-6)
+
+
+def test_many_pictures_give_the_same_as_one_by_one(detector, portrait):
+    """Batching across pictures changes nothing, pictures without a face included."""
+    blank = np.full((90, 120, 3), 99, np.uint8)
+    pictures = [tinted(portrait, i % 3) if i % 4 else blank for i in range(2 * BATCH + 3)]
+    together = list(detector.detect_many(pictures))
+    assert len(together) == len(pictures)
+    for picture, detections in zip(pictures, together, strict=True):
+        alone = detector.detect(picture)
+        assert detections.label_names == alone.label_names
+        np.testing.assert_allclose(detections.boxes, alone.boxes, atol=1e-3)
+        np.testing.assert_allclose(detections.probabilities, alone.probabilities, atol=1e-5)
+
+
+def test_the_classifier_sees_red_green_blue_in_order(toy_bundle):
+    crops = np.zeros((3, 32, 32, 3), np.uint8)
+    for i in range(3):
+        crops[i, :, :, i] = 255
+    result = MaskClassifier(toy_bundle).predict(crops)
+    assert result.probabilities.argmax(axis=1).tolist() == [0, 1, 2]
+    assert (result.face == 1).all()
+    assert result.boxes is None
+
+
+def test_rejection_lowers_the_score_but_not_the_probabilities(toy_bundle, tmp_path, portrait):
+    model = tmp_path / "four.onnx"
+    make_toy_model(model, outputs=4)
+    outputs = (*toy_card().labels, "not_a_face")
+    card = toy_card(outputs=outputs, thresholds={"default": 0.0})
+    bundle = write_bundle(tmp_path / "b", card, {"classifier.onnx": model})
+    plain = MaskDetector(toy_bundle, threshold=0).detect(portrait)
+    rejecting = MaskDetector(bundle).detect(portrait)
+    np.testing.assert_allclose(plain.probabilities, rejecting.probabilities, atol=1e-5)
+    assert rejecting.scores[0] < plain.scores[0]
+
+
+def test_calibration_of_the_face_score(toy_bundle, tmp_path, portrait):
+    card = toy_card(face_calibration=FaceCalibration(bias=-1.0, finder=2.0, classifier=1.0))
+    bundle = write_bundle(tmp_path / "b", card, {"classifier.onnx": toy_bundle.path()})
+    found = MaskDetector(bundle, threshold=0).detect(portrait)
+    logit = np.log(found.face_scores / (1 - found.face_scores))
+    classifier = np.log((1 - 1e-6) / 1e-6)  # this model cannot reject, so it is sure of a face
+    expected = 1 / (1 + np.exp(-(-1 + 2 * logit + classifier))) * found.probabilities.max(axis=1)
+    np.testing.assert_allclose(found.scores, expected, rtol=1e-4)
+
+
+def test_temperature_softens_without_changing_the_order():
+    p = np.array([[0.7, 0.2, 0.1]], np.float32)
+    np.testing.assert_allclose(with_temperature(p, 1), p, atol=1e-6)
+    softer = with_temperature(p, 2)
+    expected = np.sqrt(p) / np.sqrt(p).sum()
+    np.testing.assert_allclose(softer, expected, atol=1e-6)
+
+
+def test_refined_boxes_go_back_to_the_picture():
+    boxes = np.array([[10, 10, 30, 30], [0, 0, 20, 20]], np.float32)
+    refined = np.array([[0.25, 0.25, 0.75, 1.0], [0.0, 0.0, 0.0, 0.0]], np.float32)
+    # The first crop with margin 0.5 is the square from 0 to 40; the second box is degenerate, so
+    # the finder's stays.
+    out = refined_boxes(boxes, refined, 0.5, (100, 100, 3))
+    assert out.tolist() == [[10, 10, 30, 40], [0, 0, 20, 20]]
+
+
+def test_the_threshold_leaves_out(toy_bundle, portrait):
+    score = MaskDetector(toy_bundle, threshold=0).detect(portrait).scores[0]
+    assert len(MaskDetector(toy_bundle, threshold=score + 0.01).detect(portrait)) == 0
+
+
+@pytest.mark.parametrize(
+    "array",
+    [
+        np.zeros((10, 10), np.uint8),
+        np.zeros((10, 10, 4), np.uint8),
+        np.zeros((0, 10, 3), np.uint8),
+        np.zeros((10, 10, 3), np.float32),
+    ],
+)
+def test_arrays_that_are_no_pictures(detector, array):
+    with pytest.raises(InputError, match="Received"):
+        detector.detect(array)
+
+
+def test_endless_input_is_read_only_as_far_as_needed(detector, portrait):
+    taken = 0
+
+    def endless():
+        nonlocal taken
+        while True:
+            taken += 1
+            yield portrait
+
+    stream = detector.detect_many(endless())
+    next(stream)
+    assert taken <= BATCH
