@@ -57,7 +57,7 @@ def draw_detections(image: Image, detections: Detections) -> Image:
     for face in reversed(faces):
         x1, y1, x2, y2 = (round(v) for v in face.box)
         inner = (min(x2, width - 1), min(y2, height - 1))
-        cv2.rectangle(canvas, (x1, y1), inner, colour_of(face.label), line, cv2.LINE_AA)
+        cv2.rectangle(canvas, (x1, y1), inner, colour_of(face.label), line)
     taken: list[Rectangle] = []
     for face in faces:
         _draw_label(canvas, face, line, taken)

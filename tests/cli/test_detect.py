@@ -1,0 +1,162 @@
+"""The detect command from end to end, through the real face finder."""
+
+import json
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from PIL import Image as PillowImage
+
+from masklens.cli import main
+from masklens.errors import OutputError
+from masklens.io import writers
+
+
+@pytest.fixture
+def run(toy_bundle):
+    def call(*arguments, **options):
+        bundle = ["--bundle", str(toy_bundle.folder)]
+        return CliRunner().invoke(main, ["detect", *map(str, arguments), *bundle], **options)
+
+    return call
+
+
+def assert_one_sentence(result):
+    assert result.exception is None or isinstance(result.exception, SystemExit)
+    assert "Traceback" not in result.output
+
+
+def test_one_picture_shows_its_faces(run, portrait_file):
+    result = run(portrait_file)
+    assert result.exit_code == 0
+    assert "512×512" in result.output
+    assert "1 picture, 1 face" in result.output
+
+
+def test_all_outputs(run, portrait_file, tmp_path):
+    out = tmp_path / "out"
+    files = {kind: out / f"r.{kind}" for kind in ("json", "csv", "coco")}
+    result = run(
+        portrait_file, "--out", out, *(a for kind, f in files.items() for a in (f"--{kind}", f))
+    )
+    assert result.exit_code == 0
+    assert all(f.exists() for f in files.values())
+    assert str(out) in result.output
+    annotated = np.asarray(PillowImage.open(out / "astronaut.jpg"), dtype=int)
+    original = np.asarray(PillowImage.open(portrait_file), dtype=int)
+    changed = np.abs(annotated - original).max(axis=2) > 60
+    assert 0.001 < changed.mean() < 0.05
+
+
+def test_some_failures(run, portrait_file, tmp_path):
+    shutil.copy(portrait_file, tmp_path / "good.jpg")
+    (tmp_path / "text.jpg").write_text("no picture")
+    result = run(tmp_path, tmp_path / "absent.jpg", "--json", tmp_path / "r.json")
+    assert result.exit_code == 1
+    assert "text.jpg is not a picture" in result.output
+    assert "absent.jpg does not exist" in result.output
+    assert "2 pictures could not be read" in result.output
+    assert len(json.loads((tmp_path / "r.json").read_text())) == 1
+    assert_one_sentence(result)
+
+
+def test_no_face_is_no_failure(run, tmp_path):
+    PillowImage.new("RGB", (80, 60), "grey").save(tmp_path / "wall.png")
+    result = run(tmp_path / "wall.png", "--json", tmp_path / "r.json")
+    assert result.exit_code == 0
+    assert "0 faces" in result.output
+    assert json.loads((tmp_path / "r.json").read_text())[0]["faces"] == []
+
+
+def test_duplicate_names_in_two_folders(run, portrait_file, tmp_path):
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        shutil.copy(portrait_file, tmp_path / folder / "x.jpg")
+    result = run(tmp_path / "a", tmp_path / "b", "--out", tmp_path / "out")
+    assert result.exit_code == 0
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["x-2.jpg", "x.jpg"]
+
+
+def test_exif_rotation_turns_the_boxes_with_the_picture(run, portrait, tmp_path):
+    picture = PillowImage.fromarray(portrait)
+    exif = picture.getexif()
+    exif[0x0112] = 8
+    picture.rotate(-90, expand=True).save(tmp_path / "turned.jpg", exif=exif, quality=95)
+    picture.save(tmp_path / "upright.jpg", quality=95)
+    result = run(tmp_path / "turned.jpg", tmp_path / "upright.jpg", "--json", tmp_path / "r.json")
+    assert result.exit_code == 0
+    turned, upright = json.loads((tmp_path / "r.json").read_text())
+    assert turned["faces"][0]["box"] == pytest.approx(upright["faces"][0]["box"], abs=3)
+
+
+def test_a_list_on_standard_input(run, portrait_file):
+    result = run("-", input=f"{portrait_file}\n\n{portrait_file.parent / 'absent.jpg'}\n")
+    assert result.exit_code == 1
+    assert "1 picture, 1 face" in result.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message", "code"),
+    [
+        (["{tmp}/empty"], "has no pictures", 1),
+        (["{tmp}/*.jpg"], "No picture matches", 1),
+        ([], "Missing argument", 2),
+        (["x.jpg", "--threshold", "7"], "not in the range", 2),
+        (["x.jpg", "--finder", "haar"], "No face finder", 1),
+        (["x.jpg", "--bundle", "{tmp}/empty"], "is not a bundle", 1),
+        (["x.jpg", "--coco-images", "{tmp}/absent.json", "--coco", "y.json"], "Cannot read", 1),
+    ],
+)
+def test_wrong_use(arguments, message, code, tmp_path, toy_bundle):
+    (tmp_path / "empty").mkdir()
+    arguments = [a.format(tmp=tmp_path) for a in arguments]
+    if "--bundle" not in arguments:
+        arguments += ["--bundle", str(toy_bundle.folder)]
+    result = CliRunner().invoke(main, ["detect", *arguments])
+    assert result.exit_code == code
+    assert message in result.output
+    assert_one_sentence(result)
+
+
+def test_disk_full_stops_with_one_sentence_and_keeps_the_rest(
+    run, portrait_file, tmp_path, monkeypatch
+):
+    save = writers.save_picture
+    calls = []
+
+    def full_after_one(path, image):
+        calls.append(path)
+        if len(calls) > 1:
+            raise OutputError(f"Cannot write {path}: No space left on device.")
+        save(path, image)
+
+    monkeypatch.setattr(writers, "save_picture", full_after_one)
+    for i in range(3):
+        shutil.copy(portrait_file, tmp_path / f"{i}.jpg")
+    result = run(tmp_path, "--out", tmp_path / "out", "--json", tmp_path / "r.json")
+    assert result.exit_code == 1
+    assert "No space left" in result.output
+    assert [p.name for p in (tmp_path / "out").iterdir()] == ["0.jpg"]
+    assert json.loads((tmp_path / "r.json").read_text()), "what was done is kept"
+    assert_one_sentence(result)
+
+
+def test_the_module_runs_without_training_libraries(portrait_file, toy_bundle):
+    code = (
+        "import sys; from masklens.cli import main\n"
+        f"main(['detect', {str(portrait_file)!r}, '--bundle', {str(toy_bundle.folder)!r}],"
+        " standalone_mode=False)"
+    )
+    # sys.exit ends the command; the check runs on the way out.
+    probe = (
+        "import atexit, sys\n"
+        "atexit.register(lambda: print('HEAVY', sorted({'tensorflow', 'keras', 'sklearn', 'scipy',"
+        " 'matplotlib'} & set(sys.modules))))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", probe + code], capture_output=True, text=True, check=True
+    )
+    assert "HEAVY []" in done.stdout

@@ -1,0 +1,161 @@
+"""Every way in which a picture file can be odd gives a correct picture or one clear sentence."""
+
+import numpy as np
+import pytest
+from PIL import Image as PillowImage
+
+from masklens.errors import InputError
+from masklens.io import pictures
+from masklens.io.pictures import read_picture
+
+RED = (200, 30, 40)
+
+
+def save(tmp_path, name, image, **options):
+    path = tmp_path / name
+    image.save(path, **options)
+    return path
+
+
+def plain(size=(40, 30), colour=RED):
+    return PillowImage.new("RGB", size, colour)
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("a.jpg", {"quality": 95}),
+        ("a.png", {}),
+        ("a.webp", {"lossless": True}),
+        ("a.bmp", {}),
+        ("a.tiff", {}),
+        ("a.gif", {}),
+        ("a.avif", {"quality": 95}),
+    ],
+)
+def test_formats(tmp_path, name, options):
+    image = read_picture(save(tmp_path, name, plain(), **options))
+    assert image.shape == (30, 40, 3)
+    assert image.dtype == np.uint8
+    assert np.abs(image.astype(int) - RED).max() <= 6
+
+
+def test_exif_rotation_is_applied(tmp_path):
+    picture = plain((40, 20), (0, 0, 0))
+    picture.paste((255, 255, 255), (0, 0, 10, 20))  # the left edge, as stored
+    exif = picture.getexif()
+    exif[0x0112] = 6  # "rotate 90° clockwise to see it upright": the left edge becomes the top
+    for name in ("a.jpg", "a.png"):
+        image = read_picture(save(tmp_path, name, picture, exif=exif))
+        assert image.shape == (40, 20, 3)
+        assert image[:8].mean() > 240
+        assert image[12:].mean() < 15
+
+
+@pytest.mark.parametrize("mode", ["L", "1", "P", "CMYK", "YCbCr", "LAB"])
+def test_colour_modes(tmp_path, mode):
+    name = "a.jpg" if mode in ("CMYK", "YCbCr") else "a.tiff" if mode == "LAB" else "a.png"
+    image = read_picture(save(tmp_path, name, plain(colour="white").convert(mode)))
+    assert image.shape == (30, 40, 3)
+    assert image.min() > 245
+
+
+def test_cmyk_keeps_its_colour(tmp_path):
+    image = read_picture(save(tmp_path, "a.jpg", plain().convert("CMYK"), quality=95))
+    assert np.abs(image.astype(int) - RED).max() <= 8
+
+
+@pytest.mark.parametrize("suffix", ["png", "tiff"])
+def test_16_bit_is_scaled_not_cut(tmp_path, suffix):
+    ramp = np.linspace(0, 65535, 200).astype(np.uint16)[None].repeat(10, axis=0)
+    image = read_picture(save(tmp_path, f"a.{suffix}", PillowImage.fromarray(ramp)))
+    assert image.shape == (10, 200, 3)
+    np.testing.assert_allclose(image[0, :, 0], np.linspace(0, 255, 200), atol=1)
+
+
+def test_floating_point_tiff(tmp_path):
+    ramp = np.linspace(0, 1, 50, dtype=np.float32)[None].repeat(4, axis=0)
+    image = read_picture(save(tmp_path, "a.tiff", PillowImage.fromarray(ramp)))
+    assert image[0, 0, 0] == 0
+    assert image[0, -1, 2] == 255
+
+
+def test_transparency_is_laid_on_white(tmp_path):
+    picture = PillowImage.new("RGBA", (8, 8), (*RED, 0))
+    picture.paste((*RED, 255), (0, 0, 4, 8))
+    image = read_picture(save(tmp_path, "a.png", picture))
+    assert image[0, 0].tolist() == list(RED)
+    assert image[0, 7].tolist() == [255, 255, 255]
+
+
+def test_of_an_animation_the_first_frame(tmp_path):
+    frames = [plain(colour=c) for c in ("white", "black", "black")]
+    path = save(tmp_path, "a.gif", frames[0], save_all=True, append_images=frames[1:])
+    assert read_picture(path).min() == 255
+
+
+def test_a_hundred_megapixels(tmp_path):
+    path = save(tmp_path, "a.png", PillowImage.new("1", (12_500, 8_000), 1))
+    assert read_picture(path).shape == (8_000, 12_500, 3)
+
+
+def test_too_many_pixels_are_refused_from_the_header(tmp_path, monkeypatch):
+    path = save(tmp_path, "a.png", plain())
+    monkeypatch.setattr(pictures, "MAX_PIXELS", 1000)
+    monkeypatch.setattr(pictures, "_to_rgb", lambda _: pytest.fail("it was decoded"))
+    with pytest.raises(InputError, match="40×30"):
+        read_picture(path)
+
+
+def make_text(path):
+    path.write_text("this is no picture")
+
+
+def make_truncated_jpeg(path):
+    noise = np.random.default_rng(0).integers(0, 255, (200, 200, 3), dtype=np.uint8)
+    PillowImage.fromarray(noise).save(path, "JPEG")
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def make_truncated_png(path):
+    noise = np.random.default_rng(0).integers(0, 255, (200, 200, 3), dtype=np.uint8)
+    PillowImage.fromarray(noise).save(path, "PNG")
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def make_zero_by_zero(path):
+    # A GIF header that says 0×0 and nothing after it.
+    path.write_bytes(b"GIF89a" + bytes(7) + b";")
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (make_text, "not a picture"),
+        (lambda p: p.touch(), "is empty"),
+        (lambda p: p.mkdir(), "is a folder"),
+        (lambda p: None, "does not exist"),
+        (make_truncated_jpeg, "cannot be read"),
+        (make_truncated_png, "cannot be read"),
+        (make_zero_by_zero, "not a picture|cannot be read|no pixels"),
+    ],
+)
+def test_files_that_are_no_pictures(tmp_path, make, message):
+    path = tmp_path / "odd.jpg"
+    make(path)
+    with pytest.raises(InputError, match=message) as caught:
+        read_picture(path)
+    assert "odd.jpg" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_file_that_may_not_be_read(tmp_path, monkeypatch):
+    path = save(tmp_path, "secret.png", plain())
+
+    def refuse(*_args, **_options):
+        raise PermissionError(13, "Permission denied")
+
+    # chmod does not stop root, who runs the tests in CI.
+    monkeypatch.setattr(pictures.PillowImage, "open", refuse)
+    with pytest.raises(InputError, match="Permission denied"):
+        read_picture(path)

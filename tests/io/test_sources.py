@@ -1,0 +1,64 @@
+from pathlib import Path
+
+import pytest
+from PIL import Image as PillowImage
+
+from masklens.errors import InputError
+from masklens.io.sources import find_pictures, read_frames
+
+
+@pytest.fixture
+def tree(tmp_path):
+    for name in ("b.jpg", "a/x.PNG", "a/deep/y.webp", "c/x.png"):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        PillowImage.new("RGB", (4, 3)).save(path)
+    (tmp_path / "notes.txt").write_text("no picture")
+    return tmp_path
+
+
+def names(found, root):
+    return [path.relative_to(root).as_posix() for path in found]
+
+
+def test_a_folder_is_searched_recursively_in_order(tree):
+    found = find_pictures([str(tree)])
+    assert names(found, tree) == ["a/deep/y.webp", "a/x.PNG", "b.jpg", "c/x.png"]
+    assert list(found.values()) == ["a/deep/y.webp", "a/x.PNG", "b.jpg", "c/x.png"]
+
+
+def test_files_globs_and_duplicates(tree):
+    found = find_pictures([str(tree / "b.jpg"), f"{tree}/*/x.*", str(tree / "b.jpg")])
+    assert names(found, tree) == ["b.jpg", "a/x.PNG", "c/x.png"]
+    assert list(found.values()) == ["b.jpg", "x.PNG", "x.png"]
+
+
+def test_recursive_glob(tree):
+    assert names(find_pictures([f"{tree}/**/*.webp"]), tree) == ["a/deep/y.webp"]
+
+
+def test_a_name_with_brackets_is_a_name_first(tmp_path):
+    path = tmp_path / "photo[1].png"
+    PillowImage.new("RGB", (4, 3)).save(path)
+    assert list(find_pictures([str(path)])) == [path]
+
+
+@pytest.mark.parametrize(
+    ("sources", "message"),
+    [(["{}/empty"], "no pictures"), (["{}/*.nothing"], "No picture matches"), ([], "No picture")],
+)
+def test_nothing_found(tmp_path, sources, message):
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(InputError, match=message):
+        find_pictures([s.format(tmp_path) for s in sources])
+
+
+def test_frames_come_in_order_and_failures_are_told(tree):
+    (tree / "a" / "broken.jpg").write_text("no")
+    pictures = find_pictures([str(tree), str(tree / "absent.jpg")])
+    failures = []
+    frames = list(read_frames(pictures, lambda path, error: failures.append((path.name, error))))
+    assert [Path(f.name).name for f in frames] == ["y.webp", "x.PNG", "b.jpg", "x.png"]
+    assert [f.index for f in frames] == [1, 2, 3, 4]
+    assert [name for name, _ in failures] == ["broken.jpg", "absent.jpg"]
+    assert frames[0].image.shape == (3, 4, 3)

@@ -1,0 +1,154 @@
+import csv
+import errno
+import json
+
+import jsonschema
+import numpy as np
+import pytest
+
+from masklens.errors import InputError, OutputError
+from masklens.io import atomic, writers
+from masklens.io.sources import Frame
+from masklens.io.writers import CocoWriter, CsvWriter, JsonWriter, PictureWriter
+from tests.conftest import ROOT
+from tests.io.test_draw import detections
+
+
+def frame(name="in/photo.jpg", index=0, relative="photo.jpg"):
+    return Frame(np.full((60, 80, 3), 128, np.uint8), name, relative, index)
+
+
+FOUND = detections([[10, 20, 30.5, 50], [40, 5, 60, 30]], label=2)
+
+
+def test_json_has_the_documented_form(tmp_path):
+    target = tmp_path / "deep" / "r.json"
+    with JsonWriter(target) as writer:
+        writer.write(frame(), FOUND)
+        writer.write(frame("empty.jpg", 1), detections([]))
+    records = json.loads(target.read_text())
+    schema = json.loads((ROOT / "docs" / "detections.schema.json").read_text())
+    jsonschema.validate(records, schema)
+    assert records[0]["width"] == 80
+    assert records[0]["faces"][0]["box"] == [10, 20, 20.5, 30]
+    assert records[0]["faces"][0]["label"] == "mask_worn_incorrectly"
+    assert records[1]["faces"] == []
+    records[0]["faces"][0]["label"] = "masked"
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(records, schema)
+
+
+def test_csv(tmp_path):
+    target = tmp_path / "r.csv"
+    with CsvWriter(target) as writer:
+        writer.write(frame('a "quoted", name.jpg'), FOUND)
+    rows = list(csv.DictReader(target.open()))
+    assert len(rows) == 2
+    assert rows[0]["file"] == 'a "quoted", name.jpg'
+    assert float(rows[0]["w"]) == 20.5
+    assert float(rows[1]["p_mask_worn_incorrectly"]) == 1
+
+
+def test_coco_with_and_without_a_file_of_ids(tmp_path):
+    target = tmp_path / "r.json"
+    with CocoWriter(target) as writer:
+        writer.write(frame(index=4), FOUND)
+    results = json.loads(target.read_text())
+    assert results[0] == {
+        "image_id": 5,
+        "category_id": 3,
+        "bbox": [10, 20, 20.5, 30],
+        "score": pytest.approx(0.97),
+    }
+    ids = tmp_path / "ids.json"
+    names = ["with_mask", "without_mask", "mask_worn_incorrectly"]
+    ids.write_text(
+        json.dumps(
+            {
+                "images": [{"id": 77, "file_name": "photo.jpg"}],
+                "categories": [{"id": 10 + i, "name": n} for i, n in enumerate(names)],
+            }
+        )
+    )
+    with CocoWriter(target, ids) as writer:
+        writer.write(frame(), FOUND)
+    results = json.loads(target.read_text())
+    assert {(r["image_id"], r["category_id"]) for r in results} == {(77, 12)}
+    with pytest.raises(InputError, match="not among"), CocoWriter(target, ids) as writer:
+        writer.write(frame("other.jpg"), FOUND)
+
+
+@pytest.mark.parametrize("content", ["{", "[]", '{"images": [], "categories": []}'])
+def test_ids_from_something_else(tmp_path, content):
+    (tmp_path / "x.json").write_text(content)
+    with pytest.raises(InputError):
+        CocoWriter(tmp_path / "r.json", tmp_path / "x.json")
+
+
+def test_equal_names_get_numbers_and_folders_stay(tmp_path):
+    with PictureWriter(tmp_path / "out") as writer:
+        writer.write(frame("a/x.jpg", relative="x.jpg"), FOUND)
+        writer.write(frame("b/x.jpg", relative="x.jpg"), FOUND)
+        writer.write(frame("c/x.gif", relative="x.gif"), FOUND)
+        writer.write(frame("d/sub/x.png", relative="sub/x.png"), FOUND)
+    found = sorted(p.relative_to(tmp_path / "out").as_posix() for p in tmp_path.rglob("*.*"))
+    assert found == ["sub/x.png", "x-2.jpg", "x-3.jpg", "x.jpg"]
+
+
+def test_a_source_is_never_overwritten(tmp_path):
+    source = tmp_path / "x.png"
+    source.write_bytes(b"precious")
+    with PictureWriter(tmp_path) as writer:
+        writer.write(frame(str(source), relative="x.png"), FOUND)
+    assert source.read_bytes() == b"precious"
+    assert (tmp_path / "x-2.png").exists()
+
+
+def test_nowhere_writes_nothing(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for kind in (JsonWriter, CsvWriter, CocoWriter, PictureWriter):
+        with kind(None) as writer:
+            writer.write(frame(), FOUND)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_interruption_keeps_what_was_done(tmp_path):
+    target = tmp_path / "r.json"
+    with pytest.raises(KeyboardInterrupt), JsonWriter(target) as writer:
+        writer.write(frame(), FOUND)
+        raise KeyboardInterrupt
+    assert len(json.loads(target.read_text())) == 1
+
+
+def test_disk_full_leaves_the_old_file_and_no_rest(tmp_path, monkeypatch):
+    target = tmp_path / "r.json"
+    target.write_text("old")
+
+    def full(self, content):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(atomic.Path, "write_bytes", full)
+    with pytest.raises(OutputError, match="No space left"), JsonWriter(target):
+        pass
+    assert target.read_text() == "old"
+    assert [p.name for p in tmp_path.iterdir()] == ["r.json"]
+
+
+def test_disk_full_in_the_middle_of_a_picture(tmp_path, monkeypatch):
+    def half(self, path, **_options):
+        path.write_bytes(b"half")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(writers.PillowImage.Image, "save", half)
+    with (
+        pytest.raises(OutputError, match=r"photo\.jpg: No space left"),
+        PictureWriter(tmp_path / "out") as writer,
+    ):
+        writer.write(frame(), FOUND)
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_a_folder_in_the_way(tmp_path):
+    (tmp_path / "r.json").mkdir()
+    with pytest.raises(OutputError, match=r"r\.json"), JsonWriter(tmp_path / "r.json"):
+        pass
