@@ -1,8 +1,8 @@
-"""Write the manifest of a data set from a copy on disk: paths, sizes and sha256, no pictures.
+r"""Write the manifest of a data set from a copy on disk: paths, sizes and sha256, no pictures.
 
 Example:
-    python scripts/make_manifest.py path/to/prajna src/masklens/dataset/prajna.json \\
-        --homepage https://github.com/prajnasb/observations \\
+    python scripts/make_manifest.py path/to/prajna src/masklens/dataset/prajna.json \
+        --homepage https://github.com/prajnasb/observations \
         --licence "no licence file; for study only" --url BASE [--url BASE ...]
 """
 
@@ -20,7 +20,9 @@ from masklens.io.atomic import write_text
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path, help="folder of classes")
-    parser.add_argument("manifest", type=Path, help="the .json file to write; its name is the set's")
+    parser.add_argument(
+        "manifest", type=Path, help="the .json file to write; its name is the set's"
+    )
     parser.add_argument("--homepage", required=True)
     parser.add_argument("--licence", required=True)
     parser.add_argument("--url", action="append", required=True, help="base addresses, in order")

@@ -1,0 +1,34 @@
+"""Draw the masked versions of the example portrait.
+
+    python examples/make_pictures.py
+
+``astronaut.jpg`` is NASA's portrait of Eileen Collins, in the public domain; the masks are drawn by
+``masklens.dataset.synthesize``.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from masklens.dataset.synthesize import paint
+from masklens.faces import YuNet
+from masklens.io.pictures import read_picture
+from masklens.io.writers import save_picture
+
+PICTURES = Path(__file__).parent / "pictures"
+DRAWN = {"astronaut-masked.jpg": ("surgical", 3), "astronaut-badly-worn.jpg": ("nose_out", 5)}
+
+
+def main() -> None:
+    portrait = read_picture(PICTURES / "astronaut.jpg")
+    face = YuNet().find(portrait)
+    for name, (style, seed) in DRAWN.items():
+        rng = np.random.default_rng(seed)
+        painted = paint(portrait, face.landmarks[0], face.boxes[0], style, rng)
+        save_picture(PICTURES / name, painted.image)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,40 @@
+"""Print docs/cli.md, the reference of the command line, from the commands' own --help.
+
+python scripts/cli_reference.py > docs/cli.md
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import click
+
+from masklens.cli import main
+
+HEAD = """# The command line
+
+Made from `--help` by `python scripts/cli_reference.py`; a test fails when they differ.
+"""
+
+
+def commands(command: click.Command, path: str) -> Iterator[tuple[str, str]]:
+    """Every command with its help text, groups before what they hold."""
+    context = click.Context(command, info_name=path, terminal_width=80, max_content_width=80)
+    yield path, command.get_help(context)
+    if isinstance(command, click.Group):
+        for name in command.list_commands(context):
+            child = command.get_command(context, name)
+            assert child is not None
+            yield from commands(child, f"{path} {name}")
+
+
+def reference() -> str:
+    """The whole page."""
+    parts = [HEAD]
+    for path, text in commands(main, "masklens"):
+        parts.append(f"## {path}\n\n```text\n{text}\n```\n")
+    return "\n".join(parts)
+
+
+if __name__ == "__main__":
+    print(reference(), end="")
