@@ -22,6 +22,7 @@ DRAWN = {"astronaut-masked.jpg": ("surgical", 3), "astronaut-badly-worn.jpg": ("
 
 
 def main() -> None:
+    """Write the pictures beside the portrait."""
     portrait = read_picture(PICTURES / "astronaut.jpg")
     face = YuNet().find(portrait)
     for name, (style, seed) in DRAWN.items():

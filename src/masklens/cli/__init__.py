@@ -44,7 +44,7 @@ class Commands(click.Group):
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="masklens", prog_name="masklens")
 def main() -> None:
-    r"""Find every face in pictures and say whether it wears a mask, wears it badly, or wears none.
+    """Find every face in pictures and say whether it wears a mask, wears it badly, or wears none.
 
     \b
     Examples:

@@ -66,7 +66,7 @@ def command(
     finder: str,
     threads: int,
 ) -> None:
-    r"""Find and label the faces in pictures.
+    """Find and label the faces in pictures.
 
     SOURCE is a picture, a folder (searched recursively), a glob pattern, or - for a list of files
     on standard input. Boxes are green for a mask, red for none, orange for a badly worn one.

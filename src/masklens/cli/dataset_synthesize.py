@@ -1,0 +1,114 @@
+"""``masklens dataset synthesize``: bare faces in, painted masks and look-alikes out."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+
+@click.command("synthesize")
+@click.argument("source", type=click.Path(path_type=Path))
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder for the painted faces: a sub-folder per label, and a COCO file with their boxes.",
+)
+@click.option(
+    "--sheet",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Contact sheet of the first hundred, as a picture.",
+)
+@click.option(
+    "--count",
+    type=click.IntRange(min=1),
+    help="How many to paint; faces are used again if needed.  [default: each face once]",
+)
+@click.option("--styles", default="", help="Styles, separated by commas.  [default: all]")
+@click.option("--classes", default="", help="Labels, separated by commas.  [default: all]")
+@click.option(
+    "--seed", type=int, default=0, show_default=True, help="The same seed paints the same."
+)
+@click.option(
+    "--finder",
+    default="yunet",
+    show_default=True,
+    help="Face finder: a name, or the path of an .onnx file.",
+)
+def command(
+    source: Path,
+    out: Path | None,
+    sheet: Path | None,
+    count: int | None,
+    styles: str,
+    classes: str,
+    seed: int,
+    finder: str,
+) -> None:
+    """Paint masks, badly worn masks and look-alikes onto bare faces.
+
+    SOURCE is a picture or a folder of pictures of bare faces, or a folder with a sub-folder per
+    label or a COCO detection file, of which only without_mask is used.
+
+    \b
+    with_mask              surgical, ffp2, ffp2_valve, n95_cup, cloth, bandana
+    mask_worn_incorrectly  nose_out, below_lip, one_ear, over_eyes, under_chin, hanging
+    without_mask           hand, scarf, microphone, beard, cup, phone
+
+    \b
+    Examples:
+      masklens dataset synthesize portrait.jpg --count 100 --sheet sheet.png
+      masklens dataset synthesize data/prajna --out data/painted --count 3000
+      masklens dataset synthesize faces/ --out hard/ --classes without_mask --seed 7
+
+    Exit status: 0 all done, 1 some pictures could not be read, 2 wrong use.
+    """
+    from masklens.cli.dataset_console import step_bar
+    from masklens.dataset.sheet import draw_sheets, save_sheets
+    from masklens.dataset.synthesize import produce
+    from masklens.errors import DatasetError, MasklensError
+    from masklens.faces import load_finder
+
+    if out is None and sheet is None:
+        raise click.UsageError("Give --out DIR, --sheet FILE, or both.")
+    chosen = produce.choose_styles(_names(styles), _names(classes))
+    failed = 0
+
+    def on_error(path: Path, error: MasklensError) -> None:
+        nonlocal failed
+        failed += 1
+        click.secho(f"Unreadable: {error}", fg="red", err=True)
+
+    writer = produce.FolderWriter(out)
+    counts: dict[str, int] = {}
+    shown: list[produce.Painting] = []
+    faces = produce.bare_faces(source, load_finder(finder), seed, on_error)
+    with step_bar(count or 0, "face") as advance:
+        for painting in produce.paintings(faces, chosen, seed, count):
+            writer.write(painting)
+            counts[painting.style] = counts.get(painting.style, 0) + 1
+            if sheet and len(shown) < 100:
+                shown.append(painting)
+            advance()
+    if not counts:
+        raise DatasetError(
+            f"No face was found in {source}. Faces must be upright, sharp, and at least "
+            f"{produce.MIN_WIDTH} pixels wide."
+        )
+    writer.finish()
+    for label, line in produce.describe(counts).items():
+        click.echo(f"  {label:<22}{line}")
+    click.secho(f"{sum(counts.values()):,} faces painted.", bold=True)
+    if out:
+        click.echo(f"Written: {out}")
+    if sheet:
+        title = f"masklens dataset synthesize {source.name}"
+        blocks = produce.sheet_blocks(shown)
+        for path in save_sheets(sheet, draw_sheets(title, blocks, columns=10)):
+            click.echo(f"Written: {path}")
+    sys.exit(1 if failed else 0)
+
+
+def _names(text: str) -> list[str]:
+    return [name.strip() for name in text.split(",") if name.strip()]

@@ -1,0 +1,278 @@
+"""From pictures with bare faces to a folder of painted ones: what ``dataset synthesize`` does.
+
+Pictures go in; faces are found, painted in turn with every style asked for, and come out cut around
+the face, sorted into one folder per label, with a COCO detection file that holds their boxes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import cycle, islice
+from pathlib import Path
+
+import numpy as np
+from PIL import Image as PillowImage
+
+from masklens.crop import FloatArray, Image, crop_square
+from masklens.dataset.scan import Dataset, load_dataset
+from masklens.dataset.sheet import Block, Tile, contain
+from masklens.dataset.synthesize.geometry import face_frame
+from masklens.dataset.synthesize.painter import STYLES, paint
+from masklens.errors import DatasetError, InputError, MasklensError
+from masklens.faces import FaceFinder, Faces
+from masklens.io.atomic import atomic_path, write_json
+from masklens.io.pictures import read_picture
+from masklens.io.sources import find_pictures
+from masklens.labels import LABELS, WITHOUT_MASK, canonical
+
+#: Faces are taken from this finder score and this box width (pixels) on.
+MIN_SCORE = 0.6
+MIN_WIDTH = 32
+#: What is kept around a face, as a share of its box's longer side.
+MARGIN = 0.5
+_SAME_FACE = 0.4  # intersection over union of a labelled and a found box
+
+
+@dataclass(frozen=True, slots=True)
+class BareFace:
+    """A face without a mask.
+
+    Attributes:
+        path: the picture's file.
+        box: (4,), xyxy pixels, as the finder gave it.
+        landmarks: (5, 2), pixels.
+        labelled: (4,), xyxy pixels: the box it was labelled with; the finder's if there is none.
+    """
+
+    path: Path
+    box: FloatArray
+    landmarks: FloatArray
+    labelled: FloatArray
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Painting:
+    """A painted face, cut out.
+
+    Attributes:
+        image: uint8 (H, W, 3), RGB.
+        box: xyxy, pixels of ``image``.
+        label: what it shows. style: how it was painted.
+        name: file name without suffix, unique within one run.
+    """
+
+    image: Image
+    box: tuple[float, float, float, float]
+    label: str
+    style: str
+    name: str
+
+
+def choose_styles(names: Sequence[str] = (), labels: Sequence[str] = ()) -> list[str]:
+    """The styles with these names and labels, in the order of :data:`STYLES`; empty means all.
+
+    Raises:
+        InputError: a name or label that is unknown, or nothing left.
+    """
+    for name in names:
+        if name not in STYLES:
+            raise InputError(f'There is no style "{name}". Choose from: {", ".join(STYLES)}.')
+    for label in labels:
+        if label not in LABELS:
+            raise InputError(f'There is no label "{label}". Choose from: {", ".join(LABELS)}.')
+    chosen = [
+        style
+        for style, label in STYLES.items()
+        if (not names or style in names) and (not labels or label in labels)
+    ]
+    if not chosen:
+        raise InputError(f"None of the styles {', '.join(names)} shows {' or '.join(labels)}.")
+    return chosen
+
+
+def bare_faces(
+    source: Path,
+    finder: FaceFinder,
+    seed: int,
+    on_error: Callable[[Path, MasklensError], None],
+) -> Iterator[BareFace]:
+    """Find bare faces, picture by picture in an order drawn from the seed.
+
+    Args:
+        source: a picture or a folder, whose faces are all taken for bare; or a folder with a
+            sub-folder per label or a COCO detection file, of which only ``without_mask`` is used.
+        finder: gives boxes and landmarks.
+        seed: of the order.
+        on_error: called for each picture that cannot be read.
+
+    Raises:
+        DatasetError: there are labels, but none of a bare face.
+    """
+    pictures = _pictures(source)
+    for index in np.random.default_rng(seed).permutation(len(pictures)):
+        path, boxes = pictures[index]
+        try:
+            faces = finder.find(read_picture(path))
+        except InputError as error:
+            on_error(path, error)
+            continue
+        for row, labelled in _usable(faces, boxes):
+            yield BareFace(path, faces.boxes[row], faces.landmarks[row], labelled)
+
+
+def paintings(
+    faces: Iterable[BareFace], styles: Sequence[str], seed: int, count: int | None = None
+) -> Iterator[Painting]:
+    """Paint faces with the styles in turn.
+
+    Args:
+        faces: bare faces.
+        styles: keys of :data:`STYLES`.
+        seed: the same seed, faces and styles give the same pictures.
+        count: how many; faces are used again if there are fewer. None paints each face once.
+    """
+    path, image = None, np.zeros((1, 1, 3), np.uint8)
+    enough = faces if count is None else islice(cycle(faces), count)
+    for index, face in enumerate(enough):
+        if face.path != path:
+            path, image = face.path, read_picture(face.path)
+        style = styles[index % len(styles)]
+        rng = np.random.default_rng([seed, index])
+        painted = paint(image, face.landmarks, face.box, style, rng)
+        cut, box = _cut(painted.image, face.box)
+        yield Painting(cut, box, painted.label, style, f"{face.path.stem}-{style}-{index:05d}")
+
+
+class FolderWriter:
+    """Writes paintings into ``DIR/<label>/``, and ``DIR/annotations.coco.json`` at the end."""
+
+    def __init__(self, target: Path | None) -> None:
+        self.target = target
+        self._images: list[dict[str, object]] = []
+        self._annotations: list[dict[str, object]] = []
+
+    def write(self, painting: Painting) -> None:
+        """Write one picture; does nothing without a target."""
+        if self.target is None:
+            return
+        name = f"{painting.label}/{painting.name}.jpg"
+        with atomic_path(self.target / name) as temporary:
+            PillowImage.fromarray(painting.image).save(temporary, quality=93)
+        number = len(self._images) + 1
+        height, width = painting.image.shape[:2]
+        x1, y1, x2, y2 = (round(v, 1) for v in painting.box)
+        self._images.append({"id": number, "file_name": name, "width": width, "height": height})
+        self._annotations.append(
+            {
+                "id": number,
+                "image_id": number,
+                "category_id": LABELS.index(painting.label) + 1,
+                "bbox": [x1, y1, round(x2 - x1, 1), round(y2 - y1, 1)],
+                "area": round((x2 - x1) * (y2 - y1), 1),
+                "iscrowd": 0,
+                "style": painting.style,
+            }
+        )
+
+    def finish(self) -> None:
+        """Write the COCO file."""
+        if self.target is None:
+            return
+        content = {
+            "info": {"description": "painted by masklens dataset synthesize"},
+            "images": self._images,
+            "annotations": self._annotations,
+            "categories": [{"id": i, "name": label} for i, label in enumerate(LABELS, start=1)],
+        }
+        write_json(self.target / "annotations.coco.json", content)
+
+
+def describe(counts: Mapping[str, int]) -> dict[str, str]:
+    """Counts per style -> a line per label, such as "12 (hand 6, cup 6)"."""
+    lines = {}
+    for label in LABELS:
+        styles = {style: n for style, n in counts.items() if STYLES[style] == label}
+        if styles:
+            parts = ", ".join(f"{style} {n:,}" for style, n in styles.items())
+            lines[label] = f"{sum(styles.values()):>6,}  ({parts})"
+    return lines
+
+
+def sheet_blocks(made: Sequence[Painting], size: int = 128) -> list[Block]:
+    """A contact sheet's blocks: a label each, the style under each picture."""
+    blocks = []
+    for label in LABELS:
+        tiles = [Tile(contain(p.image, size), p.style) for p in made if p.label == label]
+        if tiles:
+            blocks.append(Block(label, tiles))
+    return blocks
+
+
+def _pictures(source: Path) -> list[tuple[Path, FloatArray | None]]:
+    """Files, each with the labelled boxes of its bare faces, or None to take every face."""
+    dataset = _labelled(source)
+    if dataset is None:
+        return [(path, None) for path in find_pictures([str(source)])]
+    pictures: list[tuple[Path, FloatArray | None]] = []
+    for picture in dataset.pictures:
+        bare = [a for a in picture.annotations if a.label == WITHOUT_MASK]
+        if bare and dataset.boxed:
+            pictures.append((picture.path, np.array([a.box for a in bare], np.float32)))
+        elif bare:
+            pictures.append((picture.path, None))
+    if not pictures:
+        raise DatasetError(
+            f"{source} has no face labelled {WITHOUT_MASK}, only {', '.join(dataset.labels)}: "
+            "masks are painted on bare faces."
+        )
+    return pictures
+
+
+def _labelled(source: Path) -> Dataset | None:
+    if source.is_dir():
+        labels = {label.name for label in source.iterdir() if label.is_dir()}
+        if not any(_is_label(name) for name in labels):
+            return None
+        return load_dataset(source)
+    return load_dataset(source) if source.suffix.lower() == ".json" else None
+
+
+def _is_label(name: str) -> bool:
+    return canonical(name) in LABELS
+
+
+def _usable(faces: Faces, boxes: FloatArray | None) -> Iterator[tuple[int, FloatArray]]:
+    """Rows of the faces that can be painted on, each with its labelled box."""
+    for row, box in enumerate(faces.boxes):
+        if faces.scores[row] < MIN_SCORE or box[2] - box[0] < MIN_WIDTH:
+            continue
+        try:
+            face_frame(faces.landmarks[row], box)
+        except InputError:  # landmarks that are no face: the finder was wrong, or it lies too flat
+            continue
+        if boxes is None:
+            yield row, box
+            continue
+        overlap = _overlap(box, boxes)
+        if float(overlap.max()) >= _SAME_FACE:
+            yield row, boxes[int(overlap.argmax())]
+
+
+def _overlap(box: FloatArray, boxes: FloatArray) -> FloatArray:
+    """Intersection over union of one box (4,) with others (N, 4)."""
+    sides = np.minimum(boxes[:, 2:], box[2:]) - np.maximum(boxes[:, :2], box[:2])
+    shared = np.prod(np.maximum(sides, 0), axis=1)
+    areas = np.prod(boxes[:, 2:] - boxes[:, :2], axis=1)
+    own = float(np.prod(box[2:] - box[:2]))
+    return np.asarray(shared / (areas + own - shared), np.float32)
+
+
+def _cut(image: Image, box: FloatArray) -> tuple[Image, tuple[float, float, float, float]]:
+    """The square around a face, as far as the picture has it, and the box within."""
+    left, top, side = crop_square(box, MARGIN)
+    height, width = image.shape[:2]
+    x1, y1 = max(left, 0), max(top, 0)
+    window = image[y1 : min(top + side, height), x1 : min(left + side, width)]
+    a, b, c, d = (float(v) for v in box)
+    return np.ascontiguousarray(window), (a - x1, b - y1, c - x1, d - y1)
