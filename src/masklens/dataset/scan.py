@@ -60,6 +60,12 @@ class Dataset:
     def __len__(self) -> int:
         return len(self.pictures)
 
+    @property
+    def short_name(self) -> str:
+        """A name for titles: the last folder of the source."""
+        source = self.source.resolve()
+        return source.parent.name if source.is_file() else source.name
+
     def faces(self) -> Iterator[tuple[Picture, Annotation]]:
         """Every annotation with its picture."""
         for picture in self.pictures:

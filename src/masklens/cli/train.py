@@ -1,0 +1,115 @@
+"""``masklens train``: labelled pictures in, a run folder with a model bundle out."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+
+import click
+
+
+@click.command("train")
+@click.argument("data", nargs=-1, required=True, metavar="DATA...", type=click.Path(path_type=Path))
+@click.option(
+    "--recipe",
+    type=click.Choice(["report", "street"]),
+    default="report",
+    show_default=True,
+    help="report: the original one, on portraits. street: for real photographs.",
+)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    required=True,
+    help="Folder for the run: the bundle, history, metrics and figures.",
+)
+@click.option("--resume", is_flag=True, help="Continue the run in --out.")
+@click.option("--overwrite", is_flag=True, help="Throw away the run in --out.")
+@click.option(
+    "--epochs", type=click.IntRange(min=1), help="Passes over the data.  [default: the recipe's]"
+)
+@click.option(
+    "--batch-size",
+    type=click.IntRange(min=1),
+    help="Pictures per step.  [default: the recipe's]",
+)
+@click.option(
+    "--views",
+    type=click.IntRange(min=1),
+    help="Augmented views per picture; recipe report only.  [default: 3]",
+)
+@click.option(
+    "--calibrate-on",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE.json",
+    help="COCO file of photographs that are not in DATA: temperature, thresholds and scores come "
+    "from it; recipe street only.",
+)
+@click.option(
+    "--split",
+    default="report",
+    show_default=True,
+    metavar="SPLIT",
+    help="report: one picture in five is the test, copies or not. grouped: copies of a photograph "
+    "stay together. Or FILE.csv[:PART] from dataset split; recipe report only.",
+)
+@click.option(
+    "--seed",
+    type=click.IntRange(0, 2**31 - 2),
+    default=42,
+    show_default=True,
+    help="Of weights, order, dropout and augmentation.",
+)
+def command(
+    data: tuple[Path, ...],
+    recipe: str,
+    out: Path,
+    resume: bool,
+    overwrite: bool,
+    epochs: int | None,
+    batch_size: int | None,
+    views: int | None,
+    calibrate_on: Path | None,
+    split: str,
+    seed: int,
+) -> None:
+    """Train a model on labelled pictures.
+
+    DATA is a folder with one sub-folder per label (recipe report), or COCO detection files and
+    such folders (recipe street). The folder --out becomes a bundle that the other commands take.
+
+    Ctrl-C keeps the last finished epoch; --resume goes on from there.
+
+    \b
+    Examples:
+      masklens train data/prajna --out runs/report
+      masklens train data/prajna --out runs/report --resume
+      masklens train data/prajna --split grouped --out runs/honest
+      masklens detect photo.jpg --bundle runs/report
+
+    Exit status: 0 all done, 1 failed, 2 wrong use, 130 interrupted (the last epoch was kept).
+    """
+    from masklens.cli.train_console import show_result
+    from masklens.training import load_recipe
+
+    train = load_recipe(recipe)
+    from masklens.training.run import TrainOptions
+
+    result = train(
+        TrainOptions(
+            data=data,
+            out=out,
+            command=shlex.join(["masklens", *sys.argv[1:]]),
+            resume=resume,
+            overwrite=overwrite,
+            epochs=epochs,
+            batch_size=batch_size,
+            seed=seed,
+            views=views,
+            calibrate_on=calibrate_on,
+            split=split,
+        )
+    )
+    show_result(result)
+    sys.exit(130 if result.interrupted else 0)

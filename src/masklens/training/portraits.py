@@ -1,0 +1,128 @@
+"""The report's data: whole portraits at 224×224, and which of them are set aside for the test."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image as PillowImage
+from sklearn.model_selection import train_test_split
+from tqdm import tqdm
+
+from masklens.crop import Image
+from masklens.dataset.scan import Dataset
+from masklens.errors import DatasetError, InputError
+from masklens.io.pictures import read_picture
+from masklens.labels import LABELS
+from masklens.training.network import SIZE
+
+TEST_SHARE = 0.2
+
+Indices = npt.NDArray[np.intp]
+
+
+@dataclass(frozen=True, eq=False)
+class Portraits:
+    """The pictures of a data set that could be read.
+
+    Attributes:
+        images: uint8 (N, 224, 224, 3), RGB.
+        targets: int64 (N,), index into ``labels``.
+        labels: the classes that occur.
+        names: of the pictures, N.
+        skipped: what could not be read, a sentence each.
+    """
+
+    images: Image
+    targets: npt.NDArray[np.int64]
+    labels: tuple[str, ...]
+    names: tuple[str, ...]
+    skipped: tuple[str, ...]
+
+
+def read_portraits(dataset: Dataset) -> Portraits:
+    """Read whole pictures at 224×224, with the nearest pixel, as the notebook does.
+
+    Raises:
+        DatasetError: fewer than two labels are left, or one that masklens does not know.
+    """
+    if unknown := set(dataset.labels) - set(LABELS):
+        raise DatasetError(
+            f"{dataset.source} has sub-folders that are no labels: {sorted(unknown)}. "
+            f"The labels are {', '.join(LABELS)}."
+        )
+
+    def read(path: Path) -> Image | str:
+        try:
+            picture = PillowImage.fromarray(read_picture(path))
+        except InputError as error:
+            return str(error)
+        return np.asarray(picture.resize((SIZE, SIZE), PillowImage.Resampling.NEAREST))
+
+    pictures = dataset.pictures
+    with ThreadPoolExecutor() as pool:
+        results = list(
+            tqdm(
+                pool.map(read, (picture.path for picture in pictures)),
+                total=len(pictures),
+                desc="reading",
+                unit="picture",
+                disable=None,
+            )
+        )
+    good = [i for i, result in enumerate(results) if not isinstance(result, str)]
+    found = {pictures[i].annotations[0].label for i in good}
+    if len(found) < 2:
+        what = f"only {found.pop()}" if found else "none that can be read"
+        raise DatasetError(
+            f"{dataset.source} must have pictures of at least two labels. Received: {what}."
+        )
+    labels = tuple(label for label in LABELS if label in found)
+    return Portraits(
+        images=np.stack([results[i] for i in good]),
+        targets=np.array([labels.index(pictures[i].annotations[0].label) for i in good], np.int64),
+        labels=labels,
+        names=tuple(pictures[i].name for i in good),
+        skipped=tuple(result for result in results if isinstance(result, str)),
+    )
+
+
+def report_split(targets: npt.NDArray[np.int64]) -> tuple[Indices, Indices]:
+    """The report's split: stratified, 20 % for the test, always the same (seed 42).
+
+    Args:
+        targets: int64 (N,), in the order of the file names.
+
+    Returns:
+        Indices of the training and of the test pictures.
+    """
+    smallest = int(np.bincount(targets).min())
+    if smallest < 2 or len(targets) * TEST_SHARE < len(np.unique(targets)):
+        raise DatasetError(
+            "Too few pictures to set 20 % aside for the test: at least 5 of each label are "
+            f"needed. Received: {len(targets)} pictures, {smallest} of the rarest label."
+        )
+    train_part, test_part = train_test_split(
+        np.arange(len(targets)), test_size=TEST_SHARE, random_state=42, stratify=targets
+    )
+    return train_part, test_part
+
+
+def split_by_name(
+    names: Sequence[str], split: tuple[Sequence[str], Sequence[str]]
+) -> tuple[Indices, Indices]:
+    """Indices of the training and of the test pictures that a split names; others are left out."""
+    index = {name: i for i, name in enumerate(names)}
+    train_part, test_part = (
+        np.array([index[name] for name in part if name in index], np.intp) for part in split
+    )
+    if len(train_part) == 0 or len(test_part) == 0:
+        raise DatasetError(
+            "The split names no picture of this data set for "
+            f"{'training' if len(train_part) == 0 else 'the test'}."
+        )
+    return train_part, test_part

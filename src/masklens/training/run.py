@@ -1,0 +1,227 @@
+"""The run folder: what a recipe is asked for, what it leaves behind, and how a run is continued.
+
+A run folder is a bundle (``card.json`` and its files) with the record of how it came about:
+``run.json`` (command, seed, versions, data hash), ``history.csv``, ``metrics.json``, figures and
+tables. ``checkpoint/`` holds what ``--resume`` needs. Every recipe writes its folder through here.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import platform
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from masklens.bundle import CARD_FILE, Bundle
+from masklens.errors import OutputError
+from masklens.io.atomic import write_json, write_text
+from masklens.training.figures import confusion_figure, history_figure, save_figure
+from masklens.training.results import Evaluation
+
+RUN_FILE = "run.json"
+CHECKPOINT_FOLDER = "checkpoint"
+
+_VERSIONS = (
+    "masklens",
+    "keras",
+    "tensorflow",
+    "tf2onnx",
+    "onnx",
+    "onnxruntime",
+    "numpy",
+    "opencv-python-headless",
+    "pillow",
+    "scikit-learn",
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainOptions:
+    """What the command line asks of a recipe; None leaves the choice to the recipe.
+
+    Attributes:
+        data: folders of classes or COCO files.
+        out: the run folder.
+        command: the command as it was typed, for the record.
+        resume: continue the run in ``out``.
+        overwrite: throw away the run in ``out``.
+        epochs, batch_size, seed: as everywhere.
+        views: augmented views per training picture (recipe "report").
+        split: "report", "grouped" or a manifest, see :func:`masklens.dataset.split.named_parts`
+            (recipe "report").
+        calibrate_on: COCO file of other photographs, for temperature and thresholds (recipe
+            "street").
+    """
+
+    data: tuple[Path, ...]
+    out: Path
+    command: str = "masklens.training"
+    resume: bool = False
+    overwrite: bool = False
+    epochs: int | None = None
+    batch_size: int | None = None
+    seed: int = 42
+    views: int | None = None
+    split: str = "report"
+    calibrate_on: Path | None = None
+
+
+@dataclass(frozen=True)
+class TrainResult:
+    """What a recipe has done.
+
+    Attributes:
+        bundle: the one in the run folder.
+        metrics: content of ``metrics.json``.
+        epochs, wanted: epochs that are done, and that were asked for.
+        skipped: pictures that could not be read, each with the reason.
+    """
+
+    bundle: Bundle
+    metrics: Mapping[str, Any]
+    epochs: int
+    wanted: int
+    skipped: tuple[str, ...] = ()
+
+    @property
+    def interrupted(self) -> bool:
+        """Ctrl-C ended it early."""
+        return self.epochs < self.wanted
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """A run folder that may be written to.
+
+    Attributes:
+        path: the folder.
+        record: content of ``run.json``.
+    """
+
+    path: Path
+    record: Mapping[str, Any]
+
+    @classmethod
+    def open(cls, options: TrainOptions, settings: Mapping[str, Any]) -> RunFolder:
+        """Start a run, or take up one that was interrupted.
+
+        Args:
+            options: ``out``, ``resume``, ``overwrite`` and ``command`` are read.
+            settings: JSON values that decide what is trained (recipe, data hash, seed …); a run
+                is continued only with the same.
+
+        Raises:
+            OutputError: the folder cannot be written, holds a run already, holds none to resume,
+                or one with other settings.
+        """
+        folder, path = options.out, options.out / RUN_FILE
+        if options.resume:
+            record = _read_record(path)
+            _check_settings(folder, record["settings"], settings)
+            if options.command not in (record["command"], *record["resumed"]):
+                record["resumed"].append(options.command)
+        else:
+            if _holds_run(folder) and not options.overwrite:
+                raise OutputError(
+                    f"{folder} holds a run or a bundle already. Add --resume to continue it, "
+                    "--overwrite to start anew, or choose another --out."
+                )
+            record = {
+                "command": options.command,
+                "resumed": [],
+                "settings": dict(settings),
+                "versions": {"python": platform.python_version()}
+                | {name: version(name) for name in _VERSIONS},
+            }
+        write_json(path, record)  # also finds out now, not after training, that we may write
+        if not options.resume:
+            shutil.rmtree(folder / CHECKPOINT_FOLDER, ignore_errors=True)
+            (folder / CARD_FILE).unlink(missing_ok=True)
+        return cls(folder, record)
+
+    @property
+    def checkpoint(self) -> Path:
+        """Where a recipe keeps what ``--resume`` needs."""
+        return self.path / CHECKPOINT_FOLDER
+
+    def training_facts(self, data: Sequence[Path]) -> dict[str, Any]:
+        """For the card: the command, settings, versions, and the names of the data sets."""
+        return {
+            "command": self.record["command"],
+            "data": [path.name for path in data],
+            **self.record["settings"],
+            "versions": self.record["versions"],
+        }
+
+    def write_results(
+        self,
+        history: Sequence[Mapping[str, float]],
+        evaluation: Evaluation,
+        facts: Mapping[str, Any],
+    ) -> dict[str, Any]:
+        """Write history, metrics, tables and figures.
+
+        Args:
+            history: a row per epoch: epoch, loss, accuracy, val_loss, val_accuracy, perhaps more.
+            evaluation: of the model that is in the bundle.
+            facts: further content of ``metrics.json``.
+
+        Returns:
+            The content of ``metrics.json``.
+        """
+        metrics = evaluation.metrics() | dict(facts)
+        write_text(self.path / "history.csv", _csv_text(history))
+        write_text(self.path / "predictions.csv", _csv_text(evaluation.rows()))
+        write_json(self.path / "metrics.json", metrics)
+        write_text(self.path / "classification_report.txt", evaluation.report_text())
+        write_json(self.path / "classification_report.json", evaluation.report())
+        save_figure(self.path / "curves.png", history_figure(history))
+        save_figure(self.path / "confusion_matrix.png", confusion_figure(evaluation))
+        return metrics
+
+
+def _holds_run(folder: Path) -> bool:
+    try:
+        return any((folder / name).exists() for name in (RUN_FILE, CARD_FILE))
+    except OSError as error:
+        raise OutputError(f"Cannot look into {folder}: {error.strerror}.") from error
+
+
+def _read_record(path: Path) -> dict[str, Any]:
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(record["settings"], dict) or not isinstance(record["resumed"], list):
+            raise TypeError
+    except OSError as error:
+        raise OutputError(
+            f"{path.parent} holds no run to resume ({path.name}: {error.strerror}). Leave out "
+            "--resume to start one."
+        ) from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise OutputError(
+            f"{path} is damaged, so its run cannot be resumed. Start anew with --overwrite."
+        ) from error
+    return dict(record)
+
+
+def _check_settings(folder: Path, found: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
+    for key, value in wanted.items():
+        if found.get(key) != value:
+            raise OutputError(
+                f"{folder} is a run with {key.replace('_', ' ')} {found.get(key)!r}, so it cannot "
+                f"be resumed with {value!r}. Use the same, or choose another --out."
+            )
+
+
+def _csv_text(rows: Sequence[Mapping[str, Any]]) -> str:
+    text = io.StringIO()
+    writer = csv.DictWriter(text, fieldnames=list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()

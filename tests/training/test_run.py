@@ -1,0 +1,117 @@
+"""The run folder: what is written, and what is refused."""
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image as PillowImage
+
+from masklens.errors import InputError, OutputError
+from masklens.training.checkpoint import Checkpoint
+from masklens.training.results import Evaluation
+from masklens.training.run import RunFolder, TrainOptions
+
+SETTINGS = {"recipe": "report", "data_sha256": "abc", "seed": 42}
+HISTORY = [
+    {"epoch": 1, "loss": 0.6, "accuracy": 0.7, "val_loss": 0.5, "val_accuracy": 0.8},
+    {"epoch": 2, "loss": 0.3, "accuracy": 0.9, "val_loss": 0.2, "val_accuracy": 0.95},
+]
+
+
+def options(out: Path, **changes) -> TrainOptions:
+    return TrainOptions(data=(Path("data"),), out=out, command="masklens train data", **changes)
+
+
+def evaluation() -> Evaluation:
+    """Worked by hand: 3 of 4 right; one of two bare faces is called masked."""
+    return Evaluation(
+        labels=("with_mask", "without_mask"),
+        names=["a.jpg", "b.jpg", "c.jpg", "d.jpg"],
+        truth=np.array([0, 0, 1, 1]),
+        probabilities=np.array([[0.9, 0.1], [0.8, 0.2], [0.6, 0.4], [0.3, 0.7]], np.float32),
+    )
+
+
+def test_everything_is_written(tmp_path):
+    run = RunFolder.open(options(tmp_path / "run"), SETTINGS)
+    metrics = run.write_results(HISTORY, evaluation(), {"epochs": 2})
+    assert metrics == json.loads((run.path / "metrics.json").read_text())
+    assert metrics["accuracy"]["value"] == 0.75
+    assert metrics["accuracy"]["interval_95"] == pytest.approx([0.3006, 0.9544], abs=1e-4)
+    assert metrics["confusion_matrix"] == [[2, 0], [1, 1]]
+    assert metrics["loss"] == pytest.approx(-np.log([0.9, 0.8, 0.4, 0.7]).mean(), rel=1e-5)
+    record = json.loads((run.path / "run.json").read_text())
+    assert record["command"] == "masklens train data"
+    assert record["settings"] == SETTINGS
+    assert {"python", "keras", "tensorflow", "masklens"} <= set(record["versions"])
+    with (run.path / "history.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [float(row["val_loss"]) for row in rows] == [0.5, 0.2]
+    report = json.loads((run.path / "classification_report.json").read_text())
+    assert report["without_mask"]["recall"] == 0.5
+    assert report["with_mask"]["precision"] == pytest.approx(2 / 3)
+    assert "without_mask" in (run.path / "classification_report.txt").read_text()
+    predictions = (run.path / "predictions.csv").read_text().splitlines()
+    assert predictions[3] == "c.jpg,without_mask,with_mask,0.600000,0.400000"
+    for figure in ("curves.png", "confusion_matrix.png"):
+        assert PillowImage.open(run.path / figure).width > 400
+    leftovers = [path.name for path in run.path.iterdir() if path.name.startswith(".")]
+    assert leftovers == []
+
+
+def test_a_run_is_not_overwritten_by_accident(tmp_path):
+    run = RunFolder.open(options(tmp_path), SETTINGS)
+    run.checkpoint.mkdir()
+    (run.checkpoint / "head.npz").write_bytes(b"old")
+    with pytest.raises(OutputError, match=r"--resume .* --overwrite"):
+        RunFolder.open(options(tmp_path), SETTINGS)
+    RunFolder.open(options(tmp_path, overwrite=True), SETTINGS)
+    assert not run.checkpoint.exists()
+
+
+def test_a_run_is_resumed_with_the_same_settings_only(tmp_path):
+    first = RunFolder.open(options(tmp_path), SETTINGS)
+    again = TrainOptions(data=(), out=tmp_path, command="masklens train --resume", resume=True)
+    second = RunFolder.open(again, SETTINGS)
+    assert second.record["command"] == first.record["command"]
+    assert second.record["resumed"] == ["masklens train --resume"]
+    with pytest.raises(OutputError, match="run with seed 42, so it cannot be resumed with 7"):
+        RunFolder.open(again, SETTINGS | {"seed": 7})
+    with pytest.raises(OutputError, match=r"run with recipe 'report'.* with 'street'"):
+        RunFolder.open(again, SETTINGS | {"recipe": "street"})
+    with pytest.raises(OutputError, match="data sha256 'abc'"):
+        RunFolder.open(again, SETTINGS | {"data_sha256": "def"})
+
+
+def test_nothing_to_resume(tmp_path):
+    with pytest.raises(OutputError, match="no run to resume"):
+        RunFolder.open(options(tmp_path, resume=True), SETTINGS)
+    (tmp_path / "run.json").write_text("{}")
+    with pytest.raises(OutputError, match="damaged"):
+        RunFolder.open(options(tmp_path, resume=True), SETTINGS)
+
+
+def test_a_folder_that_cannot_be_written(tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(OutputError, match="Cannot write"):
+        RunFolder.open(options(tmp_path / "file"), SETTINGS)
+
+
+def test_a_checkpoint_survives_the_disk(tmp_path):
+    state = Checkpoint(({"epoch": 1, "loss": 0.5},), (np.eye(2), np.ones(3)), (np.array(7),))
+    state.save(tmp_path / "head.npz")
+    loaded = Checkpoint.load(tmp_path / "head.npz")
+    assert loaded.history == state.history
+    for mine, theirs in zip(
+        loaded.weights + loaded.optimizer, state.weights + state.optimizer, strict=True
+    ):
+        np.testing.assert_array_equal(mine, theirs)
+
+
+@pytest.mark.parametrize("content", [b"", b"junk", b"PK\x03\x04junk"])
+def test_a_damaged_checkpoint(tmp_path, content):
+    (tmp_path / "head.npz").write_bytes(content)
+    with pytest.raises(InputError, match="--overwrite"):
+        Checkpoint.load(tmp_path / "head.npz")
