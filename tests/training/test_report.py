@@ -146,17 +146,6 @@ def test_ctrl_c_before_the_first_epoch_leaves_no_bundle(report, options, tmp_pat
     assert report.train(dataclasses.replace(cut, resume=True, epochs=1)).epochs == 1
 
 
-def test_the_split_is_the_reports():
-    from masklens.training.portraits import report_split
-
-    targets = np.array([0] * 690 + [1] * 686)
-    train_part, test_part = report_split(targets)
-    assert len(train_part) == 1100
-    assert np.bincount(targets[test_part]).tolist() == [138, 138]
-    assert not set(train_part) & set(test_part)
-    np.testing.assert_array_equal(test_part, report_split(targets)[1])
-
-
 def test_a_given_split_is_used(report, options, tmp_path):
     train_names = ["with_mask/0.png", "without_mask/0.png", "without_mask/1.png"]
     test_names = ["with_mask/5.png", "without_mask/5.png", "without_mask/gone.png"]

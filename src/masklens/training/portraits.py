@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 from PIL import Image as PillowImage
-from sklearn.model_selection import train_test_split
 from tqdm import tqdm
 
 from masklens.crop import Image
@@ -19,8 +18,6 @@ from masklens.errors import DatasetError, InputError
 from masklens.io.pictures import read_picture
 from masklens.labels import LABELS
 from masklens.training.network import SIZE
-
-TEST_SHARE = 0.2
 
 Indices = npt.NDArray[np.intp]
 
@@ -89,27 +86,6 @@ def read_portraits(dataset: Dataset) -> Portraits:
         names=tuple(pictures[i].name for i in good),
         skipped=tuple(result for result in results if isinstance(result, str)),
     )
-
-
-def report_split(targets: npt.NDArray[np.int64]) -> tuple[Indices, Indices]:
-    """The report's split: stratified, 20 % for the test, always the same (seed 42).
-
-    Args:
-        targets: int64 (N,), in the order of the file names.
-
-    Returns:
-        Indices of the training and of the test pictures.
-    """
-    smallest = int(np.bincount(targets).min())
-    if smallest < 2 or len(targets) * TEST_SHARE < len(np.unique(targets)):
-        raise DatasetError(
-            "Too few pictures to set 20 % aside for the test: at least 5 of each label are "
-            f"needed. Received: {len(targets)} pictures, {smallest} of the rarest label."
-        )
-    train_part, test_part = train_test_split(
-        np.arange(len(targets)), test_size=TEST_SHARE, random_state=42, stratify=targets
-    )
-    return train_part, test_part
 
 
 def split_by_name(

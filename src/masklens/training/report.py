@@ -30,7 +30,7 @@ from masklens.bundle import CLASSIFIER_FILE, ModelCard, write_bundle
 from masklens.crop import FloatArray, Image
 from masklens.dataset.bars import step_bars
 from masklens.dataset.scan import Dataset, load_dataset
-from masklens.dataset.split import named_parts
+from masklens.dataset.split import named_parts, report_split
 from masklens.errors import DatasetError, OutputError
 from masklens.runtime import open_session
 from masklens.training.convert import check_parity, to_onnx
@@ -41,7 +41,6 @@ from masklens.training.portraits import (
     Indices,
     Portraits,
     read_portraits,
-    report_split,
     split_by_name,
 )
 from masklens.training.results import Evaluation

@@ -1,0 +1,227 @@
+"""``masklens dataset``: fetching, describing, auditing and splitting labelled pictures."""
+
+from __future__ import annotations
+
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+import click
+
+
+@click.group("dataset")
+def command() -> None:
+    """Fetch, look through, audit, split and make labelled pictures.
+
+    DATA is a folder with one sub-folder per label, or a COCO detection file (.json).
+
+    \b
+    Examples:
+      masklens dataset fetch prajna
+      masklens dataset summary data/prajna --sheet examples.png
+      masklens dataset audit data/prajna --sheet twins.png --split report
+      masklens dataset split data/prajna --out split.csv
+    """
+
+
+@command.command("fetch")
+@click.argument("name")
+@click.option(
+    "--to",
+    "target",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder to put the files in.  [default: data/NAME]",
+)
+@click.option(
+    "--from",
+    "source",
+    type=click.Path(path_type=Path),
+    help="Copy the files from this folder instead of downloading them.",
+)
+@click.option(
+    "--url",
+    "urls",
+    multiple=True,
+    help="Base address to download from instead of the built-in one.",
+)
+@click.option(
+    "--connections",
+    type=click.IntRange(1, 16),
+    default=6,
+    show_default=True,
+    help="Files to download at a time.",
+)
+def fetch_command(
+    name: str, target: Path | None, source: Path | None, urls: tuple[str, ...], connections: int
+) -> None:
+    """Download a public data set and check every file of it.
+
+    NAME is prajna: 690 portraits with a pasted mask and 686 without, the data of the original
+    report. Files that are there already are kept; a download that broke off is continued.
+
+    \b
+    Examples:
+      masklens dataset fetch prajna
+      masklens dataset fetch prajna --to /data/prajna
+      masklens dataset fetch prajna --from backup/prajna
+    """
+    from masklens.cli.dataset_console import byte_bar
+    from masklens.dataset.download import fetch
+    from masklens.dataset.manifest import load_manifest
+
+    manifest = load_manifest(name)
+    target = target or Path("data") / manifest.name
+    click.echo(f"{manifest.name}: {len(manifest.files):,} files from {manifest.homepage}")
+    click.echo(f"Licence: {manifest.licence}.")
+    with byte_bar(manifest.bytes) as progress:
+        done = fetch(
+            manifest,
+            target,
+            source=source,
+            urls=urls or None,
+            progress=progress,
+            connections=connections,
+        )
+    verb = "copied" if source else "downloaded"
+    click.secho(
+        f"{done.fetched:,} files {verb}, {done.present:,} were there already; all are as listed.",
+        bold=True,
+    )
+    click.echo(f"Written: {target}")
+
+
+@command.command("summary")
+@click.argument("data", type=click.Path(path_type=Path))
+@click.option(
+    "--sheet", type=click.Path(path_type=Path, dir_okay=False), help="Contact sheet, as a picture."
+)
+def summary_command(data: Path, sheet: Path | None) -> None:
+    """Count labels, measure pictures, find files that cannot be read.
+
+    \b
+    Examples:
+      masklens dataset summary data/prajna --sheet examples.png
+      masklens dataset summary scenes/train/annotations.coco.json
+
+    Exit status: 0 all files could be read, 1 some could not, 2 wrong use.
+    """
+    from masklens.cli.dataset_console import show_summary, step_bar
+    from masklens.dataset.scan import load_dataset
+    from masklens.dataset.sheet import draw_sheets, save_sheets
+    from masklens.dataset.summary import summarise
+
+    dataset = load_dataset(data)
+    with step_bar(len(dataset)) as advance:
+        summary = summarise(dataset, advance)
+    show_summary(summary)
+    if sheet and summary.sheet:
+        for path in save_sheets(
+            sheet, draw_sheets(summary.title(dataset.short_name), summary.sheet)
+        ):
+            click.echo(f"Written: {path}")
+    sys.exit(1 if summary.unreadable else 0)
+
+
+@command.command("audit")
+@click.argument("data", type=click.Path(path_type=Path))
+@click.option(
+    "--sheet",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="The groups as pictures: FILE, and FILE-2, FILE-3 ... for further pages.",
+)
+@click.option(
+    "--json",
+    "json_file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Groups and pairs as JSON.",
+)
+@click.option(
+    "--split",
+    help="Count what this split tears apart: report (the original one), or FILE.csv[:PART].",
+)
+def audit_command(
+    data: Path, sheet: Path | None, json_file: Path | None, split: str | None
+) -> None:
+    """Find copies of the same photograph, and test pictures whose copy is in the training part.
+
+    Exact copies are found, and turned, mirrored, cropped, blurred and noisy ones, also when a mask
+    was pasted on one of them. Two photographs of one person are not copies.
+
+    \b
+    Examples:
+      masklens dataset audit data/prajna --sheet twins.png --split report
+      masklens dataset audit data/prajna --json twins.json --split split.csv:test
+    """
+    from masklens.cli.dataset_console import show_audit
+    from masklens.dataset.audit import audit
+    from masklens.dataset.audit import sheet as draw_groups
+    from masklens.dataset.bars import step_bars
+    from masklens.dataset.scan import load_dataset
+    from masklens.dataset.sheet import draw_sheets, save_sheets
+    from masklens.io.atomic import write_json
+
+    dataset = load_dataset(data)
+    with step_bars() as progress:
+        report = audit(dataset, split, progress)
+    show_audit(report)
+    if json_file:
+        write_json(json_file, report.to_dict())
+        click.echo(f"Written: {json_file}")
+    if sheet and report.groups:
+        title = f"{dataset.short_name}: {len(report.groups)} photographs that occur more than once"
+        for path in save_sheets(sheet, draw_sheets(title, draw_groups(report), columns=14)):
+            click.echo(f"Written: {path}")
+
+
+@command.command("split")
+@click.argument("data", type=click.Path(path_type=Path))
+@click.option(
+    "--out",
+    "file",
+    required=True,
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Manifest to write: CSV with the columns file, label, group, split.",
+)
+@click.option(
+    "--test",
+    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    default=0.2,
+    show_default=True,
+    help="Share of the test part.",
+)
+@click.option(
+    "--folds", type=click.IntRange(min=2), help="Make this many folds instead of train and test."
+)
+@click.option(
+    "--seed", type=int, default=42, show_default=True, help="The same seed, the same split."
+)
+def split_command(data: Path, file: Path, test: float, folds: int | None, seed: int) -> None:
+    """Split labelled pictures so that copies of a photograph stay together.
+
+    Labels keep their shares in each part. The manifest is what train and evaluate take as --split.
+
+    \b
+    Examples:
+      masklens dataset split data/prajna --out split.csv
+      masklens dataset split data/prajna --out folds.csv --folds 5
+      masklens train data/prajna --split split.csv --out runs/honest
+    """
+    from masklens.cli.dataset_console import show_split
+    from masklens.dataset.bars import step_bars
+    from masklens.dataset.scan import load_dataset
+    from masklens.dataset.split import split_dataset, write_manifest
+
+    dataset = load_dataset(data)
+    with step_bars() as progress:
+        rows, unreadable = split_dataset(
+            dataset, test=test, folds=folds, seed=seed, progress=progress
+        )
+    write_manifest(file, rows)
+    show_split(rows, unreadable)
+    click.echo(f"Written: {file}")
+
+
+if find_spec("masklens.cli.dataset_synthesize"):
+    from masklens.cli.dataset_synthesize import command as synthesize_command
+
+    command.add_command(synthesize_command)

@@ -1,0 +1,242 @@
+"""Splitting a data set into training and test parts, or folds, without tearing twins apart.
+
+Groups of copies (:mod:`masklens.dataset.duplicates`) stay on one side, the labels keep their
+shares, and the same seed gives the same split. The result is a manifest, a CSV file with the
+columns ``file,label,group,split``, that ``train`` and ``evaluate`` read.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from masklens.dataset.duplicates import Progress, find_twins
+from masklens.dataset.scan import Dataset, Picture
+from masklens.errors import DatasetError, MissingExtraError
+from masklens.io.atomic import write_text
+
+COLUMNS = ("file", "label", "group", "split")
+TRAIN, TEST = "train", "test"
+
+Indices = npt.NDArray[np.intp]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One picture in a manifest; ``split`` is "train" or "test", or else "fold-1" and so on."""
+
+    file: str
+    label: str
+    group: int
+    split: str
+
+
+def report_split(labels: Sequence[Any] | npt.NDArray[Any]) -> tuple[Indices, Indices]:
+    """The original report's split: one in five for the test, by label, seed 42, groups ignored.
+
+    Args:
+        labels: (N,), in the order of the sorted file names.
+
+    Returns:
+        Indices of the training and of the test pictures.
+
+    Raises:
+        DatasetError: too few pictures to set some of each label aside.
+    """
+    counts = np.unique(np.asarray(labels), return_counts=True)[1]
+    if len(counts) == 0 or counts.min() < 2 or len(labels) * 0.2 < len(counts):
+        raise DatasetError(
+            "Too few pictures to set 20 % aside for the test: at least 5 of each label are "
+            f"needed. Received: {len(labels)} pictures, "
+            f"{counts.min() if len(counts) else 0} of the rarest label."
+        )
+    train, test = _sklearn().train_test_split(
+        np.arange(len(labels)), test_size=0.20, stratify=np.asarray(labels), random_state=42
+    )
+    return train, test
+
+
+def grouped_split(
+    labels: Sequence[str],
+    groups: Sequence[int] | npt.NDArray[np.intp],
+    *,
+    test: float = 0.2,
+    folds: int | None = None,
+    seed: int = 42,
+) -> list[str]:
+    """Name each picture's part so that no group is torn and the labels keep their shares.
+
+    Args:
+        labels: (N,).
+        groups: (N,), pictures with the same number stay together.
+        test: share of the test part (0…1).
+        folds: make this many folds instead of a training and a test part.
+        seed: of the order in which groups are dealt out.
+
+    Returns:
+        (N,), the names of the parts.
+
+    Raises:
+        DatasetError: too few groups of a label for so many parts.
+    """
+    share = Fraction(test).limit_denominator(20)
+    parts = folds or share.denominator
+    if not folds and not 0 < share < 1:
+        raise DatasetError(f"The test share must lie between 0.05 and 0.95. Received: {test}.")
+    if folds is not None and folds < 2:
+        raise DatasetError(f"At least 2 folds are needed. Received: {folds}.")
+    groups_of = {label: set[int]() for label in labels}
+    for label, number in zip(labels, groups, strict=True):
+        groups_of[label].add(int(number))
+    rarest = min(groups_of, key=lambda label: len(groups_of[label]))
+    if len(groups_of[rarest]) < parts:
+        raise DatasetError(
+            f"{parts} parts need at least {parts} different pictures of each label, but "
+            f"{rarest} has {len(groups_of[rarest])} (copies counted once)."
+        )
+    splitter = _sklearn().StratifiedGroupKFold(n_splits=parts, shuffle=True, random_state=seed)
+    fold_of = np.empty(len(labels), dtype=np.intp)
+    dealt = splitter.split(np.zeros(len(labels)), np.asarray(labels), np.asarray(groups))
+    for number, (_, members) in enumerate(dealt):
+        fold_of[members] = number
+    if folds:
+        return [f"fold-{number + 1}" for number in fold_of]
+    return [TEST if number < share.numerator else TRAIN for number in fold_of]
+
+
+def split_dataset(
+    dataset: Dataset,
+    *,
+    test: float = 0.2,
+    folds: int | None = None,
+    seed: int = 42,
+    progress: Progress | None = None,
+) -> tuple[list[Row], tuple[tuple[str, str], ...]]:
+    """Look for twins in a data set and split it by them.
+
+    Returns:
+        The rows of the manifest, in the order of the pictures, and (name, reason) of the files that
+        cannot be read, which are left out.
+    """
+    twins = find_twins(dataset, progress=progress)
+    broken = {name for name, _ in twins.unreadable}
+    kept = [
+        (picture, int(number))
+        for picture, number in zip(dataset.pictures, twins.groups, strict=True)
+        if picture.name not in broken
+    ]
+    counts = dataset.counts()
+    labels = [label_of(picture, counts) for picture, _ in kept]
+    groups = [number for _, number in kept]
+    names = grouped_split(labels, groups, test=test, folds=folds, seed=seed)
+    return [
+        Row(picture.name, label, number, name)
+        for (picture, number), label, name in zip(kept, labels, names, strict=True)
+    ], twins.unreadable
+
+
+def label_of(picture: Picture, counts: dict[str, int]) -> str:
+    """The label that a picture is dealt out by: the rarest of its faces', or "no_face"."""
+    labels = {annotation.label for annotation in picture.annotations}
+    return min(labels, key=lambda label: (counts[label], label), default="no_face")
+
+
+def write_manifest(file: Path, rows: Iterable[Row]) -> None:
+    """Write a manifest, whole or not at all.
+
+    Raises:
+        OutputError: the file system refused.
+    """
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    writer.writerows((row.file, row.label, row.group, row.split) for row in rows)
+    write_text(file, text.getvalue())
+
+
+def read_manifest(file: Path) -> list[Row]:
+    """Read a manifest; columns may stand in any order, further ones are passed over.
+
+    Raises:
+        DatasetError: no such file, no manifest, or a picture listed twice.
+    """
+    try:
+        with file.open(newline="", encoding="utf-8-sig") as stream:
+            reader = csv.DictReader(stream)
+            missing = [name for name in COLUMNS if name not in (reader.fieldnames or ())]
+            if missing:
+                raise DatasetError(
+                    f"{file} is not a split manifest: it lacks the columns {missing}. "
+                    'Make one with "masklens dataset split".'
+                )
+            rows = [Row(r["file"], r["label"], int(r["group"]), r["split"]) for r in reader]
+    except OSError as error:
+        raise DatasetError(f"Cannot read the split {file}: {error.strerror}.") from error
+    except (UnicodeDecodeError, csv.Error, TypeError, ValueError) as error:
+        raise DatasetError(f"{file} is not a split manifest: {error}.") from error
+    if not rows:
+        raise DatasetError(f"{file} lists no picture.")
+    name, times = Counter(row.file for row in rows).most_common(1)[0]
+    if times > 1:
+        raise DatasetError(f"{file} lists {name} {times} times.")
+    return rows
+
+
+def parts_of(rows: Iterable[Row], test: str = TEST) -> tuple[list[str], list[str]]:
+    """File names for training and for the test: everything else, and the part of that name."""
+    rows = list(rows)
+    return (
+        [row.file for row in rows if row.split != test],
+        [row.file for row in rows if row.split == test],
+    )
+
+
+def named_parts(
+    dataset: Dataset, split: str, progress: Progress | None = None
+) -> tuple[list[str], list[str]]:
+    """File names for training and for the test.
+
+    Args:
+        dataset: whose pictures are split.
+        split: "report" (:func:`report_split`), "grouped" (:func:`split_dataset` with its defaults),
+            or a manifest: FILE.csv, or FILE.csv:fold-2 to test on that fold.
+        progress: see :func:`masklens.dataset.duplicates.find_twins`.
+
+    Raises:
+        DatasetError: no such split.
+    """
+    if split == "report":
+        counts = dataset.counts()
+        train, test = report_split([label_of(picture, counts) for picture in dataset.pictures])
+        names = [picture.name for picture in dataset.pictures]
+        return [names[i] for i in train], [names[i] for i in test]
+    if split == "grouped":
+        return parts_of(split_dataset(dataset, progress=progress)[0])
+    path, colon, part = split.rpartition(":")
+    if not colon or part.endswith(".csv"):
+        path, part = split, TEST
+    rows = read_manifest(Path(path))
+    present = sorted({row.split for row in rows})
+    if part not in present or len(present) < 2:
+        raise DatasetError(
+            f'{path} has no part "{part}" to test on beside another one, only {present}. '
+            f"Name a part: {path}:{present[0]}."
+        )
+    return parts_of(rows, part)
+
+
+def _sklearn() -> Any:
+    try:
+        import sklearn.model_selection
+    except ImportError as error:
+        raise MissingExtraError("Splitting a data set", "train") from error
+    return sklearn.model_selection

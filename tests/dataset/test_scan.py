@@ -1,0 +1,142 @@
+"""One loader for folders of classes and COCO files."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from masklens.dataset.scan import Annotation, load_dataset
+from masklens.errors import DatasetError
+
+COCO: dict[str, Any] = {
+    "images": [
+        {"id": 7, "file_name": "b.jpg", "width": 60, "height": 40},
+        {"id": 3, "file_name": "a.jpg", "width": 60, "height": 40},
+    ],
+    "annotations": [
+        {"id": 1, "image_id": 7, "category_id": 2, "bbox": [10, 5, 20, 30]},
+        {"id": 2, "image_id": 7, "category_id": 1, "bbox": [0, 0, 4.5, 6]},
+    ],
+    "categories": [{"id": 1, "name": "without_mask"}, {"id": 2, "name": "With Mask"}],
+}
+
+
+def touch(root: Path, *names: str) -> None:
+    for name in names:
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(name.encode())
+
+
+def test_folder_of_classes(tmp_path: Path) -> None:
+    touch(
+        tmp_path,
+        "without_mask/deep/er/2.PNG",
+        "with_mask/1.jpg",
+        "with_mask/notes.txt",
+        ".cache/3.jpg",
+        "4.jpg",
+    )
+    dataset = load_dataset(tmp_path)
+    assert not dataset.boxed
+    assert [p.name for p in dataset.pictures] == ["with_mask/1.jpg", "without_mask/deep/er/2.PNG"]
+    assert dataset.counts() == {"with_mask": 1, "without_mask": 1}
+    assert dataset.pictures[0].annotations == (Annotation("with_mask"),)
+    assert dataset.short_name == tmp_path.name
+
+
+@pytest.mark.parametrize(
+    ("folder", "label"),
+    [
+        ("Mask", "with_mask"),
+        ("no-mask", "without_mask"),
+        ("mask weared incorrect", "mask_worn_incorrectly"),
+        ("helmet", "helmet"),
+    ],
+)
+def test_spellings_of_other_data_sets(tmp_path: Path, folder: str, label: str) -> None:
+    touch(tmp_path, f"{folder}/1.jpg")
+    assert load_dataset(tmp_path).labels == (label,)
+
+
+def test_coco_file(tmp_path: Path) -> None:
+    file = tmp_path / "scenes.json"
+    file.write_text(json.dumps(COCO))
+    dataset = load_dataset(file)
+    assert dataset.boxed
+    assert [p.name for p in dataset.pictures] == ["a.jpg", "b.jpg"]
+    assert dataset.pictures[0].annotations == ()
+    assert dataset.pictures[1].annotations == (
+        Annotation("with_mask", (10, 5, 30, 35)),
+        Annotation("without_mask", (0, 0, 4.5, 6)),
+    )
+    assert dataset.pictures[0].path == tmp_path / "a.jpg"
+    assert dataset.labels == ("with_mask", "without_mask")
+    assert dataset.short_name == tmp_path.name
+
+
+def test_coco_pictures_may_lie_in_images(tmp_path: Path) -> None:
+    (tmp_path / "images").mkdir()
+    (tmp_path / "x.json").write_text(json.dumps(COCO))
+    assert load_dataset(tmp_path / "x.json").pictures[0].path == tmp_path / "images" / "a.jpg"
+
+
+def changed(**changes: Any) -> str:
+    return json.dumps({key: value for key, value in (COCO | changes).items() if value is not None})
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"\xff\xd8\xff\xe0 a picture", "not a text file"),
+        (b"not json", "not JSON"),
+        (b"[]", "not a COCO detection file: TypeError"),
+        (changed(categories=None).encode(), "KeyError 'categories'"),
+        (changed(annotations=[]).encode(), "no annotation"),
+        (
+            changed(
+                annotations=[{"image_id": 99, "category_id": 1, "bbox": [0, 0, 1, 1]}]
+            ).encode(),
+            "KeyError 99",
+        ),
+        (
+            changed(annotations=[{"image_id": 7, "category_id": 1, "bbox": [0, 0, 1]}]).encode(),
+            "ValueError",
+        ),
+    ],
+)
+def test_bad_coco_file(tmp_path: Path, content: bytes, message: str) -> None:
+    file = tmp_path / "bad.json"
+    file.write_bytes(content)
+    with pytest.raises(DatasetError, match=message):
+        load_dataset(file)
+
+
+def test_nothing_there(tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match="does not exist"):
+        load_dataset(tmp_path / "missing")
+    with pytest.raises(DatasetError, match="no labelled pictures"):
+        load_dataset(tmp_path)
+
+
+def test_hash_follows_content_name_and_label(tmp_path: Path) -> None:
+    touch(tmp_path / "a", "with_mask/1.jpg", "without_mask/2.jpg")
+    first = load_dataset(tmp_path / "a").sha256()
+    touch(tmp_path / "b", "with_mask/1.jpg", "without_mask/2.jpg")
+    assert load_dataset(tmp_path / "b").sha256() == first
+    (tmp_path / "b" / "with_mask" / "1.jpg").write_bytes(b"other")
+    assert load_dataset(tmp_path / "b").sha256() != first
+
+
+def test_shared_scenes(shared_data: Path) -> None:
+    dataset = load_dataset(shared_data / "data" / "scenes" / "val" / "annotations.coco.json")
+    assert len(dataset) == 194
+    assert dataset.counts() == {
+        "with_mask": 466,
+        "without_mask": 206,
+        "mask_worn_incorrectly": 42,
+    }
+    assert all(picture.path.is_file() for picture in dataset.pictures)

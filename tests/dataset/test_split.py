@@ -1,0 +1,174 @@
+"""Splits that keep copies together, the manifest, and the report's own split."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from PIL import Image as PillowImage
+
+from masklens.cli import main
+from masklens.dataset.scan import Annotation, Picture, load_dataset
+from masklens.dataset.split import (
+    Row,
+    grouped_split,
+    label_of,
+    named_parts,
+    parts_of,
+    read_manifest,
+    report_split,
+    write_manifest,
+)
+from masklens.errors import DatasetError
+
+LABELS = ["with_mask"] * 120 + ["without_mask"] * 80
+#: Groups of one to five pictures, some across the labels.
+GROUPS = np.sort(np.random.default_rng(3).integers(0, 70, 200)).tolist()
+
+
+def parts_by_group(parts: list[str]) -> dict[int, set[str]]:
+    found: dict[int, set[str]] = {}
+    for number, part in zip(GROUPS, parts, strict=True):
+        found.setdefault(number, set()).add(part)
+    return found
+
+
+@pytest.mark.parametrize("test", [0.1, 0.2, 0.25, 0.3, 0.5])
+def test_no_group_is_torn_and_shares_are_kept(test: float) -> None:
+    parts = grouped_split(LABELS, GROUPS, test=test)
+    assert all(len(names) == 1 for names in parts_by_group(parts).values())
+    counts = Counter(zip(LABELS, parts, strict=True))
+    for label in set(LABELS):
+        total = counts[label, "train"] + counts[label, "test"]
+        assert counts[label, "test"] / total == pytest.approx(test, abs=0.05)
+
+
+def test_folds() -> None:
+    parts = grouped_split(LABELS, GROUPS, folds=4)
+    assert set(parts) == {"fold-1", "fold-2", "fold-3", "fold-4"}
+    assert all(len(names) == 1 for names in parts_by_group(parts).values())
+    assert all(40 <= count <= 60 for count in Counter(parts).values())
+
+
+def test_seed_decides() -> None:
+    assert grouped_split(LABELS, GROUPS, seed=1) == grouped_split(LABELS, GROUPS, seed=1)
+    assert grouped_split(LABELS, GROUPS, seed=1) != grouped_split(LABELS, GROUPS, seed=2)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"test": 0.01}, "between 0.05 and 0.95"),
+        ({"folds": 1}, "At least 2 folds"),
+        ({"folds": 60}, "60 parts need at least 60 different pictures"),
+    ],
+)
+def test_impossible_splits(options: dict[str, float], message: str) -> None:
+    with pytest.raises(DatasetError, match=message):
+        grouped_split(LABELS, GROUPS, **options)  # type: ignore[arg-type]
+
+
+def test_the_reports_split_is_stratified_and_always_the_same() -> None:
+    targets = np.array([0] * 690 + [1] * 686)
+    train, test = report_split(targets)
+    assert len(train) == 1100
+    assert np.bincount(targets[test]).tolist() == [138, 138]
+    assert not set(train) & set(test)
+    np.testing.assert_array_equal(test, report_split(targets)[1])
+
+
+def test_the_reports_split_needs_enough_pictures() -> None:
+    with pytest.raises(DatasetError, match="Too few"):
+        report_split(["a", "a", "a", "b"])
+
+
+def test_manifest_round_trip(tmp_path: Path) -> None:
+    rows = [Row("with_mask/a, b.jpg", "with_mask", 3, "train"), Row("ü.jpg", "x", 0, "test")]
+    file = tmp_path / "new" / "split.csv"
+    write_manifest(file, rows)
+    assert file.read_text(encoding="utf-8").startswith("file,label,group,split\n")
+    assert read_manifest(file) == rows
+    assert parts_of(rows) == (["with_mask/a, b.jpg"], ["ü.jpg"])
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("", "lacks the columns"),
+        ("file,label\na,b\n", r"lacks the columns \['group', 'split'\]"),
+        ("file,label,group,split\n", "lists no picture"),
+        ("file,label,group,split\na,b,first,test\n", "not a split manifest: invalid literal"),
+        ("file,label,group,split\na,b\n", "not a split manifest"),
+        ("file,label,group,split\na,b,1,test\na,b,1,train\n", "lists a 2 times"),
+        (b"\xff\xd8\xff\xe0", "not a split manifest"),
+    ],
+)
+def test_bad_manifest(tmp_path: Path, content: str | bytes, message: str) -> None:
+    file = tmp_path / "split.csv"
+    file.write_bytes(content if isinstance(content, bytes) else content.encode())
+    with pytest.raises(DatasetError, match=message):
+        read_manifest(file)
+
+
+def test_missing_manifest(tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match="Cannot read the split"):
+        read_manifest(tmp_path / "none.csv")
+
+
+def test_picture_with_several_faces_counts_for_the_rarest() -> None:
+    counts = {"with_mask": 10, "mask_worn_incorrectly": 2}
+    both = (Annotation("with_mask"), Annotation("mask_worn_incorrectly"))
+    assert label_of(Picture(Path("a"), "a", both), counts) == "mask_worn_incorrectly"
+    assert label_of(Picture(Path("a"), "a", ()), counts) == "no_face"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Ten different pictures of noise per label, each twice."""
+    root = tmp_path_factory.mktemp("noise")
+    rng = np.random.default_rng(5)
+    for label in ("with_mask", "without_mask"):
+        (root / label).mkdir()
+        for number in range(10):
+            small = rng.integers(0, 255, (12, 12, 3), dtype=np.uint8)
+            picture = PillowImage.fromarray(small).resize(
+                (160, 160), PillowImage.Resampling.BICUBIC
+            )
+            picture.save(root / label / f"{number}.png")
+            picture.transpose(PillowImage.Transpose.FLIP_LEFT_RIGHT).save(
+                root / label / f"{number}_copy.png"
+            )
+    return root
+
+
+def test_command_and_named_parts(folder: Path, tmp_path: Path) -> None:
+    file = tmp_path / "split.csv"
+    result = CliRunner().invoke(main, ["dataset", "split", str(folder), "--out", str(file)])
+    assert result.exit_code == 0, result.output
+    rows = read_manifest(file)
+    assert Counter((row.label, row.split) for row in rows) == {
+        (label, split): count
+        for label in ("with_mask", "without_mask")
+        for split, count in (("train", 16), ("test", 4))
+    }
+    assert len({row.group for row in rows}) == 20
+
+    dataset = load_dataset(folder)
+    assert named_parts(dataset, str(file)) == named_parts(dataset, "grouped") == parts_of(rows)
+    train, test = named_parts(dataset, "report")
+    assert (len(train), len(test)) == (32, 8)
+
+
+def test_folds_as_named_parts(folder: Path, tmp_path: Path) -> None:
+    file = tmp_path / "folds.csv"
+    arguments = ["dataset", "split", str(folder), "--out", str(file), "--folds", "5"]
+    result = CliRunner().invoke(main, arguments)
+    assert result.exit_code == 0, result.output
+    dataset = load_dataset(folder)
+    train, test = named_parts(dataset, f"{file}:fold-2")
+    assert (len(train), len(test)) == (32, 8)
+    with pytest.raises(DatasetError, match=r'has no part "test".*Name a part: .*:fold-1'):
+        named_parts(dataset, str(file))

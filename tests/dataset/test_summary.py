@@ -1,0 +1,137 @@
+"""What the summary says of small made data sets, and of the report's."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from PIL import Image as PillowImage
+
+from masklens.cli import main
+from masklens.dataset.scan import load_dataset
+from masklens.dataset.sheet import Block, Tile, contain, cover, draw_sheets, save_sheets
+from masklens.dataset.summary import Spread, summarise
+from masklens.errors import OutputError
+
+
+def paint(path: Path, width: int = 80, height: int = 60, value: int = 128) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    PillowImage.new("RGB", (width, height), (value, 90, 160)).save(path)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Four masked, one bare; sizes from 40×60 to 200×100."""
+    for index, size in enumerate([(40, 60), (80, 60), (100, 100), (200, 100)]):
+        paint(tmp_path / "data" / "with_mask" / f"{index}.png", *size)
+    paint(tmp_path / "data" / "without_mask" / "0.png", 100, 80)
+    return tmp_path / "data"
+
+
+def test_numbers_and_warnings(folder: Path) -> None:
+    summary = summarise(load_dataset(folder))
+    assert summary.counts == {"with_mask": 4, "without_mask": 1}
+    assert summary.widths == Spread(40, 100, 200)
+    assert summary.heights == Spread(60, 80, 100)
+    imbalance, tiny = summary.warnings
+    assert "with_mask is 4.0 times as frequent as without_mask" in imbalance
+    assert tiny == "1 picture is smaller than 48 px, such as with_mask/0.png."
+    assert [(block.title, len(block.tiles)) for block in summary.sheet] == [
+        ("with_mask", 4),
+        ("without_mask", 1),
+    ]
+
+
+def test_unreadable_files_are_named_and_the_rest_is_counted(folder: Path) -> None:
+    whole = (folder / "with_mask" / "3.png").read_bytes()
+    (folder / "with_mask" / "3.png").write_bytes(whole[: len(whole) // 2])
+    (folder / "without_mask" / "text.jpg").write_text("no picture")
+    steps: list[None] = []
+    summary = summarise(load_dataset(folder), lambda: steps.append(None))
+    assert [name for name, _ in summary.unreadable] == ["with_mask/3.png", "without_mask/text.jpg"]
+    assert summary.pictures == 4
+    assert len(steps) == 6
+
+
+def test_only_unreadable_files(tmp_path: Path) -> None:
+    (tmp_path / "with_mask").mkdir()
+    (tmp_path / "with_mask" / "x.jpg").write_bytes(b"")
+    summary = summarise(load_dataset(tmp_path))
+    assert (summary.pictures, summary.widths, summary.sheet) == (0, None, ())
+    assert summary.warnings == (
+        "Only one label occurs, with_mask: nothing can be learned from it.",
+    )
+
+
+def test_boxed_faces(tmp_path: Path) -> None:
+    paint(tmp_path / "a.png", 200, 100)
+    paint(tmp_path / "b.png", 200, 100)
+    boxes = [[10, 10, 40, 50], [0, 0, 8, 9], [150, 60, 100, 30], [20, 20, 0, 40]]
+    content = {
+        "images": [{"id": i, "file_name": f"{n}.png"} for i, n in enumerate("ab")],
+        "annotations": [
+            {"image_id": 0, "category_id": i % 2, "bbox": b} for i, b in enumerate(boxes)
+        ],
+        "categories": [{"id": 0, "name": "with_mask"}, {"id": 1, "name": "without_mask"}],
+    }
+    file = tmp_path / "annotations.json"
+    file.write_text(json.dumps(content))
+    summary = summarise(load_dataset(file))
+    assert summary.faces == {"with_mask": Spread(50, 75, 100), "without_mask": Spread(9, 24, 40)}
+    assert summary.empty == 1
+    assert summary.warnings == (
+        "1 face is smaller than 16 px: too little to see a mask by.",
+        "2 boxes are empty or outside the picture, such as one in a.png.",
+    )
+    assert summary.title() == f"{file}: 2 pictures, 4 faces, 2 labels"
+
+
+def test_tiles_keep_or_fill() -> None:
+    image = np.zeros((100, 50, 3), np.uint8)
+    image[:, :, 0] = 255
+    kept, filled = contain(image, 40), cover(image, 40)
+    assert kept.shape == filled.shape == (40, 40, 3)
+    assert (kept[:, 10:30] == (255, 0, 0)).all()
+    assert (kept[:, :9] == kept[0, 0]).all()
+    assert (filled == (255, 0, 0)).all()
+
+
+def test_blocks_share_lines_and_break_into_pages(tmp_path: Path) -> None:
+    tile = Tile(np.zeros((20, 20, 3), np.uint8), "a/very/long/name.jpg")
+    blocks = [Block(f"block {n}", [tile] * size) for n, size in enumerate([2, 2, 3, 9, 1])]
+    pages = draw_sheets("title", blocks, columns=5, rows=3)
+    assert len(pages) == 2
+    assert {page.width for page in pages} == {pages[0].width}
+    written = save_sheets(tmp_path / "new" / "sheet.png", pages)
+    assert [path.name for path in written] == ["sheet.png", "sheet-2.png"]
+    with pytest.raises(OutputError, match=r"use \.png or \.jpg"):
+        save_sheets(tmp_path / "sheet.txt", pages)
+    assert not list(tmp_path.glob("*sheet*"))
+
+
+def test_command(folder: Path, tmp_path: Path) -> None:
+    sheet = tmp_path / "sheet.png"
+    result = CliRunner().invoke(main, ["dataset", "summary", str(folder), "--sheet", str(sheet)])
+    assert result.exit_code == 0
+    assert "with_mask 4 80.0%" in " ".join(result.output.split())
+    assert "Warning: The labels are out of balance" in result.output
+    assert PillowImage.open(sheet).width > 500
+
+    (folder / "with_mask" / "bad.jpg").write_text("no picture")
+    result = CliRunner().invoke(main, ["dataset", "summary", str(folder)])
+    assert result.exit_code == 1
+    assert "bad.jpg is not a picture" in result.output
+
+    result = CliRunner().invoke(main, ["dataset", "summary", str(tmp_path / "none")])
+    assert result.exit_code == 1
+    assert result.output.startswith("Error: ")
+
+
+def test_report_data(shared_data: Path) -> None:
+    summary = summarise(load_dataset(shared_data / "data" / "prajna"))
+    assert summary.counts == {"with_mask": 690, "without_mask": 686}
+    assert summary.unreadable == ()
+    assert summary.warnings == ()
