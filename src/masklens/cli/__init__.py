@@ -14,6 +14,8 @@ COMMANDS = {
     "detect": "detect",
     "train": "train",
     "evaluate": "evaluate",
+    "export": "export",
+    "benchmark": "benchmark",
     "dataset": "dataset",
 }
 

@@ -1,0 +1,40 @@
+"""``masklens benchmark``: how fast a bundle's models are on this machine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+
+@click.command("benchmark")
+@click.argument("bundles", nargs=-1, type=click.Path(path_type=Path), metavar="[BUNDLE]...")
+@click.option(
+    "--json", "json_file", type=click.Path(path_type=Path), help="The figures as JSON as well."
+)
+@click.option(
+    "--rounds",
+    type=click.IntRange(min=1),
+    default=60,
+    show_default=True,
+    help="Runs of each network; the median counts.",
+)
+def command(bundles: tuple[Path, ...], json_file: Path | None, rounds: int) -> None:
+    """Time the models of bundles on this machine, side by side.
+
+    BUNDLE is the folder of a bundle or of an export; without one it is the bundle that ships with
+    masklens. Every file runs in every installed runtime that reads it. Where a table of an export
+    lies beside the files, its accuracy and agreement with Keras are shown again.
+
+    \b
+    Examples:
+      masklens benchmark
+      masklens benchmark exports/ runs/report
+    """
+    from masklens.export.benchmark import benchmark
+
+    done = benchmark(bundles, rounds, say=lambda text: click.echo(text, err=True))
+    click.echo(done.text())
+    if json_file is not None:
+        done.write(json_file)
+        click.echo(f"Written: {json_file}")

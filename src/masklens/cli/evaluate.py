@@ -1,0 +1,167 @@
+"""``masklens evaluate``: a bundle and labelled pictures in, scores with intervals out."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+
+import click
+
+
+@click.command("evaluate")
+@click.argument("bundle")
+@click.argument("data", type=click.Path(path_type=Path))
+@click.option("--json", "json_file", type=click.Path(path_type=Path), help="Scores as JSON.")
+@click.option(
+    "--report",
+    type=click.Path(path_type=Path),
+    help="Report: a file (.html, .md, .pdf), or a folder for report.html and so on.",
+)
+@click.option(
+    "--format",
+    "formats",
+    help="Formats of the report, separated by commas: html, md, pdf.  [default: html]",
+)
+@click.option(
+    "--faces",
+    type=click.Choice(["find", "whole"]),
+    default="find",
+    show_default=True,
+    help="Portraits: find the face first, or classify the whole picture.",
+)
+@click.option(
+    "--min-face",
+    type=click.FloatRange(min=0),
+    default=16,
+    show_default=True,
+    help="Scenes: faces narrower than this many pixels count neither way.",
+)
+@click.option(
+    "--min-box",
+    type=click.FloatRange(min=0),
+    default=12,
+    show_default=True,
+    help="Scenes: the classifier alone is judged on annotated faces this wide, in pixels.",
+)
+@click.option("--split", help="Judge only a part of the data: MANIFEST.csv:PART.")
+@click.option("--against", help="A second bundle to compare with, on the same pictures.")
+@click.option(
+    "--rival",
+    type=click.Path(path_type=Path),
+    help="Predictions to compare with, as JSON in the format of detect --json.",
+)
+@click.option(
+    "--threshold",
+    type=click.FloatRange(0, 1),
+    help="Show boxes from this score on.  [default: the bundle's]",
+)
+@click.option(
+    "--rival-threshold",
+    type=click.FloatRange(0, 1),
+    help="The same for --against or --rival.  [default: the bundle's; 0 for predictions]",
+)
+@click.option(
+    "--mistakes",
+    type=click.IntRange(min=0),
+    default=12,
+    show_default=True,
+    help="Worst mistakes of each kind to show in the report.",
+)
+@click.option(
+    "--heat",
+    type=click.Choice(["auto", "grad-cam", "occlusion", "none"]),
+    default="auto",
+    show_default=True,
+    help="Heat maps of the mistakes; auto is Grad-CAM where the bundle has a Keras model.",
+)
+@click.option(
+    "--audit/--no-audit",
+    default=True,
+    show_default=True,
+    help="Report: look for near-copies among the judged pictures.",
+)
+@click.option(
+    "--finder",
+    default="yunet",
+    show_default=True,
+    help="Face finder: a name, or the path of an .onnx file.",
+)
+@click.option(
+    "--threads",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default=True,
+    help="Threads per network; 0 uses every core.",
+)
+def command(
+    bundle: str,
+    data: Path,
+    json_file: Path | None,
+    report: Path | None,
+    formats: str | None,
+    faces: str,
+    min_face: float,
+    min_box: float,
+    split: str | None,
+    against: str | None,
+    rival: Path | None,
+    threshold: float | None,
+    rival_threshold: float | None,
+    mistakes: int,
+    heat: str,
+    audit: bool,
+    finder: str,
+    threads: int,
+) -> None:
+    r"""Measure a model on labelled pictures; every figure comes with its 95 % interval.
+
+    BUNDLE is the folder of a bundle, the word default for the one that ships with masklens, or a
+    predictions file in the format of detect --json. DATA is a folder with one sub-folder per label,
+    or a COCO detection file (.json).
+
+    \b
+    Examples:
+      masklens evaluate default scenes/val/annotations.coco.json
+      masklens evaluate runs/street scenes/val/annotations.coco.json --report out/ --format html,pdf
+      masklens evaluate runs/report data/prajna --split split.csv:test --faces whole
+      masklens evaluate runs/new scenes.json --against default --json scores.json
+      masklens evaluate default scenes.json --rival theirs.json
+
+    Exit status: 0 all done, 1 failed or some pictures could not be read, 2 wrong use.
+    """
+    if against is not None and rival is not None:
+        raise click.UsageError("Use --against or --rival, not both.")
+    from masklens.cli import evaluate_console as console
+    from masklens.evaluation.extras import require_extra
+
+    require_extra()
+    from masklens.evaluation.evaluate import Options
+    from masklens.evaluation.journey import Request, judge_all
+    from masklens.evaluation.targets import report_targets
+
+    targets = report_targets(report, formats)
+    request = Request(
+        model=bundle,
+        data=data,
+        options=Options(
+            faces=faces, min_face=min_face, min_box=min_box, finder=finder, threads=threads
+        ),
+        split=split,
+        threshold=threshold,
+        against=str(rival) if rival else against,
+        against_threshold=rival_threshold,
+        command=shlex.join(["masklens", *sys.argv[1:]]),
+    )
+    outcome = judge_all(request, console.bar)
+    console.show(outcome)
+    written = list(targets.values())
+    if json_file:
+        outcome.write_json(json_file)
+        written.append(json_file)
+    if targets:
+        from masklens.evaluation.report import write_report
+
+        write_report(outcome, targets, mistakes=mistakes, heat=heat, audit=audit, bar=console.bar)
+    console.show_written(written)
+    sys.exit(1 if outcome.evaluation.unreadable else 0)

@@ -1,0 +1,246 @@
+"""From a Keras model to proved artefacts in a folder, or in the bundle itself.
+
+Files are made in a temporary folder, measured there, and only then moved: under their name, or
+with the suffix ``.rejected`` when they miss a bar.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import shutil
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from masklens.bundle import Bundle, write_bundle
+from masklens.errors import BundleError
+from masklens.export import FORMATS, PRECISIONS, onnx
+from masklens.export.litert import export_litert
+from masklens.export.openvino import export_openvino
+from masklens.export.parity import Reference, Row, compare, missed_bars, reference
+from masklens.export.quiet import quiet
+from masklens.export.samples import CALIBRATION_CROPS, Crops, cut_crops, data_or_default
+from masklens.export.source import Source, load_source
+from masklens.export.table import Proof
+from masklens.export.timing import ROUNDS, Candidate, machine, time_candidates
+from masklens.io.atomic import atomic_path
+
+REJECTED = ".rejected"
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What an export has done.
+
+    Attributes:
+        proof: the table.
+        written: every file, the rejected ones too.
+        rejected: file -> the bars that it misses.
+    """
+
+    proof: Proof
+    written: tuple[Path, ...]
+    rejected: Mapping[str, Sequence[str]]
+
+
+def export(
+    path: Path,
+    out: Path | None,
+    *,
+    best: bool = False,
+    formats: Sequence[str] = tuple(FORMATS),
+    precisions: Sequence[str] = PRECISIONS,
+    data: Path | None = None,
+    calibration: Path | None = None,
+    rounds: int = ROUNDS,
+    say: Say = lambda _: None,
+) -> Exported:
+    """Export a model and prove every file.
+
+    Args:
+        path: a bundle's folder, or a ``.keras`` or ``.h5`` file.
+        out: folder for the artefacts, the card and the proof; None is the bundle's own, and
+            implies ``best``.
+        best: keep of each format only the smallest precision that holds its bar, as ``classifier``
+            with the format's suffix. That is how a bundle is made that ships.
+        formats: of :data:`masklens.export.FORMATS`.
+        precisions: of :data:`masklens.export.PRECISIONS`.
+        data: labelled pictures for the proof; None takes scenes/val below ``MASKLENS_DATA``.
+        calibration: labelled pictures for int8, others than ``data``; None takes scenes/train.
+        rounds: runs of each file for the times; the median counts.
+        say: is told what is being done.
+
+    Raises:
+        BundleError: no bundle, a damaged one, one without a Keras model, or a bare file that is to
+            be put into a bundle.
+        InputError: the Keras model cannot be used.
+        DatasetError: no pictures to compare or calibrate on.
+        OutputError: the folder cannot be written.
+    """
+    data = data_or_default(data, "val", "--data", "Proving an export")
+    if "int8" in precisions:
+        calibration = data_or_default(calibration, "train", "--calibration", "int8")
+    say(f"Loading {path}")
+    with quiet():
+        source = load_source(path)
+    if out is None and source.bundle is None:
+        raise BundleError(
+            f"{path} is no bundle that artefacts can be put into. Give --out instead."
+        )
+    with tempfile.TemporaryDirectory() as folder:
+        work = Path(folder)
+        made = _make(source, work, formats, precisions, calibration, say)
+        say(f"Cutting the faces of {data}")
+        crops = cut_crops(data, source.card)
+        proof, rows = _prove(source, work, made, crops, rounds, say)
+        if out is None or best:
+            return _keep_best(out, source, work, rows, proof)
+        return _keep_all(out, source, work, rows, proof)
+
+
+def _make(
+    source: Source,
+    work: Path,
+    formats: Sequence[str],
+    precisions: Sequence[str],
+    calibration: Path | None,
+    say: Say,
+) -> list[tuple[str, str, str]]:
+    """Write the artefacts; the float32 ONNX file always, because it is what others start from.
+
+    Returns:
+        File, format and precision of those that were asked for.
+    """
+    tensor = None
+    if "int8" in precisions and calibration is not None:
+        say(f"Cutting {CALIBRATION_CROPS} faces of {calibration} to calibrate int8")
+        crops = cut_crops(calibration, source.card, CALIBRATION_CROPS)
+        tensor = source.prepare(crops.images)
+    wanted = [(f, p) for f in formats for p in precisions]
+    needs = {p for f, p in wanted if f in ("onnx", "openvino")}
+    float32 = work / _name("onnx", "fp32")
+    with quiet():
+        onnx.export_fp32(source, float32)
+    if ("onnx", "fp16") in wanted:
+        onnx.export_fp16(float32, work / _name("onnx", "fp16"), source.card)
+    if "int8" in needs and tensor is not None:
+        say("Making " + _name("onnx", "int8"))
+        with quiet():
+            onnx.export_int8(float32, work / _name("onnx", "int8"), source.card, tensor)
+    for form, precision in wanted:
+        name = _name(form, precision)
+        if form == "litert":
+            say(f"Making {name}")
+            with quiet():
+                export_litert(source, work / name, precision, tensor)
+        if form == "openvino":
+            original = work / _name("onnx", "int8" if precision == "int8" else "fp32")
+            export_openvino(original, work / name, source.card, precision)
+    return [(_name(form, precision), form, precision) for form, precision in wanted]
+
+
+def _prove(
+    source: Source,
+    work: Path,
+    made: Sequence[tuple[str, str, str]],
+    crops: Crops,
+    rounds: int,
+    say: Say,
+) -> tuple[Proof, list[Row]]:
+    """Compare and time the artefacts."""
+    baseline = _name("onnx", "fp32")
+    names = [baseline, *(name for name, _, _ in made)]
+    bundle = Bundle(work, dataclasses.replace(source.card, files={name: {} for name in names}))
+    candidates = [Candidate(bundle, name, form) for name, form, _ in made]
+    say(f"Comparing with Keras on {len(crops)} faces")
+    keras = reference(source.predict(crops.images), crops, source.card, source.file.stat().st_size)
+    rows = [
+        compare(candidate, precision, crops, keras)
+        for candidate, (_, _, precision) in zip(candidates, made, strict=True)
+    ]
+    say("Timing")
+    times = time_candidates([Candidate(bundle, baseline, "onnx"), *candidates], rounds=rounds)
+    float32_bytes = (work / baseline).stat().st_size
+    rows = [
+        dataclasses.replace(
+            row,
+            timings=timings,
+            speedup=times[0][0].milliseconds / timings[0].milliseconds,
+            missed=missed_bars(row, keras, float32_bytes),
+        )
+        for row, timings in zip(rows, times[1:], strict=True)
+    ]
+    return _proof(source, crops, keras, rows), rows
+
+
+def _proof(source: Source, crops: Crops, keras: Reference, rows: Sequence[Row]) -> Proof:
+    return Proof(
+        model=f"{source.card.name} {source.card.version}",
+        data={"name": crops.name, "sha256": crops.sha256, "faces": len(crops)},
+        machine=machine(),
+        keras={
+            "file": source.file.name,
+            "accuracy": keras.accuracy.to_dict(),
+            "bytes": keras.bytes,
+        },
+        rows=[row.to_dict() for row in rows],
+    )
+
+
+def _keep_all(out: Path, source: Source, work: Path, rows: Sequence[Row], proof: Proof) -> Exported:
+    """Artefacts under their own names, and a card that lists the good ones, smallest first."""
+    files: dict[str, Path] = {}
+    written: list[Path] = []
+    for row in rows:
+        for name in _parts(row.file):
+            for stale in (out / name, out / f"{name}{REJECTED}"):
+                stale.unlink(missing_ok=True)
+            if row.missed:
+                with atomic_path(out / f"{name}{REJECTED}") as temporary:
+                    shutil.copyfile(work / name, temporary)
+                written.append(out / f"{name}{REJECTED}")
+            else:
+                files[name] = work / name
+    bundle = write_bundle(out, source.card, files)
+    written += [out / name for name in bundle.card.files]
+    written += proof.write(out)
+    return Exported(proof, tuple(written), _rejected(rows))
+
+
+def _keep_best(
+    out: Path | None, source: Source, work: Path, rows: Sequence[Row], proof: Proof
+) -> Exported:
+    """The best file of each format under the bundle's own names; ``out`` None adds them to it."""
+    files: dict[str, Path] = {}
+    if out is None and source.bundle is not None:
+        out = source.bundle.folder
+        files = {name: source.bundle.path(name) for name in source.card.files}
+    assert out is not None
+    kept: dict[str, Row] = {}
+    for row in sorted(rows, key=lambda row: PRECISIONS.index(row.precision)):
+        if not row.missed and row.runtime not in kept:
+            names = {name: f"classifier{Path(name).suffix}" for name in _parts(row.file)}
+            files |= {new: work / old for old, new in names.items()}
+            kept[row.runtime] = dataclasses.replace(row, file=names[row.file])
+    kept_proof = dataclasses.replace(proof, rows=[row.to_dict() for row in kept.values()])
+    for path in kept_proof.write(out):
+        files[path.name] = path
+    bundle = write_bundle(out, source.card, files)
+    written = tuple(out / name for name in bundle.card.files)
+    return Exported(proof, written, _rejected(rows))
+
+
+def _rejected(rows: Sequence[Row]) -> dict[str, Sequence[str]]:
+    return {row.file: row.missed for row in rows if row.missed}
+
+
+def _name(form: str, precision: str) -> str:
+    return f"classifier-{precision}{FORMATS[form]}"
+
+
+def _parts(name: str) -> tuple[str, ...]:
+    """The files that belong to an artefact: OpenVINO keeps its weights beside it."""
+    return (name, f"{Path(name).stem}.bin") if name.endswith(".xml") else (name,)

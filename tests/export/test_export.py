@@ -1,0 +1,203 @@
+"""The export command from end to end, on a trained network and in the real runtimes."""
+
+import json
+import shutil
+
+import keras
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+import masklens.export
+from masklens.bundle import Bundle
+from masklens.classifier import MaskClassifier
+from masklens.cli.export import command
+from masklens.errors import MasklensError
+from masklens.export.samples import cut_crops
+
+
+def run(*arguments):
+    """The command; the exit code is what the group of commands makes of an error of ours."""
+    result = CliRunner().invoke(command, ["--rounds", "2", *map(str, arguments)])
+    if isinstance(result.exception, MasklensError):
+        return 1, str(result.exception)
+    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+    return result.exit_code, result.output
+
+
+@pytest.fixture(scope="module")
+def exported(trained_bundle_folder, photographs, others, tmp_path_factory):
+    """Everything, once."""
+    out = tmp_path_factory.mktemp("exported")
+    code, text = run(
+        trained_bundle_folder, "--out", out, "--data", photographs, "--calibration", others
+    )
+    return out, code, text
+
+
+def test_every_format_in_every_precision_holds_its_bar(exported):
+    out, code, text = exported
+    assert code == 0, text
+    names = set(Bundle.load(out).card.files)
+    for precision in ("fp32", "fp16", "int8"):
+        for suffix in ("tflite", "onnx", "xml", "bin"):
+            assert f"classifier-{precision}.{suffix}" in names
+    assert not list(out.glob("*.rejected"))
+    assert "classifier-int8.tflite" in text
+
+
+def test_the_proof_is_kept(exported):
+    out, _, text = exported
+    proof = json.loads((out / "parity.json").read_text())
+    assert proof["data"]["faces"] == 150
+    assert proof["keras"]["accuracy"]["value"] > 0.9, "an untrained network proves nothing"
+    rows = {row["file"]: row for row in proof["rows"]}
+    assert len(rows) == 9
+    for row in rows.values():
+        assert row["agreement"] >= 0.99
+        assert [(t["threads"], t["batch"]) for t in row["timings"]] == [
+            (1, 1),
+            (1, 8),
+            (2, 1),
+            (2, 8),
+        ]
+    assert 0 < rows["classifier-int8.onnx"]["max_difference"] < 0.5
+    table = (out / "parity.md").read_text()
+    assert all(line in table for line in text.splitlines() if line.startswith("|"))
+
+
+@pytest.mark.parametrize("runtime", ["onnx", "litert", "openvino"])
+def test_an_export_is_a_bundle_for_its_runtimes(exported, trained, photographs, runtime):
+    bundle = Bundle.load(exported[0])
+    crops = cut_crops(photographs, bundle.card)
+    expected = trained.predict(crops.images / np.float32(127.5) - 1, verbose=0)
+    result = MaskClassifier(bundle, 1, runtime=runtime).predict(crops.images)
+    same = result.probabilities.argmax(1) == expected["probabilities"][:, :3].argmax(1)
+    assert same.mean() >= 0.99
+    assert np.abs(result.boxes - expected["box"]).mean() < 0.01
+
+
+def test_a_badly_calibrated_file_is_rejected(trained_bundle_folder, photographs, dark, tmp_path):
+    arguments = ["--to", "onnx,litert", "--precision", "fp32,int8", "--data", photographs]
+    (tmp_path / "classifier-int8.onnx").write_text("of an earlier export")
+    code, text = run(trained_bundle_folder, "--out", tmp_path, *arguments, "--calibration", dark)
+    assert code == 1
+    assert "Rejected: classifier-int8.onnx: label agreement" in text
+    assert (tmp_path / "classifier-int8.onnx.rejected").exists()
+    assert (tmp_path / "classifier-int8.tflite.rejected").exists()
+    assert not (tmp_path / "classifier-int8.onnx").exists()
+    assert set(Bundle.load(tmp_path).card.files) == {
+        "classifier-fp32.onnx",
+        "classifier-fp32.tflite",
+    }
+    assert "is rejected" in (tmp_path / "parity.md").read_text()
+
+
+def test_into_the_bundle(trained_bundle_folder, photographs, others, tmp_path):
+    folder = tmp_path / "bundle"
+    shutil.copytree(trained_bundle_folder, folder)
+    arguments = ["--to", "onnx,litert", "--data", photographs, "--calibration", others]
+    code, text = run(folder, "--into-bundle", *arguments)
+    assert code == 0, text
+    bundle = Bundle.load(folder)
+    assert set(bundle.card.files) == {
+        "classifier.keras",
+        "classifier.onnx",
+        "classifier.tflite",
+        "parity.json",
+        "parity.md",
+    }
+    rows = json.loads((folder / "parity.json").read_text())["rows"]
+    assert {(row["file"], row["precision"]) for row in rows} == {
+        ("classifier.onnx", "int8"),
+        ("classifier.tflite", "int8"),
+    }
+    assert {path.name for path in folder.iterdir()} == {*bundle.card.files, "card.json"}
+
+
+def test_a_bundle_to_ship_has_no_keras_model(trained_bundle_folder, photographs, tmp_path):
+    arguments = ["--to", "onnx,openvino", "--precision", "fp32,fp16", "--data", photographs]
+    code, text = run(trained_bundle_folder, "--best", "--out", tmp_path, *arguments)
+    assert code == 0, text
+    names = {"classifier.onnx", "classifier.xml", "classifier.bin", "parity.json", "parity.md"}
+    assert set(Bundle.load(tmp_path).card.files) == names
+    rows = json.loads((tmp_path / "parity.json").read_text())["rows"]
+    assert {row["precision"] for row in rows} == {"fp16"}
+
+
+def test_the_reports_chain_from_h5_to_tflite(tmp_path, photographs):
+    """A bare .h5 with two classes and pictures in folders, as the original report has them."""
+    layers = keras.layers
+    keras.utils.set_random_seed(0)
+    image = keras.Input((32, 32, 3))
+    x = layers.GlobalAveragePooling2D()(layers.Conv2D(8, 3, activation="relu")(image))
+    model = keras.Model(image, layers.Dense(2, activation="softmax")(x))
+    model.save(tmp_path / "mask_detector.h5")
+    for label in ("with_mask", "without_mask"):
+        (tmp_path / "data" / label).mkdir(parents=True)
+        for i in range(5):
+            shutil.copy(photographs.parent / f"{i}.png", tmp_path / "data" / label)
+    code, text = run(
+        *(tmp_path / "mask_detector.h5", "--to", "litert", "--precision", "fp32"),
+        *("--out", tmp_path / "out", "--data", tmp_path / "data"),
+    )
+    assert code == 0, text
+    assert Bundle.load(tmp_path / "out").card.labels == ("with_mask", "without_mask")
+    assert (tmp_path / "out" / "classifier-fp32.tflite").exists()
+
+
+BAD_INPUT = {
+    "no Keras model": (["{toy}"], "has no Keras model"),
+    "damaged": (["{damaged}"], "is not the file of its card"),
+    "no bundle": (["{tmp}/absent"], "is not a bundle"),
+    "no file": (["{tmp}/absent.h5"], "does not exist"),
+    "junk": (["{tmp}/junk.h5"], "is not a Keras model"),
+    "no card": (["{tmp}/bare.keras"], "Nothing says what the outputs"),
+    "precision": (["{good}", "--precision", "fp8"], 'no precision "fp8"'),
+    "format": (["{good}", "--to", "coreml"], 'no format "coreml"'),
+    "no format": (["{good}", "--to", ","], "No format was given"),
+    "no data": (["{good}", "--data", "{tmp}/absent"], "does not exist"),
+}
+
+
+@pytest.mark.parametrize("case", BAD_INPUT)
+def test_bad_input_is_one_sentence(case, trained_bundle_folder, toy_bundle, photographs, tmp_path):
+    damaged = tmp_path / "damaged"
+    shutil.copytree(trained_bundle_folder, damaged)
+    (damaged / "classifier.keras").write_bytes(b"damaged")
+    (tmp_path / "junk.h5").write_bytes(b"no model")
+    shutil.copy(trained_bundle_folder / "classifier.keras", tmp_path / "bare.keras")
+    places = {"toy": toy_bundle.folder, "damaged": damaged, "good": trained_bundle_folder}
+    arguments, message = BAD_INPUT[case]
+    arguments = [a.format(tmp=tmp_path, **places) for a in arguments]
+    before = ["--data", photographs, "--precision", "fp32", "--out", tmp_path / "out"]
+    code, text = run(*before, *arguments)
+    assert code == 1
+    assert message in text
+    assert len(text.strip().splitlines()) == 1
+    assert not (tmp_path / "out").exists()
+
+
+def test_without_data(trained_bundle_folder, photographs, tmp_path, monkeypatch):
+    monkeypatch.delenv("MASKLENS_DATA", raising=False)
+    code, text = run(trained_bundle_folder, "--out", tmp_path)
+    assert code == 1
+    assert "give --data a COCO detection file" in text
+    code, text = run(trained_bundle_folder, "--out", tmp_path, "--data", photographs)
+    assert code == 1
+    assert "int8 needs labelled pictures of real faces: give --calibration" in text
+
+
+def test_without_the_extra(trained_bundle_folder, tmp_path, monkeypatch):
+    monkeypatch.setattr(masklens.export, "find_spec", lambda name: None)
+    code, text = run(trained_bundle_folder, "--out", tmp_path)
+    assert code == 1
+    assert 'pip install "masklens[export]"' in text
+
+
+@pytest.mark.parametrize("both", [True, False])
+def test_one_place_for_the_files(trained_bundle_folder, tmp_path, both):
+    arguments = ["--out", tmp_path, "--into-bundle"] if both else []
+    code, text = run(trained_bundle_folder, *arguments)
+    assert code == 2
+    assert "either --out DIR or --into-bundle" in text

@@ -1,0 +1,73 @@
+"""One network in several runtimes, and the sentences when it cannot be."""
+
+import numpy as np
+import pytest
+
+from masklens import runtime
+from masklens.classifier import MaskClassifier, model_file
+from masklens.detector import MaskDetector
+from masklens.errors import BundleError, MissingExtraError
+from masklens.faces import YuNet
+from masklens.runtime import open_network
+
+
+def test_openvino_reads_what_onnx_runtime_reads(toy_bundle):
+    pytest.importorskip("openvino")
+    crops = np.random.default_rng(0).integers(0, 256, (5, 32, 32, 3), dtype=np.uint8)
+    ours, theirs = (
+        MaskClassifier(toy_bundle, 1, runtime=name).predict(crops) for name in ("onnx", "openvino")
+    )
+    np.testing.assert_allclose(ours.probabilities, theirs.probabilities, atol=1e-5)
+
+
+def test_the_whole_detector_in_openvino(toy_bundle, portrait):
+    pytest.importorskip("openvino")
+    ours, theirs = (
+        MaskDetector(toy_bundle, threads=1, runtime=name).detect(portrait)
+        for name in ("onnx", "openvino")
+    )
+    assert len(ours) == len(theirs) == 1
+    np.testing.assert_allclose(ours.boxes, theirs.boxes, atol=0.1)
+    np.testing.assert_allclose(ours.scores, theirs.scores, atol=1e-3)
+
+
+@pytest.mark.parametrize("name", ["litert", "openvino"])
+def test_a_missing_runtime_names_its_extra(toy_bundle, monkeypatch, name):
+    monkeypatch.setattr(runtime, "find_spec", lambda module: None)
+    with pytest.raises(MissingExtraError, match=rf"masklens\[{name}\]"):
+        open_network(toy_bundle.path(), name)
+
+
+def test_an_unknown_runtime(toy_bundle):
+    with pytest.raises(BundleError, match='No runtime is called "torch", only onnx, litert'):
+        MaskDetector(toy_bundle, runtime="torch")
+    with pytest.raises(BundleError, match='No runtime is called "torch"'):
+        open_network(toy_bundle.path(), "torch")
+
+
+def test_a_bundle_without_a_file_for_the_runtime(toy_bundle):
+    with pytest.raises(BundleError, match=r"no model for the runtime litert \(\.tflite\)"):
+        MaskDetector(toy_bundle, runtime="litert")
+    assert model_file(toy_bundle, "openvino").name == "classifier.onnx"
+
+
+@pytest.mark.parametrize(
+    ("name", "module", "message"),
+    [
+        ("onnx", "onnxruntime", "ONNX Runtime cannot open"),
+        ("litert", "ai_edge_litert", "LiteRT cannot open"),
+        ("openvino", "openvino", "OpenVINO cannot open"),
+    ],
+)
+def test_junk_is_refused(name, module, message):
+    pytest.importorskip(module)
+    with pytest.raises(BundleError, match=message):
+        open_network(b"junk", name)
+
+
+def test_the_face_finder_stays_in_onnx_runtime_for_litert():
+    from masklens.faces import load_finder
+
+    finder = load_finder("yunet", 1, "litert")
+    assert isinstance(finder, YuNet)
+    assert type(finder.network) is runtime.OnnxNetwork
