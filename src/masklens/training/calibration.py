@@ -1,0 +1,145 @@
+"""Making scores mean what they say: temperature, P(face), and thresholds with a purpose.
+
+What the untouched network says of pictures it was not trained on goes in; the numbers of the card
+come out. Everything here has one to three parameters, so a few hundred faces are enough.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+from scipy.optimize import minimize, minimize_scalar
+
+from masklens.bundle import FaceCalibration
+from masklens.classifier import with_temperature
+from masklens.crop import FloatArray
+from masklens.training.samples import box_iou
+
+BoolArray = npt.NDArray[np.bool_]
+
+
+def fit_temperature(probabilities: FloatArray, targets: npt.NDArray[np.integer]) -> float:
+    """The temperature with the best likelihood of the labels, given that it is a face.
+
+    Args:
+        probabilities: (N, L) of the labels, without ``not_a_face``; rows need not sum to 1.
+        targets: (N,), the right column.
+    """
+
+    def loss(log_temperature: float) -> float:
+        p = with_temperature(probabilities, float(np.exp(log_temperature)))
+        return -float(np.log(np.maximum(p[np.arange(len(p)), targets], 1e-12)).mean())
+
+    return float(np.exp(minimize_scalar(loss, bounds=(-1.5, 1.5), method="bounded").x))
+
+
+def fit_face_calibration(
+    finder: FloatArray, classifier: FloatArray, label: FloatArray, right: BoolArray
+) -> FaceCalibration:
+    """The calibration of P(face) with which P(face) times P(label) has the best likelihood.
+
+    Args:
+        finder: (N,), the finder's scores, 0…1.
+        classifier: (N,), 1 - P(not_a_face).
+        label: (N,), the probability of the label that is shown.
+        right: (N,), whether the box lies on a face and the label is right.
+    """
+    on_finder, on_classifier = logit(finder), logit(classifier)
+
+    def loss(parameters: npt.NDArray[np.float64]) -> float:
+        bias, a, b = parameters
+        score = label / (1 + np.exp(-(bias + a * on_finder + b * on_classifier)))
+        score = np.clip(score, 1e-6, 1 - 1e-6)
+        return -float(np.where(right, np.log(score), np.log(1 - score)).mean())
+
+    best = minimize(loss, np.array([-3.0, 1.0, 1.0]), method="Nelder-Mead")
+    return FaceCalibration(*(round(float(value), 4) for value in best.x))
+
+
+def choose_thresholds(
+    scores: FloatArray,
+    right: BoolArray,
+    faces: int,
+    *,
+    near_best: float,
+    precise: float,
+    sensitive: float,
+) -> dict[str, float]:
+    """Thresholds by purpose.
+
+    Args:
+        scores: (N,), of every detection.
+        right: (N,), whether box and label are right.
+        faces: how many faces there are to find.
+        near_best: "default" is the lowest threshold with this share of the best F1: around the
+            best one F1 is flat, and a face that is not found is worse than one too many.
+        precise: "precise" is the lowest threshold with at least this precision.
+        sensitive: "sensitive" is the highest threshold with this share of all the right
+            detections that there are at any threshold.
+
+    Returns:
+        "default", "precise" and "sensitive", rounded down to three digits.
+    """
+    order = np.argsort(-scores, kind="stable")
+    ranked = scores[order]
+    hits = np.cumsum(right[order])
+    precision = hits / np.arange(1, len(order) + 1)
+    recall = hits / max(faces, 1)
+    f1 = 2 * precision * recall / np.maximum(precision + recall, 1e-9)
+    best = int(np.flatnonzero(f1 >= near_best * f1.max())[-1])
+    exact = np.flatnonzero(precision >= precise)
+    full = np.flatnonzero(hits >= sensitive * hits[-1])
+    chosen = {
+        "default": ranked[best],
+        "precise": max(ranked[exact[-1]], ranked[best]) if len(exact) else ranked[0],
+        "sensitive": min(ranked[full[0]], ranked[best]),
+    }
+    return {name: round(float(np.floor(value * 1000) / 1000), 3) for name, value in chosen.items()}
+
+
+def match(
+    boxes: FloatArray, scores: FloatArray, truth: FloatArray, *, min_width: float, iou: float = 0.5
+) -> npt.NDArray[np.int64]:
+    """Give detections to annotated faces, best score first, each face once.
+
+    Args:
+        boxes: (N, 4), xyxy pixels, and their scores (N,).
+        truth: (M, 4), xyxy pixels.
+        min_width: narrower annotated faces, and narrower detections on no face, do not count.
+        iou: overlap from which a detection lies on a face.
+
+    Returns:
+        (N,): index of the face, -1 for none, -2 for detections that do not count.
+    """
+    result = np.full(len(boxes), -1, np.int64)
+    counts = truth[:, 2] - truth[:, 0] >= min_width
+    overlap = box_iou(boxes, truth)
+    free = np.ones(len(truth), bool)
+    for i in np.argsort(-scores, kind="stable"):
+        near = np.flatnonzero(free & (overlap[i] >= iou))
+        if len(near):
+            face = int(near[np.argmax(counts[near] + overlap[i, near])])
+            free[face] = False
+            result[i] = face if counts[face] else -2
+        elif boxes[i, 2] - boxes[i, 0] < min_width:
+            result[i] = -2
+    return result
+
+
+def expected_calibration_error(scores: FloatArray, right: BoolArray, bins: int = 15) -> float:
+    """Mean gap between score and share of right ones over equal bins (Guo et al. 2017, eq. 3)."""
+    which = np.minimum((scores * bins).astype(int), bins - 1)
+    gaps: Sequence[float] = [
+        abs(float(scores[which == b].mean()) - float(right[which == b].mean()))
+        * float((which == b).mean())
+        for b in np.unique(which)
+    ]
+    return float(sum(gaps))
+
+
+def logit(probability: FloatArray) -> FloatArray:
+    """log(p / (1 - p)), kept finite as the detector keeps it."""
+    p = np.clip(probability, 1e-6, 1 - 1e-6)
+    return np.asarray(np.log(p / (1 - p)), dtype=np.float32)

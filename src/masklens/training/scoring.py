@@ -1,0 +1,202 @@
+"""Calibrating a street bundle on photographs, and what it scores on them.
+
+The bundle is run as it will be served: :class:`masklens.classifier.MaskClassifier` at the annotated
+boxes for the labels, :class:`masklens.detector.MaskDetector` on whole pictures for the rest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy.stats import binomtest
+from tqdm import tqdm
+
+from masklens.bundle import Bundle, ModelCard, write_bundle
+from masklens.classifier import MaskClassifier
+from masklens.crop import FloatArray, crop_faces
+from masklens.dataset.scan import Dataset, Picture
+from masklens.detections import Detections
+from masklens.detector import MaskDetector
+from masklens.io.pictures import read_picture
+from masklens.labels import LABELS, MASK_WORN_INCORRECTLY, WITH_MASK, WITHOUT_MASK
+from masklens.training.calibration import (
+    BoolArray,
+    choose_thresholds,
+    expected_calibration_error,
+    fit_face_calibration,
+    fit_temperature,
+    match,
+)
+
+#: Annotated faces narrower than this count neither in scores of labels nor of detections.
+LABEL_MIN_WIDTH = 12.0
+DETECTION_MIN_WIDTH = 16.0
+
+
+def calibrate(bundle: Bundle, dataset: Dataset) -> tuple[Bundle, dict[str, Any]]:
+    """Fit temperature, P(face) and thresholds on photographs, and write them into the card.
+
+    Returns:
+        The bundle with its new card, and the scores on these photographs.
+    """
+    where = dataset.source.parent.name
+    card = replace(bundle.card, temperature=1.0, face_calibration=None)
+    probabilities, targets, widths = classify_annotated(replace(bundle, card=card), dataset)
+    large = widths >= LABEL_MIN_WIDTH
+    card = replace(card, temperature=fit_temperature(probabilities[large], targets[large]))
+
+    found = detect_all(replace(bundle, card=card), dataset)
+    judged = judge(dataset, found)
+    # Without a calibration the detector's P(face) is the product of both models' answers.
+    calibration = fit_face_calibration(
+        judged.finder,
+        judged.scores / np.maximum(judged.finder * judged.label, 1e-12),
+        judged.label,
+        judged.exact,
+    )
+    card = replace(card, face_calibration=calibration)
+    judged = judge(dataset, detect_all(replace(bundle, card=card), dataset))
+    card = replace(
+        card,
+        thresholds=choose_thresholds(
+            judged.scores,
+            judged.right,
+            judged.faces,
+            near_best=0.99,
+            precise=0.95,
+            sensitive=0.99,
+        ),
+        threshold_notes={
+            "default": f"lowest with 99 % of the best F1 on {where}",
+            "precise": f"lowest with precision 0.95 on {where}",
+            "sensitive": f"keeps 99 % of the right detections on {where}",
+        },
+    )
+    measured = measure(bundle, card, dataset)
+    card = replace(card, scores=measured)
+    return write_bundle(bundle.folder, card, {name: bundle.path(name) for name in card.files}), (
+        measured
+    )
+
+
+def measure(bundle: Bundle, card: ModelCard, dataset: Dataset) -> dict[str, Any]:
+    """The scores of a bundle with a card on photographs with boxed faces."""
+    bundle = replace(bundle, card=card)
+    probabilities, targets, widths = classify_annotated(bundle, dataset)
+    large = widths >= LABEL_MIN_WIDTH
+    got, wanted = probabilities[large].argmax(axis=1), targets[large]
+    badly, bare = LABELS.index(MASK_WORN_INCORRECTLY), LABELS.index(WITHOUT_MASK)
+    said, true = got == badly, wanted == badly
+    judged = judge(dataset, detect_all(bundle, dataset))
+    shown = judged.scores >= card.threshold()
+    hits, boxes = int(judged.right[shown].sum()), int(shown.sum())
+    return {
+        "data": dataset.source.parent.name,
+        "accuracy": {
+            "value": float((got == wanted).mean()),
+            "interval_95": _wilson(int((got == wanted).sum()), len(got)),
+            "correct": int((got == wanted).sum()),
+            "total": len(got),
+        },
+        "f1_mask_worn_incorrectly": 2
+        * int((said & true).sum())
+        / max(1, int(said.sum() + true.sum())),
+        "bare_called_masked": float((got[wanted == bare] == LABELS.index(WITH_MASK)).mean()),
+        "detection_f1": 2 * hits / max(1, boxes + judged.faces),
+        "detection_precision": hits / max(1, boxes),
+        "detection_recall": hits / max(1, judged.faces),
+        "expected_calibration_error": expected_calibration_error(judged.scores, judged.exact),
+    }
+
+
+def _wilson(correct: int, total: int) -> list[float]:
+    interval = binomtest(correct, total).proportion_ci(method="wilson")
+    return [float(interval.low), float(interval.high)]
+
+
+def classify_annotated(
+    bundle: Bundle, dataset: Dataset
+) -> tuple[FloatArray, npt.NDArray[np.int64], FloatArray]:
+    """What the classifier says at the annotated boxes.
+
+    Returns:
+        Probabilities (N, L), right columns (N,), widths (N,) in pixels.
+    """
+    classifier = MaskClassifier(bundle)
+    card = bundle.card
+    probabilities, targets, widths = [], [], []
+    for picture in dataset.pictures:
+        boxes = true_boxes(picture)
+        if len(boxes):
+            crops = crop_faces(read_picture(picture.path), boxes, card.size, card.margin)
+            probabilities.append(classifier.predict(crops).probabilities)
+            targets += [card.labels.index(a.label) for a in picture.annotations]
+            widths.append(boxes[:, 2] - boxes[:, 0])
+    return (
+        np.concatenate(probabilities),
+        np.array(targets, np.int64),
+        np.concatenate(widths),
+    )
+
+
+def detect_all(bundle: Bundle, dataset: Dataset) -> list[Detections]:
+    """Every detection, whatever its score, of every picture."""
+    detector = MaskDetector(bundle, threshold=0.0)
+    paths = tqdm([picture.path for picture in dataset.pictures], "detect", disable=None)
+    return list(detector.detect_many(paths))
+
+
+@dataclass(frozen=True)
+class Judged:
+    """The detections of many pictures that count, against what is annotated.
+
+    Attributes:
+        scores, finder, label: float32 (N,): the detector's score, the finder's, and the
+            probability of the label that is shown.
+        right: bool (N,): on a face, and masked or not masked is right (badly worn counts as not).
+        exact: bool (N,): on a face, and the label is right.
+        faces: how many annotated faces count.
+    """
+
+    scores: FloatArray
+    finder: FloatArray
+    label: FloatArray
+    right: BoolArray
+    exact: BoolArray
+    faces: int
+
+
+def judge(dataset: Dataset, found: Sequence[Detections]) -> Judged:
+    """Match detections and annotated faces, picture by picture."""
+    columns: list[tuple[float, float, float, bool, bool]] = []
+    total = 0
+    for picture, detections in zip(dataset.pictures, found, strict=True):
+        truth = true_boxes(picture)
+        total += int((truth[:, 2] - truth[:, 0] >= DETECTION_MIN_WIDTH).sum())
+        on = match(detections.boxes, detections.scores, truth, min_width=DETECTION_MIN_WIDTH)
+        for face, detection in zip(on, detections, strict=True):
+            if face == -2:
+                continue
+            said = detection.label
+            true = picture.annotations[face].label if face >= 0 else None
+            columns.append(
+                (
+                    detection.score,
+                    detection.face_score,
+                    detection.probabilities[said],
+                    true is not None and (true == WITH_MASK) == (said == WITH_MASK),
+                    true == said,
+                )
+            )
+    table = np.array(columns, np.float32).reshape(-1, 5)
+    right, exact = table[:, 3] > 0, table[:, 4] > 0
+    return Judged(table[:, 0], table[:, 1], table[:, 2], right, exact, total)
+
+
+def true_boxes(picture: Picture) -> FloatArray:
+    """The annotated boxes of a picture: (N, 4), xyxy pixels."""
+    return np.array([a.box for a in picture.annotations], np.float32).reshape(-1, 4)

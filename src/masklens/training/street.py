@@ -1,0 +1,212 @@
+"""The street recipe: photographs with boxed faces in, the bundle that ships out.
+
+Faces are cut where they are annotated and where our own finder places them, portraits from folders
+are added, bare faces are painted on, and what the finder takes for a face and is none becomes a
+fourth class. One network learns label, rejection and the tight box; temperature, P(face) and the
+thresholds are then fitted on photographs that were not trained on.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+from tqdm import tqdm
+
+from masklens.bundle import CLASSIFIER_FILE, Bundle, ModelCard, write_bundle
+from masklens.crop import FloatArray
+from masklens.dataset.scan import Dataset, Picture, load_dataset
+from masklens.dataset.split import report_split
+from masklens.errors import DatasetError
+from masklens.faces import YuNet
+from masklens.io.atomic import write_json
+from masklens.labels import LABELS, MASK_WORN_INCORRECTLY, NOT_A_FACE, WITHOUT_MASK
+from masklens.training.fit import AfterEpoch, FitSettings, batches, fit
+from masklens.training.mobilenet import settle, street_network
+from masklens.training.onnx_graph import save_keras, save_onnx
+from masklens.training.run import RunFolder, TrainOptions, TrainResult
+from masklens.training.samples import OUTPUTS, Samples, cut_samples
+from masklens.training.scoring import calibrate
+
+KERAS_FILE = "classifier.keras"
+
+#: The finder's lowest score for training: below what serving asks for, for more background.
+FINDER_MIN_SCORE = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class StreetRecipe:
+    """What the shipped bundle was trained with. ``docs/model-card.md`` has command, time, scores.
+
+    Attributes:
+        size: side of the input in pixels.
+        margin: of the crop.
+        blocks: of MobileNetV2's 17 that are kept.
+        head: channels of the layer before pooling.
+        fit: the training itself.
+    """
+
+    size: int = 112
+    margin: float = 0.2
+    blocks: int = 16
+    head: int = 256
+    fit: FitSettings = field(default_factory=FitSettings)
+
+
+def train(
+    options: TrainOptions,
+    *,
+    recipe: StreetRecipe | None = None,
+    weights: str | Path | None = "imagenet",
+    after_epoch: AfterEpoch | None = None,
+) -> TrainResult:
+    """Train, calibrate and write a run folder with a bundle.
+
+    Of every folder of classes a fifth is held out: the same pictures that the report's recipe
+    keeps for its test. Ctrl-C keeps the last finished epoch.
+
+    Args:
+        options: ``data`` are COCO files and folders of classes; ``calibrate_on``, a COCO file with
+            other photographs, is what temperature, P(face), thresholds and scores come from.
+        recipe: None takes the shipped one; epochs, batch size and seed of ``options`` win.
+        weights: of the first blocks, see :func:`masklens.training.mobilenet.trunk`.
+        after_epoch: called with the row of the history after each epoch.
+
+    Raises:
+        DatasetError: a source is empty or malformed, or no source has boxes.
+        OutputError: the run folder cannot be used.
+    """
+    if options.split != "report":
+        raise DatasetError("The street recipe has its own split: run it without --split.")
+    recipe = _with_options(recipe or StreetRecipe(), options)
+    datasets = [held_in(load_dataset(source)) for source in options.data]
+    if not any(dataset.boxed for dataset in datasets):
+        raise DatasetError(
+            "The street recipe needs at least one COCO file with boxed faces. "
+            f"Received: {', '.join(str(source) for source in options.data)}"
+        )
+    others = load_dataset(options.calibrate_on) if options.calibrate_on else None
+    run = RunFolder.open(
+        options,
+        {
+            "recipe": "street",
+            "data_sha256": [dataset.sha256() for dataset in datasets],
+            "network": asdict(recipe),
+        },
+    )
+    started = time.monotonic()
+    keras.utils.set_random_seed(recipe.fit.seed)
+    model = street_network(
+        recipe.size, outputs=len(OUTPUTS), blocks=recipe.blocks, head=recipe.head, weights=weights
+    )
+    samples = cut_all(datasets)
+    weights_of_samples = sample_weights(samples)
+    stream = batches(recipe.size, samples, weights_of_samples, recipe.fit, recipe.margin, 0)
+    settle(model, next(stream)[0])
+    epochs = fit(
+        model,
+        samples,
+        weights_of_samples,
+        recipe.fit,
+        margin=recipe.margin,
+        checkpoints=run.checkpoint,
+        history=run.path / "history.csv",
+        resume=options.resume,
+        after_epoch=after_epoch,
+    )
+    facts = {
+        **run.training_facts(options.data),
+        "epochs": epochs,
+        "minutes": round((time.monotonic() - started) / 60, 1),
+        "faces": {dataset.source.name: dataset.counts() for dataset in datasets},
+        "samples": {name: int((samples.targets == i).sum()) for i, name in enumerate(OUTPUTS)},
+        "painted": int(samples.painted.sum()),
+    }
+    bundle = write_model(model, recipe, facts, run.path)
+    metrics: dict[str, Any] = {}
+    if others is not None:
+        bundle, metrics = calibrate(bundle, others)
+    write_json(run.path / "metrics.json", metrics)
+    return TrainResult(bundle, metrics, epochs, recipe.fit.epochs)
+
+
+def write_model(
+    model: keras.Model, recipe: StreetRecipe, facts: Mapping[str, Any], folder: Path
+) -> Bundle:
+    """Write the trained network as a bundle that is not calibrated yet."""
+    # ONNX keeps float16; with the same numbers in Keras every export agrees to rounding.
+    model.set_weights([w.astype(np.float16).astype(np.float32) for w in model.get_weights()])
+    card = ModelCard(
+        name="street",
+        version="1",
+        labels=LABELS,
+        outputs=OUTPUTS,
+        size=recipe.size,
+        value_range=(-1.0, 1.0),
+        margin=recipe.margin,
+        thresholds={"default": 0.5},
+        threshold_notes={"default": "not chosen: no photographs were given to choose it on"},
+        refines_box=True,
+        training=facts,
+        licence="Apache-2.0; most training pictures carry no licence, see docs/model-card.md",
+    )
+    save_onnx(model, folder / CLASSIFIER_FILE)
+    save_keras(model, folder / KERAS_FILE)
+    return write_bundle(
+        folder, card, {name: folder / name for name in (CLASSIFIER_FILE, KERAS_FILE)}
+    )
+
+
+def _with_options(recipe: StreetRecipe, options: TrainOptions) -> StreetRecipe:
+    fit_settings = replace(
+        recipe.fit,
+        epochs=options.epochs or recipe.fit.epochs,
+        batch=options.batch_size or recipe.fit.batch,
+        seed=options.seed,
+    )
+    return replace(recipe, fit=fit_settings)
+
+
+def held_in(dataset: Dataset, *, test: bool = False) -> Dataset:
+    """The four fifths of a folder of classes that are trained on, or the fifth that is not.
+
+    Stratified with seed 42, as the report's recipe splits; COCO files stay whole.
+    """
+    if dataset.boxed:
+        return dataset
+    labels = [picture.annotations[0].label for picture in dataset.pictures]
+    rows = np.sort(report_split(labels)[1 if test else 0])
+    return replace(dataset, pictures=tuple(dataset.pictures[i] for i in rows))
+
+
+def cut_all(datasets: Sequence[Dataset]) -> Samples:
+    """Every sample of every data set."""
+
+    def bar(pictures: Sequence[Picture]) -> Iterable[Picture]:
+        return tqdm(pictures, "faces", disable=None)
+
+    finder = YuNet(min_score=FINDER_MIN_SCORE, threads=0)
+    return Samples.concatenate(
+        [cut_samples(dataset, finder, paints=True, progress=bar) for dataset in datasets]
+    )
+
+
+def sample_weights(samples: Samples) -> FloatArray:
+    """How often a sample is shown per epoch: rare labels more often, doubtful ones less."""
+    target = samples.targets
+    boxed = np.isfinite(samples.annotated[:, 0])
+    weights = np.where(boxed, 1.0, 0.5)
+    weights[target == OUTPUTS.index(MASK_WORN_INCORRECTLY)] = 3.0
+    weights[(target == OUTPUTS.index(WITHOUT_MASK)) & boxed] = 1.3
+    weights[boxed & (samples.widths < 9)] *= 0.3
+    weights[samples.painted] = 0.5
+    stray = target == OUTPUTS.index(NOT_A_FACE)
+    weights[stray] = np.select(
+        [samples.scores[stray] == 0, samples.widths[stray] < 24], [0.4, 0.15], 0.7
+    )
+    return weights.astype(np.float32)

@@ -1,0 +1,184 @@
+"""Plumbing of the street recipe: a toy network on a handful of drawn pictures."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image as PillowImage
+
+pytest.importorskip("keras")
+
+from masklens.bundle import Bundle
+from masklens.classifier import MaskClassifier
+from masklens.dataset.scan import load_dataset
+from masklens.errors import DatasetError
+from masklens.faces import Faces
+from masklens.labels import LABELS
+from masklens.training import calibration, onnx_graph, street
+from masklens.training.fit import FitSettings
+from masklens.training.run import TrainOptions, TrainResult
+from masklens.training.samples import OUTPUTS, box_iou, cut_samples
+from masklens.training.street import StreetRecipe, train
+
+TOY = StreetRecipe(
+    size=32,
+    blocks=2,
+    head=8,
+    fit=FitSettings(epochs=2, batch=8, warmup=2, learning_rate=1e-3),
+)
+
+
+@pytest.fixture(scope="module")
+def scenes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Twelve pictures with one coloured square each: the colour is the label."""
+    folder = tmp_path_factory.mktemp("scenes")
+    rng = np.random.default_rng(0)
+    images, annotations = [], []
+    for number in range(12):
+        pixels = rng.integers(0, 60, (120, 160, 3)).astype(np.uint8)
+        x, y = (int(v) for v in rng.integers(5, 60, 2))
+        pixels[y : y + 48, x : x + 40, number % 3] = 250
+        PillowImage.fromarray(pixels).save(folder / f"{number}.png")
+        images.append({"id": number, "file_name": f"{number}.png", "width": 160, "height": 120})
+        annotations.append(
+            {"id": number, "image_id": number, "category_id": number % 3, "bbox": [x, y, 40, 48]}
+        )
+    categories = [{"id": i, "name": name} for i, name in enumerate(LABELS)]
+    file = folder / "annotations.json"
+    file.write_text(
+        json.dumps({"images": images, "annotations": annotations, "categories": categories})
+    )
+    return file
+
+
+def run(data: Path, out: Path, **kwargs: object) -> TrainResult:
+    options = TrainOptions(data=(data,), out=out, resume=bool(kwargs.pop("resume", False)))
+    return train(options, recipe=TOY, weights=None, **kwargs)
+
+
+class OneFace:
+    """Finds the same two boxes in every picture."""
+
+    name = "one-face"
+
+    def find(self, image: np.ndarray) -> Faces:
+        boxes = np.array([[10, 10, 60, 60], [100, 60, 140, 110]], np.float32)
+        return Faces(boxes, np.array([0.9, 0.2], np.float32), np.zeros((2, 5, 2), np.float32))
+
+
+@pytest.fixture(scope="module")
+def finished(scenes: Path, tmp_path_factory: pytest.TempPathFactory) -> TrainResult:
+    return run(scenes, tmp_path_factory.mktemp("runs") / "run")
+
+
+def test_a_run_writes_a_bundle_that_opens(finished: TrainResult) -> None:
+    bundle = Bundle.load(finished.bundle.folder)
+    assert bundle.card == finished.bundle.card
+    assert bundle.card.outputs == OUTPUTS
+    assert bundle.card.training["epochs"] == 2
+    assert not finished.interrupted
+    answer = MaskClassifier(bundle).predict(np.zeros((3, 32, 32, 3), np.uint8))
+    assert answer.probabilities.shape == (3, 3)
+    assert answer.boxes is not None
+    assert len((bundle.folder / "history.csv").read_text().splitlines()) == 3
+
+
+@pytest.mark.parametrize("way", ["keras file", "back from onnx"])
+def test_onnx_and_keras_agree(finished: TrainResult, way: str) -> None:
+    import keras
+
+    bundle = finished.bundle
+    tensor = np.random.default_rng(0).uniform(-1, 1, (4, 32, 32, 3)).astype(np.float32)
+    if way == "keras file":
+        network = keras.models.load_model(bundle.folder / street.KERAS_FILE)
+    else:
+        network = onnx_graph.restore_keras(bundle)
+    theirs = network(tensor)
+    ours = MaskClassifier(bundle).run(tensor)
+    assert np.abs(ours[0] - theirs["probabilities"]).max() < 1e-5
+    assert np.abs(ours[1] - theirs["box"]).max() < 1e-5
+
+
+def test_a_run_goes_on_where_it_stopped(scenes: Path, tmp_path: Path) -> None:
+    def stop(row: dict[str, float]) -> None:
+        raise KeyboardInterrupt
+
+    first = run(scenes, tmp_path, after_epoch=stop)
+    assert first.interrupted
+    assert Bundle.load(tmp_path).card.training["epochs"] == 1
+    second = run(scenes, tmp_path, resume=True)
+    assert second.epochs == 2
+    lines = (tmp_path / "history.csv").read_text().splitlines()
+    assert [line.split(",")[0] for line in lines] == ["epoch", "1", "2"]
+
+
+def test_samples_know_where_faces_are_and_what_is_none(scenes: Path) -> None:
+    samples = cut_samples(load_dataset(scenes), OneFace())
+    faces = samples.targets < 3
+    assert faces.sum() == 12
+    assert np.isfinite(samples.annotated[faces]).all()
+    assert np.isnan(samples.annotated[~faces]).all()
+    # Every picture is cut centred on its face: the tight box lies in the middle.
+    centres = (samples.annotated[faces, :2] + samples.annotated[faces, 2:]) / 2
+    assert np.abs(centres - 0.5).max() < 0.02
+
+
+def test_folders_alone_are_not_enough(tmp_path: Path) -> None:
+    for label in LABELS[:2]:
+        for number in range(5):
+            path = tmp_path / "data" / label / f"{number}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            PillowImage.new("RGB", (8, 8)).save(path)
+    with pytest.raises(DatasetError, match="at least one COCO file"):
+        run(tmp_path / "data", tmp_path / "run")
+
+
+def test_temperature_softens_a_boaster() -> None:
+    """Probabilities of 0.99 that are right in 80 % of cases are softened."""
+    targets = np.array([0] * 80 + [1] * 20)
+    boast = np.tile(np.array([[0.99, 0.01]], np.float32), (100, 1))
+    assert calibration.fit_temperature(boast, targets) > 2
+
+
+def test_thresholds_have_their_order() -> None:
+    rng = np.random.default_rng(0)
+    scores = rng.random(500).astype(np.float32)
+    right = rng.random(500) < scores
+    chosen = calibration.choose_thresholds(
+        scores, right, 300, near_best=0.99, precise=0.95, sensitive=0.99
+    )
+    assert chosen["sensitive"] <= chosen["default"] <= chosen["precise"]
+
+
+def test_each_face_is_matched_once_and_small_ones_do_not_count() -> None:
+    truth = np.array([[0, 0, 40, 40], [100, 100, 110, 110]], np.float32)
+    boxes = np.array(
+        [[0, 0, 40, 40], [1, 1, 41, 41], [100, 100, 110, 110], [60, 60, 68, 68]], np.float32
+    )
+    on = calibration.match(boxes, np.array([0.9, 0.8, 0.7, 0.6]), truth, min_width=16)
+    assert on.tolist() == [0, -1, -2, -2]
+
+
+def test_iou_of_known_boxes() -> None:
+    a = np.array([[0, 0, 10, 10]], np.float32)
+    b = np.array([[0, 0, 10, 10], [5, 0, 15, 10], [20, 20, 30, 30]], np.float32)
+    assert box_iou(a, b) == pytest.approx(np.array([[1, 1 / 3, 0]]))
+
+
+def test_calibration_error_of_honest_scores_is_small() -> None:
+    rng = np.random.default_rng(0)
+    scores = rng.random(20000).astype(np.float32)
+    assert calibration.expected_calibration_error(scores, rng.random(20000) < scores) < 0.02
+
+
+def test_samples_of_crops_have_labels_but_no_tight_box(tmp_path: Path) -> None:
+    for label in LABELS[:2]:
+        (tmp_path / label).mkdir()
+        PillowImage.new("RGB", (70, 80), "white").save(tmp_path / label / "a.png")
+    samples = cut_samples(load_dataset(tmp_path), OneFace())
+    assert samples.targets.tolist() == [0, 1]
+    assert np.isnan(samples.annotated).all()
+    assert np.isfinite(samples.found).all()
