@@ -1,0 +1,1 @@
+"""Measuring a bundle: scores with intervals, comparisons, and the report. Extra: evaluate."""

@@ -1,0 +1,25 @@
+"""The report's look at its own data: near-copies, and judged pictures that training has seen."""
+
+from __future__ import annotations
+
+from masklens.dataset.audit import Audit, audit
+from masklens.dataset.scan import load_dataset
+from masklens.evaluation.journey import Bar
+from masklens.evaluation.selection import Selection
+
+
+def audit_data(selection: Selection, bar: Bar) -> Audit:
+    """Look for near-copies: among the judged pictures, or in all that they are split from.
+
+    With a split the audit says how many judged pictures have a copy in the training part.
+    """
+    dataset = selection.dataset
+    if selection.split is not None:
+        dataset = load_dataset(dataset.source)
+    with bar(len(dataset), "looking for near-copies") as progress:
+
+        def tell(what: str, done: int, total: int) -> None:
+            if what == "reading":
+                progress()
+
+        return audit(dataset, selection.split, tell)

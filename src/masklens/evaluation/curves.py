@@ -1,0 +1,91 @@
+"""Areas under curves and calibration errors for many resamples at once.
+
+Each function takes one row of item weights per resample, (R, N), and gives the figure of each
+resample, (R,). With all weights 1 they agree with scikit-learn; the tests hold them to it.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from masklens.evaluation.intervals import Array, Bools, Ints
+
+#: Equal bins of the calibration curve and the expected calibration error (Guo et al. 2017, ICML).
+CALIBRATION_BINS = 15
+
+
+def _cumulative(scores: Array, positive: Bools, weights: Array) -> tuple[Array, Array, Ints]:
+    """Weights of positives and negatives at or above each distinct score, and its last index."""
+    order = np.argsort(-scores, kind="stable")
+    ends = np.flatnonzero(np.append(np.diff(scores[order]) != 0, True))
+    ordered = weights[:, order]
+    is_positive = positive[order].astype(float)
+    hits = np.cumsum(ordered * is_positive, axis=1)[:, ends]
+    misses = np.cumsum(ordered * (1 - is_positive), axis=1)[:, ends]
+    return hits, misses, ends
+
+
+def roc_area(scores: Array, positive: Bools, weights: Array) -> Array:
+    """Area under the ROC curve by the trapezium rule; NaN where a class has no weight."""
+    hits, misses, _ = _cumulative(scores, positive, weights)
+    zero = np.zeros((len(weights), 1))
+    hits, misses = np.hstack([zero, hits]), np.hstack([zero, misses])
+    area = np.sum(np.diff(misses, axis=1) * (hits[:, 1:] + hits[:, :-1]) / 2, axis=1)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.asarray(area / (hits[:, -1] * misses[:, -1]))
+
+
+def average_precision(scores: Array, positive: Bools, weights: Array) -> Array:
+    """Area under the precision-recall curve as scikit-learn defines it: steps, no interpolation."""
+    hits, misses, _ = _cumulative(scores, positive, weights)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        precision = np.nan_to_num(hits / (hits + misses))
+        gained = np.diff(np.hstack([np.zeros((len(weights), 1)), hits]), axis=1)
+        return np.asarray(np.sum(gained * precision, axis=1) / hits[:, -1])
+
+
+def bin_of(confidence: Array, bins: int = CALIBRATION_BINS) -> Ints:
+    """The equal-width bin of each value in 0…1; the value 1 belongs to the last."""
+    return np.minimum((confidence * bins).astype(np.intp), bins - 1)
+
+
+def calibration_error(
+    confidence: Array, right: Bools, weights: Array, bins: int = CALIBRATION_BINS
+) -> Array:
+    """Expected calibration error: mean gap between stated and true share of right answers.
+
+    Guo, Pleiss, Sun, Weinberger 2017, "On Calibration of Modern Neural Networks", equation 3:
+    the bins' gaps, weighted with the share of items in them.
+    """
+    member = np.zeros((len(confidence), bins))
+    member[np.arange(len(confidence)), bin_of(confidence, bins)] = 1
+    gaps = weights @ (member * (right.astype(float) - confidence)[:, None])
+    with np.errstate(invalid="ignore"):
+        return np.asarray(np.abs(gaps).sum(axis=1) / weights.sum(axis=1))
+
+
+def calibration_table(
+    confidence: Array, right: Bools, bins: int = CALIBRATION_BINS
+) -> list[tuple[float, int, int]]:
+    """For each bin that is not empty: mean stated confidence, right answers, items."""
+    number = bin_of(confidence, bins)
+    return [
+        (
+            float(confidence[number == b].mean()),
+            int(right[number == b].sum()),
+            int((number == b).sum()),
+        )
+        for b in range(bins)
+        if np.any(number == b)
+    ]
+
+
+def brier(probabilities: Array, truth: Ints) -> npt.NDArray[np.float64]:
+    """Squared error of the probabilities of each item (N,), summed over labels: 0 best, 2 worst.
+
+    Brier 1950, "Verification of forecasts expressed in terms of probability".
+    """
+    target = np.zeros_like(probabilities)
+    target[np.arange(len(truth)), truth] = 1
+    return np.asarray(((probabilities - target) ** 2).sum(axis=1))

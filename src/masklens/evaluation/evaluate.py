@@ -1,0 +1,177 @@
+"""One model on one data set, from files to scores."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from masklens.evaluation import classification
+from masklens.evaluation.answers import Answers
+from masklens.evaluation.assemble import (
+    boxed_answers,
+    portrait_answers,
+    scenes_of,
+    target_labels,
+)
+from masklens.evaluation.classification import Classification
+from masklens.evaluation.intervals import RESAMPLES, Estimate, group_weights
+from masklens.evaluation.measures import Measure, Section
+from masklens.evaluation.pairing import Scenes
+from masklens.evaluation.run import FIND, WHOLE, Progress, Run, run
+from masklens.evaluation.scenes import LOOSE_IOU, SceneScores, score_scenes
+from masklens.evaluation.selection import Selection
+from masklens.evaluation.subjects import Subject
+
+SizeRows = tuple[tuple[str, Estimate], ...]
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to judge.
+
+    Attributes:
+        faces: portraits: "find" the face first, or classify the "whole" picture.
+        min_face: on scenes, annotated faces narrower than this (pixels) count neither way.
+        min_box: annotated faces narrower than this are left out of the classifier's own scores.
+        finder, threads: as of :class:`masklens.detector.MaskDetector`.
+        resamples: of the bootstrap.
+    """
+
+    faces: str = FIND
+    min_face: float = 16
+    min_box: float = 12
+    finder: str = "yunet"
+    threads: int = 0
+    resamples: int = RESAMPLES
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """What one model scored on one data set.
+
+    Attributes:
+        subject, selection, options: what was judged, on what, and how; ``selection`` is without
+            the pictures that could not be read.
+        run: the bare answers.
+        labels: that it was judged in.
+        unreadable: why pictures were left out, a sentence each.
+        answers: to portraits or annotated boxes; None for predictions on scenes.
+        classification: scores of ``answers``.
+        scenes, scene_scores: None for portraits.
+    """
+
+    subject: Subject
+    selection: Selection
+    options: Options
+    run: Run
+    labels: tuple[str, ...]
+    unreadable: tuple[str, ...] = ()
+    answers: Answers | None = None
+    classification: Classification | None = None
+    scenes: Scenes | None = None
+    scene_scores: SceneScores | None = None
+
+    @property
+    def sections(self) -> tuple[Section, ...]:
+        """Every table of measures, the headline first."""
+        parts: list[Section] = []
+        if self.scene_scores is not None:
+            parts += self.scene_scores.sections
+        if self.classification is not None:
+            parts += self.classification.sections
+        return tuple(parts)
+
+    @property
+    def data_name(self) -> str:
+        """What the pictures are called: the data set, and the part of it."""
+        name = self.selection.dataset.short_name
+        return f"{name} ({self.selection.split})" if self.selection.split else name
+
+    @property
+    def conditions(self) -> str:
+        """A sentence: what was left out, and how the pictures were treated."""
+        o = self.options
+        if self.selection.dataset.boxed:
+            text = f"Annotated faces narrower than {o.min_face:g} px count neither way."
+            if self.answers is None:
+                return text
+            return f"{text} The classifier alone is judged from {o.min_box:g} px."
+        if o.faces == WHOLE:
+            return "Each picture is classified as a whole."
+        return "In each picture the face is found first; a picture without one counts as wrong."
+
+    @property
+    def size_tables(self) -> tuple[tuple[str, SizeRows], ...]:
+        """Scores by size: title and rows."""
+        tables: list[tuple[str, SizeRows]] = []
+        if self.scene_scores is not None:
+            tables += [
+                (f"Masked faces found, IoU {LOOSE_IOU}, by width", self.scene_scores.masked_sizes),
+                (f"All faces found, IoU {LOOSE_IOU}, by width", self.scene_scores.sizes),
+            ]
+        if self.classification is not None:
+            what = "face" if self.selection.dataset.boxed else "picture"
+            tables.append((f"Accuracy by width of the {what}", self.classification.sizes))
+        return tuple(tables)
+
+    @property
+    def measures(self) -> dict[str, Measure]:
+        """Every measure by its key."""
+        return {m.key: m for section in self.sections for m in section.measures}
+
+
+def evaluate(
+    subject: Subject,
+    selection: Selection,
+    options: Options,
+    progress: Progress = lambda: None,
+) -> Evaluation:
+    """Judge a model on a data set, in all labels that both know.
+
+    Args:
+        subject: the model.
+        selection: the pictures.
+        options: how.
+        progress: called after each picture.
+
+    Raises:
+        DatasetError: model and data do not fit each other, or a box lies outside its picture.
+        InputError: predictions that do not fit the pictures.
+    """
+    labels = target_labels(selection, subject)  # refuses before any work is done
+    result = run(
+        subject,
+        selection,
+        faces=options.faces,
+        finder=options.finder,
+        threads=options.threads,
+        progress=progress,
+    )
+    reasons = tuple(result.unreadable[number] for number in sorted(result.unreadable))
+    selection, result = selection.without(set(result.unreadable)), result.readable()
+    return judge(Evaluation(subject, selection, options, result, labels, unreadable=reasons))
+
+
+def judge(evaluation: Evaluation, labels: tuple[str, ...] | None = None) -> Evaluation:
+    """Score the answers of an evaluation, perhaps again in fewer labels; nothing is run."""
+    e = evaluation if labels is None else replace(evaluation, labels=labels)
+    weights = group_weights(e.selection.n_groups, e.options.resamples)
+    if not e.selection.dataset.boxed:
+        answers = portrait_answers(e.selection, e.subject, e.run, e.options.faces).fold(e.labels)
+        edges = classification.PICTURE_EDGES
+        return replace(
+            e, answers=answers, classification=classification.score(answers, weights, edges)
+        )
+    scenes = scenes_of(e.selection, e.subject, e.run).fold(e.labels)
+    scores = score_scenes(scenes, weights, e.options.min_face)
+    e = replace(e, scenes=scenes, scene_scores=scores)
+    if e.run.crops is None:
+        return e
+    answers = boxed_answers(e.selection, e.subject, e.run, e.options.min_box).fold(e.labels)
+    if len(np.unique(answers.truth)) < 2:
+        return e
+    # Two labels at least: with fewer there is nothing to tell apart.
+    return replace(
+        e, answers=answers, classification=classification.score(answers, weights, prefix="boxed.")
+    )

@@ -1,0 +1,181 @@
+"""How sure a figure is: intervals for proportions, and a bootstrap over groups for the rest.
+
+Faces of one photograph, or near-copies of one picture, resemble each other, so the unit that is
+drawn is the group and never the single face. A statistic is a function of group weights, and all
+resamples go through it as one matrix; the same matrix is used for two models when they are
+compared.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy import stats
+
+Array = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.intp]
+Bools = npt.NDArray[np.bool_]
+
+#: Group weights (R, G), how often each group was drawn -> the statistic of each resample (R,).
+Statistic = Callable[[Array], Array]
+
+CONFIDENCE = 0.95
+RESAMPLES = 2000
+SEED = 0
+
+_Z = float(stats.norm.ppf(0.5 + CONFIDENCE / 2))
+_TAILS = (50 * (1 - CONFIDENCE), 50 * (1 + CONFIDENCE))
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A figure and its 95 % interval.
+
+    Attributes:
+        value: the figure; NaN when there was nothing to count.
+        low, high: ends of the interval.
+        method: "wilson", or "bootstrap"; "wilson bound" where too few errors were seen for it.
+        hits, total: of a proportion; None for other figures.
+        design_effect: by how much groups widen the variance of a proportion, at least 1.
+    """
+
+    value: float
+    low: float
+    high: float
+    method: str
+    hits: int | None = None
+    total: int | None = None
+    design_effect: float = 1.0
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON values; NaN becomes null."""
+        out: dict[str, Any] = {
+            name: None if np.isnan(number) else round(number, 6)
+            for name, number in (("value", self.value), ("low", self.low), ("high", self.high))
+        }
+        out["method"] = self.method
+        if self.total is not None:
+            out |= {"hits": self.hits, "total": self.total}
+            out["design_effect"] = round(self.design_effect, 3)
+        return out
+
+
+def wilson(hits: float, total: float) -> tuple[float, float]:
+    """The Wilson score interval of a proportion (Wilson 1927, J. Am. Stat. Assoc. 22, 209–212).
+
+    Fractions are allowed, for effective sample sizes. Of nothing at all it is (0, 1).
+    """
+    if total <= 0:
+        return 0.0, 1.0
+    share, z2 = hits / total, _Z * _Z
+    centre = (share + z2 / (2 * total)) / (1 + z2 / total)
+    half = _Z / (1 + z2 / total) * np.sqrt(share * (1 - share) / total + z2 / (4 * total * total))
+    return max(0.0, float(centre - half)), min(1.0, float(centre + half))
+
+
+def design_effect(hits: Array, totals: Array) -> float:
+    """How much the grouping inflates the variance of the proportion sum(hits) / sum(totals).
+
+    The variance of the ratio over groups divided by the binomial one (Rao and Scott 1992,
+    Biometrics 48, 577–585), and never below 1, so that an interval is never narrower than Wilson's.
+
+    Args:
+        hits, totals: (G,), counts per group.
+    """
+    used = totals > 0
+    hits, totals = hits[used], totals[used]
+    groups, total = len(totals), float(totals.sum())
+    if groups < 2 or groups == total:
+        return 1.0
+    share = float(hits.sum()) / total
+    if share in (0.0, 1.0):
+        return 1.0
+    residuals = hits - share * totals
+    variance = groups / (groups - 1) * float(residuals @ residuals) / total**2
+    return max(1.0, variance / (share * (1 - share) / total))
+
+
+def proportion(hits: Bools, groups: Ints) -> Estimate:
+    """A share with its Wilson interval, at the sample size that the groups leave of it.
+
+    Args:
+        hits: (N,), whether each item counts.
+        groups: (N,), number of each item's group, from 0.
+    """
+    total, count = len(hits), int(np.sum(hits))
+    if total == 0:
+        return Estimate(float("nan"), 0.0, 1.0, "wilson", 0, 0)
+    per_group = np.bincount(groups).astype(float)
+    hits_per_group = np.asarray(np.bincount(groups, weights=hits.astype(float)), float)
+    effect = design_effect(hits_per_group, per_group)
+    low, high = wilson(count / effect, total / effect)
+    return Estimate(count / total, low, high, "wilson", count, total, effect)
+
+
+def group_weights(groups: int, resamples: int = RESAMPLES, seed: int = SEED) -> Array:
+    """How often each of G groups is drawn in each resample: (R, G); rows sum to G."""
+    generator = np.random.default_rng(seed)
+    return generator.multinomial(groups, np.full(groups, 1 / groups), size=resamples).astype(float)
+
+
+def resample(statistic: Statistic, weights: Array, chunk: int = 250) -> Array:
+    """The statistic of every resample (R,), a few hundred at a time to spare memory."""
+    parts = [statistic(weights[i : i + chunk]) for i in range(0, len(weights), chunk)]
+    return np.concatenate(parts)
+
+
+def bootstrap(
+    value: float,
+    statistic: Statistic,
+    weights: Array,
+    *,
+    support: int | None = None,
+    centred: bool = False,
+) -> Estimate:
+    """A figure with its percentile bootstrap interval (Efron and Tibshirani 1993, chapter 13).
+
+    Args:
+        value: of the data as they are.
+        statistic: the same figure as a function of group weights; NaN where a resample lacks what
+            it needs (such resamples are left out).
+        weights: from :func:`group_weights`.
+        support: independent groups behind a share-like figure whose best value is 1. With few or
+            no errors the percentiles know hardly any spread; the lower end is therefore never
+            above Wilson's bound for ``support`` of ``support``, what a faultless share would get.
+        centred: shift the interval by the bootstrap's own bias, for figures such as the expected
+            calibration error that resampling always pushes up.
+    """
+    if np.isnan(value):
+        return Estimate(value, float("nan"), float("nan"), "bootstrap")
+    draws = resample(statistic, weights)
+    draws = draws[~np.isnan(draws)]
+    if not len(draws):
+        return Estimate(value, float("nan"), float("nan"), "bootstrap")
+    low, high = np.percentile(draws, _TAILS)
+    if support and low > (bound := wilson(support, support)[0]):
+        return Estimate(value, bound, float(high), "wilson bound")
+    if centred:
+        shift = value - draws.mean()
+        low, high = max(0.0, low + shift), high + shift
+    return Estimate(value, float(low), float(high), "bootstrap")
+
+
+def mcnemar(a_right: Bools, b_right: Bools) -> tuple[int, int, float]:
+    """McNemar's exact test of two models on the same items (McNemar 1947, Psychometrika 12).
+
+    Args:
+        a_right, b_right: (N,), whether each model was right.
+
+    Returns:
+        Items that only the first got right, items that only the second got right, and the
+        two-sided p-value of an even split.
+    """
+    only_a = int(np.sum(a_right & ~b_right))
+    only_b = int(np.sum(b_right & ~a_right))
+    if only_a + only_b == 0:
+        return 0, 0, 1.0
+    return only_a, only_b, float(stats.binomtest(only_a, only_a + only_b, 0.5).pvalue)

@@ -1,0 +1,78 @@
+"""The whole way of ``masklens evaluate``: models and data in, scores, comparison and files out."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+
+from masklens.evaluation.compare import Comparison, compare
+from masklens.evaluation.evaluate import Evaluation, Options, evaluate
+from masklens.evaluation.record import Provenance, record
+from masklens.evaluation.run import Progress
+from masklens.evaluation.selection import select
+from masklens.evaluation.subjects import load_subject
+from masklens.io.atomic import write_json
+
+#: A bar over a number of pictures, under a title.
+Bar = Callable[[int, str], AbstractContextManager[Progress]]
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is asked for.
+
+    Attributes:
+        model: bundle folder, "default", or predictions file.
+        data: folder of classes, or COCO file.
+        options: how to judge.
+        split: "MANIFEST.csv:part", or None.
+        threshold: None takes the bundle's own.
+        against: a second bundle or predictions file, or None.
+        against_threshold: None takes its own.
+        command: as it was typed.
+    """
+
+    model: str
+    data: Path
+    options: Options
+    split: str | None = None
+    threshold: float | None = None
+    against: str | None = None
+    against_threshold: float | None = None
+    command: str = "masklens evaluate"
+
+
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """What was measured; ``rival`` and ``comparison`` are None for a single model."""
+
+    evaluation: Evaluation
+    rival: Evaluation | None
+    comparison: Comparison | None
+    provenance: Provenance
+
+    def write_json(self, target: Path) -> None:
+        """Every figure as JSON; see ``docs/evaluation.md``."""
+        write_json(target, record(self.evaluation, self.provenance, self.comparison))
+
+
+def judge_all(request: Request, bar: Bar) -> Outcome:
+    """Judge one model, or two on the same pictures."""
+    start = time.perf_counter()
+    selection = select(request.data, request.split)
+    subjects = [load_subject(request.model, request.threshold)]
+    if request.against is not None:
+        subjects.append(load_subject(request.against, request.against_threshold))
+    evaluations = []
+    for subject in subjects:
+        with bar(len(selection.dataset), subject.name) as progress:
+            evaluations.append(evaluate(subject, selection, request.options, progress))
+    first, second = evaluations[0], evaluations[1] if len(evaluations) > 1 else None
+    comparison = None if second is None else compare(first, second)
+    provenance = Provenance(
+        request.command, time.perf_counter() - start, first.selection.dataset.sha256()
+    )
+    return Outcome(first, second, comparison, provenance)

@@ -1,0 +1,74 @@
+"""Which found box is which annotated face: the rules of the COCO evaluation, for one picture.
+
+Found boxes choose, best score first, the free annotated face they overlap most. Annotated faces
+narrower than the smallest width of interest are neither hit nor miss, and found boxes that fall on
+them, or on nothing while being as narrow themselves, are neither right nor wrong (Lin et al. 2014,
+"Microsoft COCO"; there with areas instead of widths).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from masklens.evaluation.intervals import Array, Bools, Ints
+
+
+@dataclass(frozen=True, eq=False)
+class Matches:
+    """How D found boxes met G annotated ones.
+
+    Attributes:
+        truth: (D,), index of the annotated face each found box met; -1 for none.
+        ignored: (D,), found boxes that count neither way.
+        counted: (G,), annotated faces that count.
+    """
+
+    truth: Ints
+    ignored: Bools
+    counted: Bools
+
+
+def iou(a: Array, b: Array) -> Array:
+    """Intersection over union of boxes (N, 4) and (M, 4), xyxy -> (N, M)."""
+    sides = np.minimum(a[:, None, 2:], b[None, :, 2:]) - np.maximum(a[:, None, :2], b[None, :, :2])
+    overlap = np.prod(np.maximum(sides, 0), axis=2)
+    areas = np.prod(a[:, 2:] - a[:, :2], axis=1)[:, None] + np.prod(b[:, 2:] - b[:, :2], axis=1)
+    return np.asarray(overlap / np.maximum(areas - overlap, 1e-12))
+
+
+def match(
+    boxes: Array, overlaps: Array, truth_boxes: Array, min_iou: float, min_width: float
+) -> Matches:
+    """Match the found boxes of one picture with its annotated faces.
+
+    Args:
+        boxes: (D, 4), xyxy pixels, best score first.
+        overlaps: (D, G), from :func:`iou`.
+        truth_boxes: (G, 4), xyxy pixels.
+        min_iou: overlap that counts as the same face.
+        min_width: in pixels, see above.
+    """
+    counted = widths(truth_boxes) >= min_width
+    truth = np.full(len(boxes), -1, dtype=np.intp)
+    free = np.ones(len(truth_boxes), dtype=bool)
+    for row in range(len(boxes)):
+        reach = free & (overlaps[row] >= min(min_iou, 1 - 1e-10))
+        # A face that counts is preferred even where an ignored one overlaps more.
+        for candidates in (reach & counted, reach & ~counted):
+            if candidates.any():
+                best = np.where(candidates, overlaps[row], -1.0)
+                # Of equal overlaps the last wins, as in the COCO tools.
+                chosen = len(best) - 1 - int(np.argmax(best[::-1]))
+                truth[row], free[chosen] = chosen, False
+                break
+    alone = truth < 0
+    on_ignored = ~alone & ~counted[truth] if len(counted) else np.zeros(len(boxes), dtype=bool)
+    ignored = np.where(alone, widths(boxes) < min_width, on_ignored)
+    return Matches(truth, ignored, counted)
+
+
+def widths(boxes: Array) -> Array:
+    """Width of boxes (N, 4), xyxy -> (N,)."""
+    return np.asarray(boxes[:, 2] - boxes[:, 0])

@@ -1,0 +1,105 @@
+"""The report: one document, written as HTML, Markdown and PDF from the same content."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from masklens.errors import OutputError
+from masklens.evaluation.audit import audit_data
+from masklens.evaluation.blocks import Document, Picture
+from masklens.evaluation.content import build
+from masklens.evaluation.explain import load_explainer
+from masklens.evaluation.journey import Bar, Outcome
+from masklens.evaluation.mistakes import galleries
+from masklens.io.atomic import atomic_path, write_bytes, write_text
+
+
+def write_report(
+    outcome: Outcome,
+    targets: Mapping[str, Path],
+    *,
+    mistakes: int = 12,
+    heat: str = "auto",
+    audit: bool = True,
+    bar: Bar,
+) -> None:
+    """Write the report in every wanted format.
+
+    HTML and PDF hold everything in one file. Markdown has its pictures in a folder beside it.
+
+    Args:
+        outcome: what was measured.
+        targets: "html", "md", "pdf" -> file.
+        mistakes: worst mistakes to show of each kind.
+        heat: see :func:`masklens.evaluation.explain.load_explainer`.
+        audit: look for near-copies among the judged pictures.
+        bar: shows progress.
+
+    Raises:
+        OutputError: a file cannot be written.
+    """
+    subject = outcome.evaluation.subject
+    explainer = None
+    if subject.bundle is not None and mistakes:
+        explainer = load_explainer(subject.bundle, heat, outcome.evaluation.options.threads)
+    shown = galleries(outcome.evaluation, explainer, mistakes) if mistakes else ()
+    found = audit_data(outcome.evaluation.selection, bar) if audit else None
+    document = build(outcome, shown, explainer, found)
+    html = render("report.html.j2", document, lambda picture: picture.data_uri)
+    for name, target in targets.items():
+        if name == "html":
+            write_text(target, html)
+        elif name == "md":
+            write_markdown(target, document)
+        else:
+            write_pdf(target, html)
+
+
+def render(template: str, document: Document, address: Any) -> str:
+    """Fill in a template; ``address`` turns a picture into what stands in its ``src``."""
+    import jinja2
+
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("masklens.evaluation"),
+        autoescape=template.endswith(".html.j2"),
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    style = jinja2.PackageLoader("masklens.evaluation").get_source(environment, "report.css")[0]
+    return environment.get_template(template).render(
+        document=document, address=address, style=style
+    )
+
+
+def write_markdown(target: Path, document: Document) -> None:
+    """Markdown, with the pictures in ``<name>-figures/`` beside it."""
+    folder = target.with_name(f"{target.stem}-figures")
+
+    def address(picture: Picture) -> str:
+        write_bytes(folder / picture.file, picture.data)
+        return f"{folder.name}/{picture.file}"
+
+    write_text(target, render("report.md.j2", document, address))
+
+
+def write_pdf(target: Path, html: str) -> None:
+    """The HTML page, printed by WeasyPrint.
+
+    Raises:
+        OutputError: the libraries that WeasyPrint needs from the system are missing.
+    """
+    try:
+        import weasyprint
+    except OSError as error:
+        raise OutputError(
+            "Writing a PDF needs Pango, which is not installed. Run: apt-get install "
+            "libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0; or use --format html,md."
+        ) from error
+    # It warns of rules that are for screens only.
+    logging.getLogger("weasyprint").setLevel(logging.ERROR)
+    with atomic_path(target) as temporary:
+        weasyprint.HTML(string=html).write_pdf(temporary)

@@ -1,0 +1,229 @@
+"""Scores of the whole pipeline on photographs with boxed faces (COCO detection files).
+
+Everything is matched by the rules of :mod:`masklens.evaluation.matching`. A masked face is one
+whose label is not ``without_mask``: the faces that ordinary face finders lose.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from masklens.evaluation import curves
+from masklens.evaluation.average_precision import ResampledPrecision, coco_average_precision
+from masklens.evaluation.classification import FACE_EDGES, by_size
+from masklens.evaluation.intervals import Array, Bools, Estimate, Ints, Statistic
+from masklens.evaluation.measures import Measure, Section, figure, share
+from masklens.evaluation.pairing import Faces, Found, Scenes, pair, two_class
+
+#: A box that overlaps this much is the same face; the looser one is that of the headline's bar.
+IOU, LOOSE_IOU = 0.5, 0.35
+
+
+@dataclass(frozen=True)
+class SceneScores:
+    """Everything measured on scenes.
+
+    Attributes:
+        labels: in order.
+        sections: tables of measures; the first is the headline.
+        sizes: size band -> share of all faces found; and of masked faces.
+        curve: (T, 4): threshold, precision, recall, F1 (found and right label of two).
+        best: threshold with the best F1, and that F1.
+        precision_recall: per label and for faces: recall, interpolation-free precision, AP.
+        calibration: mean score, right boxes, boxes; per bin.
+    """
+
+    labels: tuple[str, ...]
+    threshold: float
+    sections: tuple[Section, ...]
+    sizes: tuple[tuple[str, Estimate], ...]
+    masked_sizes: tuple[tuple[str, Estimate], ...]
+    curve: Array
+    best: tuple[float, float]
+    precision_recall: tuple[tuple[str, Array, Array, Estimate], ...]
+    calibration: tuple[tuple[float, int, int], ...]
+
+
+def score_scenes(scenes: Scenes, weights: Array, min_width: float = 16) -> SceneScores:
+    """Score the pipeline on scenes.
+
+    Args:
+        scenes: already folded to common labels.
+        weights: group weights (R, G) from :func:`intervals.group_weights`.
+        min_width: annotated faces narrower than this (pixels) count neither way.
+    """
+    faces, found = pair(scenes, IOU, min_width, scenes.threshold)
+    loose, _ = pair(scenes, LOOSE_IOU, min_width, scenes.threshold)
+    banded, _ = pair(scenes, LOOSE_IOU, min(min_width, FACE_EDGES[0]), scenes.threshold)
+    _, every = pair(scenes, IOU, min_width)
+    precision, curves_of_labels = _average_precisions(scenes, weights, min_width)
+    sweep = threshold_sweep(scenes, every, len(faces.labels))
+    best = sweep[int(np.argmax(sweep[:, 3]))] if len(sweep) else np.zeros(4)
+    sections = (
+        Section("headline", "The whole pipeline: find, cut, label", "", (
+            *_headline(scenes, faces, loose), *_end_to_end(scenes, faces, found, weights),
+            *_calibration(scenes, every, found, weights),
+        )),
+        Section("labels", "The whole pipeline, each label", "",
+                tuple(_per_label(scenes, faces, found))),
+        Section("ap", "Average precision", "", precision),
+    )  # fmt: skip
+    masked = banded.masked
+    right = every.labels == every.truth
+    return SceneScores(
+        labels=scenes.labels,
+        threshold=scenes.threshold,
+        sections=sections,
+        sizes=tuple(by_size(banded.widths, banded.found, banded.groups, FACE_EDGES)),
+        masked_sizes=tuple(
+            by_size(banded.widths[masked], banded.found[masked], banded.groups[masked], FACE_EDGES)
+        ),
+        curve=sweep,
+        best=(float(best[0]), float(best[3])),
+        precision_recall=curves_of_labels,
+        calibration=tuple(curves.calibration_table(every.scores, right)),
+    )
+
+
+def _headline(scenes: Scenes, faces: Faces, loose: Faces) -> list[Measure]:
+    measures = []
+    for suffix, title, part in (("", f"IoU {IOU}", faces), ("_35", f"IoU {LOOSE_IOU}", loose)):
+        masked = part.masked
+        measures.append(
+            share(f"masked_recall{suffix}", f"Masked faces found, {title}", part.found[masked],
+                  part.groups[masked], scenes.n_groups)
+        )  # fmt: skip
+    for suffix, title, part in (("", f"IoU {IOU}", faces), ("_35", f"IoU {LOOSE_IOU}", loose)):
+        measures.append(
+            share(f"face_recall{suffix}", f"All faces found, {title}", part.found, part.groups,
+                  scenes.n_groups)
+        )  # fmt: skip
+    hit = loose.found
+    right = two_class(loose.said, scenes.labels) == two_class(loose.labels, scenes.labels)
+    measures.append(
+        share("label_right", f"Label right on found faces, two classes, IoU {LOOSE_IOU}",
+              right[hit], loose.groups[hit], scenes.n_groups)
+    )  # fmt: skip
+    return measures
+
+
+def _end_to_end(scenes: Scenes, faces: Faces, found: Found, weights: Array) -> list[Measure]:
+    measures = [
+        share("face_precision", "Shown boxes that are faces", found.truth >= 0, found.groups,
+              scenes.n_groups)
+    ]  # fmt: skip
+    for key, title, right in (
+        ("f1_two_class", "End-to-end F1, two classes", _right(scenes, found, two=True)),
+        ("f1", "End-to-end F1, all labels", _right(scenes, found, two=False)),
+    ):
+        statistic = f1_statistic(right, found.groups, faces.groups, scenes.n_groups)
+        value = float(statistic(np.ones((1, scenes.n_groups)))[0])
+        measures.append(figure(key, title, value, statistic, weights))
+    return measures
+
+
+def _right(scenes: Scenes, found: Found, two: bool) -> Bools:
+    if two:
+        said, true = (two_class(column, scenes.labels) for column in (found.labels, found.truth))
+        return np.asarray(said == true)
+    return np.asarray(found.labels == found.truth)
+
+
+def f1_statistic(right: Bools, found_groups: Ints, face_groups: Ints, n_groups: int) -> Statistic:
+    """F1 = 2 · right boxes / (boxes + annotated faces) as a function of group weights."""
+    hits = np.bincount(found_groups, weights=right.astype(float), minlength=n_groups)
+    both = np.bincount(found_groups, minlength=n_groups) + np.bincount(
+        face_groups, minlength=n_groups
+    )
+
+    def statistic(weights: Array) -> Array:
+        with np.errstate(invalid="ignore"):
+            return np.asarray(2 * (weights @ hits) / (weights @ both.astype(float)))
+
+    return statistic
+
+
+def _per_label(scenes: Scenes, faces: Faces, found: Found) -> list[Measure]:
+    measures = []
+    for index, label in enumerate(scenes.labels):
+        true, said = faces.labels == index, found.labels == index
+        if not true.any():
+            continue
+        right, hit = faces.said == index, found.truth == index
+        groups, n = faces.groups[true], scenes.n_groups
+        measures += [
+            share(f"{label}.found", f"{label}: found at all", faces.found[true], groups, n),
+            share(f"{label}.recall", f"{label}: recall", right[true], groups, n),
+            share(f"{label}.precision", f"{label}: precision", hit[said], found.groups[said], n),
+        ]
+    return measures
+
+
+def _calibration(scenes: Scenes, every: Found, shown: Found, weights: Array) -> list[Measure]:
+    measures = []
+    for key, title, part in (
+        ("ece", "Calibration error of the score, all boxes", every),
+        ("ece_shown", "Calibration error of the score, shown boxes", shown),
+    ):
+        if not len(part.scores):
+            continue
+        right = part.labels == part.truth
+
+        def statistic(w: Array, part: Found = part, right: Bools = right) -> Array:
+            return curves.calibration_error(part.scores, right, w[:, part.groups])
+
+        value = float(statistic(np.ones((1, scenes.n_groups)))[0])
+        measures.append(figure(key, title, value, statistic, weights, centred=True, better=-1))
+    return measures
+
+
+def _average_precisions(
+    scenes: Scenes, weights: Array, min_width: float
+) -> tuple[tuple[Measure, ...], tuple[tuple[str, Array, Array, Estimate], ...]]:
+    values = coco_average_precision(scenes.pictures, len(scenes.labels), min_width)
+    measures, lines, parts = [], [], []
+    few = weights[:500]
+    for index, name in [(-1, "faces"), *enumerate(scenes.labels)]:
+        half, over = values[index]
+        if np.isnan(half):
+            continue
+        resampled = ResampledPrecision(scenes.pictures, index, min_width, scenes.groups)
+        title = "Faces, whatever their label" if index < 0 else name
+        at_half = figure(f"ap50.{name}", f"{title}: AP at IoU 0.5", half, resampled.at_half, few)
+        lines.append((name, *resampled.curve(), at_half.estimate))
+        measures += [
+            at_half,
+            figure(f"ap.{name}", f"{title}: AP, IoU 0.5–0.95", over, resampled.over_ious, few),
+        ]
+        if index >= 0:
+            parts.append((half, over, resampled))
+    for key, title, column in (("map50", "Mean over labels: AP at IoU 0.5", 0),
+                               ("map", "Mean over labels: AP, IoU 0.5–0.95", 1)):  # fmt: skip
+
+        def mean(w: Array, column: int = column) -> Array:
+            each = [(p[2].at_half, p[2].over_ious)[column](w) for p in parts]
+            return np.asarray(np.mean(each, axis=0))
+
+        value = float(np.mean([p[column] for p in parts]))
+        measures.append(figure(key, title, value, mean, few))
+    return tuple(measures), tuple(lines)
+
+
+def threshold_sweep(scenes: Scenes, every: Found, faces: int) -> Array:
+    """Precision, recall and F1 (right label of two) at each threshold that changes anything.
+
+    Matching is greedy from the best score down, so the boxes above a threshold keep their matches.
+
+    Returns:
+        (T, 4): threshold, precision, recall, F1.
+    """
+    order = np.argsort(-every.scores, kind="stable")
+    scores = every.scores[order]
+    ends = np.flatnonzero(np.append(np.diff(scores) != 0, True)) if len(scores) else order
+    hits = np.cumsum(_right(scenes, every, two=True)[order])[ends]
+    shown = ends + 1.0
+    return np.stack(
+        [scores[ends], hits / shown, hits / max(faces, 1), 2 * hits / (shown + faces)], axis=1
+    )

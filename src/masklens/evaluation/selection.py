@@ -1,0 +1,116 @@
+"""Which pictures are judged, and which of them belong together.
+
+A split (:mod:`masklens.dataset.split`) selects a part of a data set and may name its groups of
+near-copies. Without groups, every picture is one of its own.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from masklens.dataset.scan import Dataset, load_dataset
+from masklens.dataset.split import TEST, named_parts, read_manifest, split_dataset
+from masklens.errors import DatasetError
+from masklens.evaluation.intervals import Ints
+from masklens.io.sources import PICTURE_SUFFIXES
+from masklens.labels import LABELS, canonical
+
+
+@dataclass(frozen=True, eq=False)
+class Selection:
+    """The pictures to judge.
+
+    Attributes:
+        dataset: only the selected pictures.
+        groups: (P,), number of each picture's group, from 0.
+        split: what selected them, as of :func:`masklens.dataset.split.named_parts`; or None.
+    """
+
+    dataset: Dataset
+    groups: Ints
+    split: str | None
+
+    @property
+    def n_groups(self) -> int:
+        """Number of groups."""
+        return int(self.groups.max(initial=-1)) + 1
+
+    def without(self, unreadable: set[int]) -> Selection:
+        """The same without some pictures; groups are renumbered."""
+        if not unreadable:
+            return self
+        keep = [i for i in range(len(self.dataset)) if i not in unreadable]
+        if not keep:
+            raise DatasetError(f"No picture of {self.dataset.source} can be read.")
+        pictures = tuple(self.dataset.pictures[i] for i in keep)
+        dataset = Dataset(self.dataset.source, self.dataset.boxed, pictures)
+        _, groups = np.unique(self.groups[keep], return_inverse=True)
+        return Selection(dataset, groups, self.split)
+
+
+def select(data: str | Path, split: str | None = None) -> Selection:
+    """Load a data set and select a part of it.
+
+    Args:
+        data: folder of classes, or COCO detection file.
+        split: "report", "grouped", "MANIFEST.csv" or "MANIFEST.csv:PART"; None for everything.
+
+    Raises:
+        DatasetError: nothing to judge, or not what a judgement needs.
+    """
+    dataset = load_dataset(data)
+    if len({p.path for p in dataset.pictures}) < len(dataset):
+        raise DatasetError(f"{dataset.source} lists a picture twice. Remove the second entry.")
+    if not dataset.boxed:
+        _refuse_empty_folders(Path(data))
+    groups = np.arange(len(dataset))
+    if split is not None:
+        dataset, groups = _part(dataset, split)
+    if not dataset.boxed and len(dataset.labels) < 2:
+        raise DatasetError(
+            f"{dataset.source} has pictures of one label only ({dataset.labels[0]}); how well two "
+            "labels are told apart cannot be measured on it. Add pictures of another label."
+        )
+    return Selection(dataset, groups, split)
+
+
+def _refuse_empty_folders(root: Path) -> None:
+    for folder in sorted(p for p in root.iterdir() if p.is_dir()):
+        pictures = (p for p in folder.rglob("*") if p.suffix.lower() in PICTURE_SUFFIXES)
+        if canonical(folder.name) in LABELS and next(pictures, None) is None:
+            raise DatasetError(f"{folder} has no pictures in it. Fill the folder or remove it.")
+
+
+def _part(dataset: Dataset, split: str) -> tuple[Dataset, Ints]:
+    """The judged part of a data set, and the group of each of its pictures."""
+    group_of: dict[str, int] = {}
+    if split == "report":
+        _, names = named_parts(dataset, split)
+    elif split == "grouped":
+        rows, _ = split_dataset(dataset)
+        names = [row.file for row in rows if row.split == TEST]
+        group_of = {row.file: row.group for row in rows}
+    else:
+        _, names = named_parts(dataset, split)
+        path, colon, part = split.rpartition(":")
+        rows = read_manifest(Path(split if not colon or part.endswith(".csv") else path))
+        group_of = {row.file: row.group for row in rows}
+    wanted = set(names)
+    pictures = tuple(p for p in dataset.pictures if p.name in wanted)
+    if not pictures:
+        raise DatasetError(
+            f"The split {split} names no picture of {dataset.source}: it lists {names[0]}, the "
+            f"data has {dataset.pictures[0].name}."
+        )
+    if missing := sorted(wanted - {p.name for p in pictures}):
+        raise DatasetError(
+            f"{dataset.source} lacks {len(missing)} of the {len(wanted)} pictures that the split "
+            f"{split} lists, such as {missing[0]}."
+        )
+    # Without known groups every picture is one of its own.
+    numbers = [group_of.get(p.name, i) for i, p in enumerate(pictures)]
+    _, groups = np.unique(numbers, return_inverse=True)
+    return Dataset(dataset.source, dataset.boxed, pictures), groups

@@ -1,0 +1,187 @@
+"""Who is judged: a bundle, or anybody's predictions in the JSON format of ``detect --json``."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+
+from masklens.bundle import Bundle, file_sha256
+from masklens.detections import Detections
+from masklens.errors import InputError
+from masklens.evaluation.selection import Selection
+from masklens.labels import LABELS, WITH_MASK, WITHOUT_MASK, canonical
+
+
+@dataclass(frozen=True, eq=False)
+class Subject:
+    """A model under test.
+
+    Attributes:
+        name: what tables and reports call it.
+        labels: that it can give.
+        threshold: score from which its boxes are shown.
+        bundle: None for predictions from a file.
+        predictions: (file, sha256) of a predictions file; None for a bundle.
+        records: file name -> entry of the predictions file.
+    """
+
+    name: str
+    labels: tuple[str, ...]
+    threshold: float
+    bundle: Bundle | None = None
+    predictions: tuple[Path, str] | None = None
+    records: Mapping[str, Mapping[str, Any]] | None = None
+
+
+def load_subject(source: str | Path, threshold: float | None = None) -> Subject:
+    """A bundle's folder, the word "default", or a predictions file (.json).
+
+    Args:
+        source: see above.
+        threshold: None takes the bundle's own; of predictions, every box counts.
+
+    Raises:
+        BundleError, InputError: it cannot be used.
+    """
+    path = Path(source)
+    if path.is_file() and path.suffix.lower() == ".json" and path.name != "card.json":
+        return _load_predictions(path, threshold or 0.0)
+    bundle = Bundle.load(None if str(source) == "default" else path)
+    card = bundle.card
+    chosen = card.threshold() if threshold is None else threshold
+    return Subject(f"{card.name} {card.version}", card.labels, chosen, bundle)
+
+
+def _load_predictions(path: Path, threshold: float) -> Subject:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        records = {str(entry["file"]): entry for entry in content}
+        labels = {canonical(face["label"]) for e in content for face in e["faces"]}
+    except OSError as error:
+        raise InputError(f"Cannot read {path}: {error.strerror}.") from error
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise InputError(
+            f"{path} holds no predictions: {type(error).__name__} {error}. Expected a list of "
+            '{"file", "width", "height", "faces": [{"box": [x, y, w, h], "label", "score"}]}.'
+        ) from error
+    if strangers := labels - set(LABELS):
+        raise InputError(
+            f"{path} has labels that masklens does not know: {sorted(strangers)}. "
+            f"Use {list(LABELS)}."
+        )
+    named = {canonical(n) for e in content for f in e["faces"] for n in f.get("probabilities", {})}
+    # A model that calls nothing badly worn is taken to know two labels, whatever it says here.
+    seen = labels | named | {WITH_MASK, WITHOUT_MASK}
+    known = tuple(label for label in LABELS if label in seen)
+    facts = (path, file_sha256(path))
+    return Subject(path.name, known, threshold, predictions=facts, records=records)
+
+
+def match_records(subject: Subject, selection: Selection) -> list[Mapping[str, Any]]:
+    """The entry of a predictions file for each selected picture, in order.
+
+    Names are compared as paths below the data set's root, or by the file name where that is unique.
+
+    Raises:
+        InputError: pictures without an entry, or two with the same one.
+    """
+    assert subject.records is not None and subject.predictions is not None  # noqa: PT018
+    by_tail: dict[str, list[str]] = {}
+    for name in subject.records:
+        path = PurePosixPath(name.replace("\\", "/"))
+        for depth in range(1, len(path.parts) + 1):
+            by_tail.setdefault("/".join(path.parts[-depth:]), []).append(name)
+    found: list[Mapping[str, Any]] = []
+    missing: list[str] = []
+    for picture in selection.dataset.pictures:
+        names = by_tail.get(picture.name) or by_tail.get(PurePosixPath(picture.name).name) or []
+        if len(names) > 1:
+            raise InputError(
+                f"{subject.predictions[0]} has {len(names)} entries that could be {picture.name}. "
+                f"Name the files as the data set does."
+            )
+        if names:
+            found.append(subject.records[names[0]])
+        else:
+            missing.append(picture.name)
+    total = len(selection.dataset)
+    if len(missing) == total:
+        raise InputError(
+            f"{subject.predictions[0]} holds predictions for other pictures: none of the {total} "
+            f"of {selection.dataset.source} is in it (it names {next(iter(subject.records), '-')})."
+        )
+    if missing:
+        raise InputError(
+            f"{subject.predictions[0]} lacks {len(missing)} of the {total} pictures, such as "
+            f'{missing[0]}. Pictures without a face need an entry with "faces": [].'
+        )
+    return found
+
+
+def to_detections(
+    record: Mapping[str, Any], subject: Subject, size: tuple[int, int], name: str
+) -> Detections:
+    """One entry of a predictions file as detections, best first.
+
+    Args:
+        record: the entry.
+        subject: for its labels.
+        size: width and height of the picture in pixels.
+        name: of the picture, for errors.
+
+    Raises:
+        InputError: another size, boxes outside the picture, or not the format.
+    """
+    width, height = size
+    if (record.get("width", width), record.get("height", height)) != size:
+        raise InputError(
+            f"The predictions for {name} were made on a picture of {record['width']}×"
+            f"{record['height']} pixels, but it has {width}×{height}."
+        )
+    try:
+        faces = sorted(record["faces"], key=lambda face: -float(face["score"]))
+        xywh = np.array([face["box"] for face in faces], np.float32).reshape(-1, 4)
+        scores = np.array([face["score"] for face in faces], np.float32)
+        own = np.array([face.get("face_score", face["score"]) for face in faces], np.float32)
+        rows = [_probabilities(face, subject.labels) for face in faces]
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(
+            f"The predictions for {name} cannot be read: {type(error).__name__} {error}."
+        ) from error
+    boxes = np.hstack([xywh[:, :2], xywh[:, :2] + xywh[:, 2:]])
+    clipped = np.clip(boxes, 0, np.array([width, height, width, height], np.float32))
+    outside = np.any(clipped[:, 2:] <= clipped[:, :2], axis=1) | ~np.isfinite(boxes).all(axis=1)
+    if outside.any():
+        raise InputError(
+            f"The predictions for {name} have a box outside the picture ({width}×{height}): "
+            f"{xywh[outside][0].tolist()} (x, y, width, height)."
+        )
+    if len(scores) and not (scores.min() >= 0 and scores.max() <= 1):
+        raise InputError(f"The predictions for {name} have scores outside 0…1.")
+    count = len(faces)
+    return Detections(
+        boxes=clipped,
+        scores=scores,
+        face_scores=own,
+        probabilities=np.array(rows, np.float32).reshape(count, len(subject.labels)),
+        labels=subject.labels,
+        landmarks=np.zeros((count, 5, 2), np.float32),
+        track_ids=np.full(count, -1, np.int64),
+    )
+
+
+def _probabilities(face: Mapping[str, Any], labels: tuple[str, ...]) -> list[float]:
+    """The face's probabilities in order of labels, made to agree with its label."""
+    given = {canonical(k): float(v) for k, v in (face.get("probabilities") or {}).items()}
+    label = canonical(face["label"])
+    row = [given.get(name, 0.0) for name in labels]
+    total, place = sum(row), labels.index(label)
+    if total <= 0 or row[place] < max(row):
+        # Without probabilities, or with ones that say something else, the label alone counts.
+        return [float(name == label) for name in labels]
+    return [p / total for p in row]

@@ -1,0 +1,41 @@
+"""Which report files are to be written."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from masklens.errors import OutputError
+from masklens.evaluation.extras import require_pdf
+
+FORMATS = ("html", "md", "pdf")
+
+
+def report_targets(report: Path | None, formats: str | None) -> dict[str, Path]:
+    """Format -> file.
+
+    Args:
+        report: a file whose ending is a format, a folder, or None for no report.
+        formats: "html,md,pdf" or a part of it; None takes the file's ending, else html.
+
+    Raises:
+        OutputError: a format that is not known, or formats without a report.
+        MissingExtraError: PDF without WeasyPrint.
+    """
+    if report is None:
+        if formats is not None:
+            raise OutputError("--format needs --report DIR or --report FILE.")
+        return {}
+    suffix = report.suffix.lower().removeprefix(".")
+    suffix = {"htm": "html", "markdown": "md"}.get(suffix, suffix)
+    is_file = suffix in FORMATS and not report.is_dir()
+    wanted = [part.strip().lower() for part in formats.split(",")] if formats else []
+    if strangers := [part for part in wanted if part not in FORMATS]:
+        raise OutputError(f"--format knows {', '.join(FORMATS)}. Received: {', '.join(strangers)}.")
+    wanted = wanted or [suffix if is_file else "html"]
+    if "pdf" in wanted:
+        require_pdf()
+    targets = {}
+    for name in dict.fromkeys(wanted):
+        base = report if is_file else report / "report"
+        targets[name] = report if is_file and name == suffix else base.with_suffix(f".{name}")
+    return targets

@@ -1,0 +1,89 @@
+"""The scores as a compact table for the terminal."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Sequence
+
+from masklens.evaluation.compare import Comparison
+from masklens.evaluation.evaluate import Evaluation
+from masklens.evaluation.intervals import Estimate
+from masklens.evaluation.measures import Measure
+
+#: Measures whose comparison is also said in a sentence.
+_SAID = ("masked_recall_35", "f1_two_class", "map50", "accuracy", "boxed.accuracy")
+
+_ROW = "{title:<{width}}  {value:>6}  {interval:<15} {count:>15}"
+
+
+def evaluation_lines(evaluation: Evaluation) -> list[str]:
+    """What was judged, and every table: value, 95 % interval, and counts of proportions."""
+    dataset, subject = evaluation.selection.dataset, evaluation.subject
+    counts = ", ".join(f"{n:,} {label}" for label, n in dataset.counts().items())
+    lines = [
+        f"{subject.name} on {evaluation.data_name}: {len(dataset):,} pictures, {counts}",
+        f"Shown from score {subject.threshold:.2f}. {evaluation.conditions}",
+    ]
+    width = max(len(m.title) for s in evaluation.sections for m in s.measures) + 2
+    for section in evaluation.sections:
+        if section.measures:
+            lines += ["", *_table(section.title, width, section.measures)]
+    for title, rows in evaluation.size_tables:
+        lines += ["", _head(title, width)]
+        lines += [_row(f"  {name}", width, e) for name, e in rows]
+    if evaluation.scene_scores is not None:
+        threshold, f1 = evaluation.scene_scores.best
+        lines += [
+            "",
+            f"The best end-to-end F1 (two classes) is {f1:.3f}, at score {threshold:.2f}.",
+        ]
+    if evaluation.unreadable:
+        lines += ["", f"{len(evaluation.unreadable)} pictures could not be read and are left out:"]
+        lines += [f"  {reason}" for reason in evaluation.unreadable[:10]]
+    return lines
+
+
+def _head(title: str, width: int) -> str:
+    return _ROW.format(title=title, width=width, value="value", interval="95 % interval", count="n")
+
+
+def _table(title: str, width: int, measures: Sequence[Measure]) -> list[str]:
+    rows = [
+        _ROW.format(
+            title=f"  {m.title}",
+            width=width,
+            value=m.value_text,
+            interval=m.interval_text,
+            count=m.count_text,
+        )
+        for m in measures
+    ]
+    return [_head(title, width), *(row.rstrip() for row in rows)]
+
+
+def _row(name: str, width: int, e: Estimate) -> str:
+    interval = f"{e.low:.3f} – {e.high:.3f}"
+    return _ROW.format(
+        title=name, width=width, value=f"{e.value:.3f}", interval=interval,
+        count=f"{e.hits:,} / {e.total:,}",
+    )  # fmt: skip
+
+
+def comparison_lines(comparison: Comparison) -> list[str]:
+    """Both values of every measure, the difference with its interval, and the verdicts."""
+    width = max(len(d.a.title) for d in comparison.differences) + 2
+    lines = [f"A: {comparison.a}", f"B: {comparison.b}", ""]
+    lines.append(f"{'B minus A, in points':<{width}}  {'A':>6} {'B':>6}  {'B−A':>6}  95 % interval")
+    lines += [
+        f"  {d.a.title:<{width - 2}}  {d.a.value_text:>6} {d.b.value_text:>6}  "
+        f"{d.change_text:>6}  {d.interval_text:<16} {d.word}".rstrip()
+        for d in comparison.differences
+    ]
+    lines.append("")
+    sentences = [d.verdict + "." for d in comparison.differences if d.a.key in _SAID]
+    if comparison.mcnemar is not None:
+        m = comparison.mcnemar
+        sentences.append(f"McNemar's exact test ({m.what}): {m.verdict}")
+    for sentence in sentences:
+        lines += textwrap.wrap(sentence, 96, initial_indent="  ", subsequent_indent="    ")
+    return lines

@@ -1,0 +1,155 @@
+"""The sentences of the report that depend on what was measured."""
+
+from __future__ import annotations
+
+from masklens.dataset.audit import Audit
+from masklens.evaluation.evaluate import Evaluation
+from masklens.evaluation.measures import Measure
+from masklens.labels import MASK_WORN_INCORRECTLY
+
+_INTERVALS = (
+    "95 % interval",
+    "If the pictures were drawn anew many times, an interval made this way would hold the true "
+    "figure about 95 times in 100. Shares have Wilson's interval. Faces of one photograph, or of "
+    "near-copies, resemble each other; where they come in groups the sample counts as smaller, by "
+    "the design effect (Rao and Scott 1992). Other figures have a percentile bootstrap interval "
+    "over groups, 2,000 resamples (500 for average precision). With few or no errors the "
+    "bootstrap knows hardly any spread; there the lower end is Wilson's bound for a faultless "
+    "share of the groups of the rarest label.",
+)
+
+_SCENE_TERMS = (
+    ("IoU", "Intersection over union: the area that two boxes share, divided by the area they "
+     "cover together. 1 is the same box, 0 no overlap."),
+    ("matching", "Shown boxes choose, best score first, the free annotated face they overlap most, "
+     "as in the COCO evaluation."),
+    ("masked face", "A face with anything over it that its label calls a mask, worn well or "
+     "badly."),
+    ("precision, recall, F1", "Precision is the share of shown boxes that are right, recall the "
+     "share of annotated faces that were met. F1 is their harmonic mean. End-to-end, a box is "
+     "right when it overlaps the face by IoU 0.5 and its label is right; with two classes, badly "
+     "worn counts as no mask."),
+    ("average precision", "Area under the precision-recall curve in COCO's definition (101 recall "
+     "levels), computed by faster-coco-eval. In crowds some faces have no box, so precision is a "
+     "floor."),
+)  # fmt: skip
+_LABEL_TERMS = (
+    ("accuracy, balanced accuracy", "Share of right answers; and the mean over labels of the share "
+     "right within each, which does not reward guessing the commonest."),
+    ("Matthews correlation", "Correlation of answer and truth over the whole confusion matrix: 1 "
+     "perfect, 0 no better than chance (Matthews 1975; Gorodkin 2004 for more than two labels)."),
+    ("Brier score", "Mean squared error of the probabilities, summed over labels: 0 best, 2 worst "
+     "(Brier 1950)."),
+    ("area under ROC curve", "The chance that a face of the label gets a higher probability for it "
+     "than a face of another label."),
+)  # fmt: skip
+_CALIBRATION = (
+    "calibration error",
+    "Mean gap between the probability a model states and the share that turns out right, over 15 "
+    "equal bins (Guo et al. 2017). Few pictures push it up; its interval is centred on the "
+    "measured value.",
+)
+_COMPARISON = (
+    "McNemar's exact test",
+    "Looks only at the faces that exactly one of the two models got right, and asks how often an "
+    "even coin would split them at least as unevenly. It takes faces as independent.",
+)
+
+
+def method_terms(e: Evaluation, compared: bool) -> list[tuple[str, str]]:
+    """The terms that the report uses, each with what it means."""
+    terms = [_INTERVALS]
+    if e.scene_scores is not None:
+        terms += _SCENE_TERMS
+    if e.classification is not None:
+        terms += _LABEL_TERMS
+    terms.append(_CALIBRATION)
+    if compared:
+        terms.append(_COMPARISON)
+    return terms
+
+
+def summary_sentence(e: Evaluation) -> str:
+    """The main result in a sentence or two."""
+    m = e.measures
+    parts = []
+    if "masked_recall_35" in m:
+        parts.append(
+            f"Of the masked faces at least {e.options.min_face:g} px wide, "
+            f"{_percent(m['masked_recall_35'])} are found; "
+            f"of all faces found, {_percent(m['label_right'])} carry the right label of two. "
+            f"Found and labelled together, F1 is {_plain(m['f1_two_class'])}."
+        )
+    for key, text in (
+        ("boxed.accuracy", "On the annotated boxes alone the classifier answers {} right."),
+        ("accuracy", "{} of the pictures get the right label."),
+    ):
+        if key in m:
+            parts.append(text.format(_percent(m[key])))
+    if MASK_WORN_INCORRECTLY in e.selection.dataset.labels and (
+        MASK_WORN_INCORRECTLY not in e.labels
+    ):
+        parts.append("The model knows no badly worn masks; here they count as none.")
+    elif MASK_WORN_INCORRECTLY in e.subject.labels and MASK_WORN_INCORRECTLY not in e.labels:
+        parts.append("The data know no badly worn masks; where the model says so, it counts as "
+                     "no mask.")  # fmt: skip
+    text = " ".join(parts)
+    return text[0].upper() + text[1:]
+
+
+def _percent(measure: Measure) -> str:
+    x = measure.estimate
+    return f"{x.value:.1%} (95 % interval {100 * x.low:.1f} to {100 * x.high:.1f})"
+
+
+def _plain(measure: Measure) -> str:
+    x = measure.estimate
+    return f"{x.value:.3f} ({x.low:.3f} to {x.high:.3f})"
+
+
+def audit_sentences(e: Evaluation, audit: Audit | None) -> list[str]:
+    """What the look at the data found."""
+    sentences = []
+    count, groups = len(e.selection.dataset), e.selection.n_groups
+    if e.selection.split is not None:
+        sentences.append(
+            f"The pictures are the test part of the split {e.selection.split}, in {groups:,} groups"
+            + (" of near-copies; intervals go by groups." if groups < count else ".")
+        )
+    if audit is None:
+        return sentences
+    if audit.leak is not None:
+        leak = audit.leak
+        text = (
+            f"Of these {leak.test:,} pictures {leak.with_twin:,} ({leak.share:.1%}) have a "
+            "near-copy in the training part"
+        )
+        if leak.with_twin:
+            text += (
+                f", {leak.with_same_label:,} of them with the same label: a model trained there "
+                "has seen them, and the scores are too good to that extent"
+            )
+        sentences.append(text + ".")
+    sentences.append(_copies(e, audit))
+    return sentences
+
+
+def _copies(e: Evaluation, audit: Audit) -> str:
+    where = "here" if e.selection.split is None else "in the whole data set"
+    if not audit.groups:
+        return f"No picture is a near-copy of another one {where}."
+    kinds = ", ".join(f"{n:,} {kind}" for kind, n in audit.kinds.items())
+    first, second = (p.name for p in audit.groups[0].pictures[:2])
+    text = (
+        f"{audit.copies:,} of the {audit.pictures:,} pictures are near-copies of another one "
+        f"{where} (pairs: {kinds}), up to {len(audit.groups[0].pictures)} in a group, such as "
+        f"{first} and {second}."
+    )
+    if not e.selection.dataset.boxed and audit.across_labels:
+        text += f" {audit.across_labels:,} groups hold pictures of different labels."
+    if e.selection.n_groups == len(e.selection.dataset):
+        text += (
+            " They are counted as independent, so that the intervals are too narrow; a split "
+            "manifest (masklens dataset split) names the groups."
+        )
+    return text

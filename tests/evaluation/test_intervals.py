@@ -1,0 +1,129 @@
+"""Intervals against scipy, hand-worked numbers and theory."""
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from masklens.evaluation import intervals
+from masklens.evaluation.intervals import (
+    bootstrap,
+    design_effect,
+    group_weights,
+    mcnemar,
+    proportion,
+    wilson,
+)
+
+
+@pytest.mark.parametrize(("hits", "total"), [(0, 1), (1, 1), (8, 10), (276, 276), (3, 164)])
+def test_wilson_is_scipys(hits, total):
+    expected = stats.binomtest(hits, total).proportion_ci(method="wilson")
+    assert wilson(hits, total) == pytest.approx((expected.low, expected.high), abs=1e-12)
+
+
+def test_wilson_by_hand():
+    # 8 of 10, z = 1.96: centre (0.8 + 0.19207) / 1.38415, half-width 0.22656.
+    assert wilson(8, 10) == pytest.approx((0.4902, 0.9433), abs=1e-4)
+
+
+def test_of_nothing_everything_is_possible():
+    assert wilson(0, 0) == (0.0, 1.0)
+    empty = proportion(np.zeros(0, bool), np.zeros(0, int))
+    assert np.isnan(empty.value)
+    assert empty.to_dict()["value"] is None
+
+
+def test_design_effect_by_hand():
+    # Groups of two, all alike: four right pairs and four wrong ones. The ratio's variance is
+    # 8/7 · 8 · 1 / 256 = 1/28, the binomial one 0.25 / 16; their ratio is 16/7.
+    hits, totals = np.array([2.0] * 4 + [0.0] * 4), np.full(8, 2.0)
+    assert design_effect(hits, totals) == pytest.approx(16 / 7)
+
+
+def test_groups_widen_an_interval_and_single_faces_do_not():
+    hits = np.repeat([True, False, True, True], 10)
+    alone = proportion(hits, np.arange(40))
+    assert (alone.low, alone.high) == wilson(30, 40)
+    together = proportion(hits, np.repeat(np.arange(4), 10))
+    assert together.low < alone.low
+    assert together.high > alone.high
+    assert together.value == alone.value == 0.75
+
+
+def test_an_interval_is_never_narrower_than_wilsons():
+    # Each group holds one right and one wrong: less spread than chance would give.
+    estimate = proportion(np.tile([True, False], 20), np.repeat(np.arange(20), 2))
+    assert estimate.design_effect == 1
+    assert (estimate.low, estimate.high) == wilson(20, 40)
+
+
+def test_weights_draw_every_group_once_on_average():
+    weights = group_weights(50, 400)
+    assert weights.shape == (400, 50)
+    assert np.all(weights.sum(axis=1) == 50)
+    assert weights.mean() == 1
+    assert np.array_equal(weights, group_weights(50, 400))
+
+
+def test_bootstrap_of_a_mean_agrees_with_scipy():
+    values = np.random.default_rng(1).gamma(2, size=300)
+    estimate = bootstrap(
+        values.mean(), lambda w: (w @ values) / w.sum(axis=1), group_weights(300, 4000)
+    )
+    expected = stats.bootstrap(
+        (values,), np.mean, method="percentile", n_resamples=4000, rng=np.random.default_rng(2)
+    ).confidence_interval
+    spread = values.std() / np.sqrt(300)
+    assert abs(estimate.low - expected.low) < 0.15 * spread
+    assert abs(estimate.high - expected.high) < 0.15 * spread
+
+
+def test_bootstrap_covers_the_truth_about_95_times_in_100():
+    rng = np.random.default_rng(3)
+    weights = group_weights(60, 400)
+    inside = 0
+    for _ in range(300):
+        values = rng.normal(size=60)
+        e = bootstrap(values.mean(), lambda w, v=values: (w @ v) / w.sum(axis=1), weights)
+        inside += e.low <= 0 <= e.high
+    assert 0.90 <= inside / 300 <= 0.98
+
+
+def test_a_faultless_score_is_not_certain():
+    def always_one(weights):
+        return np.ones(len(weights))
+
+    estimate = bootstrap(1.0, always_one, group_weights(30, 100), support=30)
+    assert (estimate.low, estimate.high) == (wilson(30, 30)[0], 1.0)
+    assert estimate.method == "wilson bound"
+
+
+def test_a_centred_interval_holds_its_value_and_stays_above_zero():
+    def pushed_up(weights):
+        return 0.05 + 0.01 * weights[:, 0]
+
+    estimate = bootstrap(0.01, pushed_up, group_weights(9, 200), centred=True)
+    assert estimate.low <= 0.01 <= estimate.high
+    assert estimate.low >= 0
+
+
+def test_resamples_without_what_they_need_are_left_out():
+    def sometimes(weights):
+        return np.where(weights[:, 0] > 0, 0.5, np.nan)
+
+    assert bootstrap(0.5, sometimes, group_weights(5, 100)).low == 0.5
+    nothing = bootstrap(0.5, lambda w: np.full(len(w), np.nan), group_weights(5, 100))
+    assert np.isnan(nothing.low)
+
+
+def test_mcnemar_by_hand():
+    # Ten faces tell the two apart, one to nine: p = 2 · (1 + 10) / 1024.
+    a = np.array([True] * 20 + [True] + [False] * 9)
+    b = np.array([True] * 20 + [False] + [True] * 9)
+    assert mcnemar(a, b) == (1, 9, pytest.approx(22 / 1024))
+    assert mcnemar(a, a) == (0, 0, 1.0)
+
+
+def test_the_confidence_is_95_per_cent():
+    assert intervals.CONFIDENCE == 0.95
+    assert pytest.approx(1.959964, abs=1e-6) == intervals._Z

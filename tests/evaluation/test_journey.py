@@ -1,0 +1,256 @@
+"""From pictures to scores, comparison, JSON and reports, through the command."""
+
+import base64
+import csv
+import json
+import re
+import shutil
+import sys
+import xml.etree.ElementTree as ElementTree
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from PIL import Image as PillowImage
+
+from masklens.bundle import write_bundle
+from masklens.cli import main
+from masklens.dataset.split import COLUMNS, named_parts
+from masklens.evaluation import extras
+from masklens.evaluation.compare import compare, signed
+from masklens.evaluation.evaluate import Options, evaluate
+from masklens.evaluation.intervals import mcnemar
+from masklens.evaluation.selection import select
+from masklens.evaluation.subjects import load_subject
+from tests.conftest import make_toy_model, toy_card
+
+
+@pytest.fixture
+def run(toy_bundle):
+    def call(*arguments):
+        return CliRunner().invoke(main, ["evaluate", *map(str, arguments)])
+
+    return call
+
+
+@pytest.fixture
+def blind_bundle(tmp_path):
+    """The toy bundle with its labels in another order: it is wrong about red and green."""
+    make_toy_model(tmp_path / "blind.onnx")
+    labels = ("without_mask", "with_mask", "mask_worn_incorrectly")
+    card = toy_card(name="blind", labels=labels, outputs=labels)
+    return write_bundle(tmp_path / "blind", card, {"classifier.onnx": tmp_path / "blind.onnx"})
+
+
+def scores(file):
+    return {k: v["value"] for k, v in json.loads(file.read_text())["scores"].items()}
+
+
+@pytest.mark.parametrize("faces", ["find", "whole"])
+def test_portraits(run, toy_bundle, folders, tmp_path, faces):
+    result = run(toy_bundle.folder, folders, "--faces", faces, "--json", tmp_path / "s.json")
+    assert result.exit_code == 0, result.output
+    assert "7 / 8" in result.output
+    values = scores(tmp_path / "s.json")
+    assert values["accuracy"] == 7 / 8
+    assert values["with_mask.recall"] == 3 / 4
+    assert values["without_mask.precision"] == 4 / 5
+
+
+def test_a_portrait_without_a_face_counts_as_wrong(run, toy_bundle, folders, tmp_path):
+    picture = folders / "without_mask" / "3.png"
+    PillowImage.new("RGB", (200, 200), "green").save(picture)
+    run(toy_bundle.folder, folders, "--json", tmp_path / "s.json")
+    values = scores(tmp_path / "s.json")
+    assert values["found"] == 7 / 8
+    assert values["accuracy"] == 6 / 8
+    content = json.loads((tmp_path / "s.json").read_text())
+    assert content["confusion"]["counts"] == [[3, 1, 0], [0, 3, 1]]
+
+
+def test_scenes(run, toy_bundle, coco, tmp_path):
+    result = run(toy_bundle.folder, coco, "--json", tmp_path / "s.json", "--threshold", 0.2)
+    assert result.exit_code == 0, result.output
+    values = scores(tmp_path / "s.json")
+    assert values["masked_recall"] == 1
+    assert values["boxed.accuracy"] == 1
+    assert values["map50"] == pytest.approx(1)
+    content = json.loads((tmp_path / "s.json").read_text())
+    assert content["data"]["faces"] == {
+        "with_mask": 2,
+        "without_mask": 2,
+        "mask_worn_incorrectly": 2,
+    }
+    assert content["model"]["files"] == {
+        "classifier.onnx": toy_bundle.card.files["classifier.onnx"]["sha256"]
+    }
+    low = content["scores"]["boxed.accuracy"]["low"]
+    assert low == pytest.approx(0.6097, abs=1e-4)  # Wilson, 6 of 6
+
+
+def test_two_bundles(run, toy_bundle, blind_bundle, coco, tmp_path):
+    result = run(
+        blind_bundle.folder, coco, "--against", toy_bundle.folder, "--json", tmp_path / "s.json"
+    )
+    assert result.exit_code == 0, result.output
+    assert "B is better on accuracy, boxed, +66.7 points" in " ".join(result.output.split())
+    comparison = json.loads((tmp_path / "s.json").read_text())["comparison"]
+    assert comparison["differences"]["boxed.accuracy"]["b_minus_a"]["value"] == pytest.approx(4 / 6)
+    assert comparison["mcnemar"]["only_b_right"] == 4
+    assert comparison["mcnemar"]["p_value"] == pytest.approx(mcnemar(*_right(4, 2))[2])
+
+
+def _right(only_b, both):
+    return (
+        np.array([False] * only_b + [True] * both),
+        np.array([True] * (only_b + both)),
+    )
+
+
+def test_a_model_does_not_differ_from_itself(toy_bundle, coco):
+    subject, selection = load_subject(toy_bundle.folder), select(coco)
+    result = evaluate(subject, selection, Options(resamples=50))
+    comparison = compare(result, result)
+    for d in comparison.differences:
+        assert not d.decided
+        assert "No difference is shown" in d.verdict or "cannot be compared" in d.verdict
+    assert comparison.mcnemar.p_value == 1
+
+
+def test_our_own_predictions_as_a_rival_score_what_the_bundle_scores(
+    run, toy_bundle, coco, tmp_path
+):
+    predictions = tmp_path / "ours.json"
+    images = coco.parent / "images"
+    made = CliRunner().invoke(
+        main,
+        ["detect", str(images), "--bundle", str(toy_bundle.folder), "--threshold", "0",
+         "--json", str(predictions)],
+    )  # fmt: skip
+    assert made.exit_code == 0, made.output
+    result = run(
+        toy_bundle.folder, coco, "--rival", predictions, "--rival-threshold", 0.3,
+        "--json", tmp_path / "s.json",
+    )  # fmt: skip
+    assert result.exit_code == 0, result.output
+    differences = json.loads((tmp_path / "s.json").read_text())["comparison"]["differences"]
+    assert "masked_recall_35" in differences
+    for key, difference in differences.items():
+        assert abs(difference["b_minus_a"]["value"] or 0) < 1e-3, key
+
+
+def test_the_report_stands_alone_and_says_what_the_json_says(
+    run, toy_bundle, blind_bundle, coco, tmp_path
+):
+    pytest.importorskip("weasyprint")
+    out = tmp_path / "out"
+    result = run(
+        blind_bundle.folder, coco, "--against", toy_bundle.folder, "--report", out,
+        "--format", "html,md,pdf", "--json", out / "s.json",
+    )  # fmt: skip
+    assert result.exit_code == 0, result.output
+    html = (out / "report.html").read_text()
+    addresses = re.findall(r'(?:src|href)="([^"]*)"', html)
+    assert addresses
+    assert all(a.startswith("data:") for a in addresses)
+    assert "url(" not in html.split("</style>")[0]
+    for a in addresses:
+        kind, data = a.removeprefix("data:").split(";base64,")
+        content = base64.b64decode(data)
+        if kind == "image/svg+xml":
+            ElementTree.fromstring(content)
+        else:
+            assert content[:2] == b"\xff\xd8"
+    numbers = [int(n) for n in re.findall(r"Figure (\d+)\.</span>", html)]
+    assert numbers == list(range(1, len(numbers) + 1))
+    values = json.loads((out / "s.json").read_text())["scores"]
+    for key in ("masked_recall_35", "f1_two_class", "boxed.accuracy", "map50"):
+        assert f"{values[key]['value']:.3f}" in html
+    assert blind_bundle.card.files["classifier.onnx"]["sha256"] in html
+    assert "<pre>masklens " in html
+    assert (out / "report.pdf").read_bytes().startswith(b"%PDF")
+    markdown = (out / "report.md").read_text()
+    linked = re.findall(r"!\[[^\]]*\]\(([^)]*)\)", markdown)
+    assert linked
+    assert all((out / a).is_file() for a in linked)
+    assert "**Table 1.**" in markdown
+
+
+def test_the_report_on_portraits(run, toy_bundle, folders, tmp_path):
+    target = tmp_path / "r.html"
+    result = run(toy_bundle.folder, folders, "--faces", "whole", "--report", target)
+    assert result.exit_code == 0, result.output
+    html = target.read_text()
+    assert "with_mask/3.png" in html  # the one mistake
+    assert "occlusion" in html
+
+
+def test_unreadable_pictures_end_with_1(run, toy_bundle, folders):
+    (folders / "with_mask" / "0.png").write_text("")
+    result = run(toy_bundle.folder, folders, "--faces", "whole")
+    assert result.exit_code == 1
+    assert "could not be read" in result.output
+
+
+def test_the_report_split_is_the_one_of_training(folders):
+    for label in ("with_mask", "without_mask"):
+        for number in range(4, 10):
+            shutil.copy(folders / label / "0.png", folders / label / f"{number}.png")
+    names = {p.name for p in select(folders, "report").dataset.pictures}
+    assert names == set(named_parts(select(folders).dataset, "report")[1])
+    assert len(names) == 4
+
+
+def test_wrong_use(run, toy_bundle, coco):
+    both = run(toy_bundle.folder, coco, "--against", "default", "--rival", "x.json")
+    assert both.exit_code == 2
+    missing = run(toy_bundle.folder, coco.parent / "absent")
+    assert missing.exit_code == 1
+    assert missing.output.startswith("Error: ")
+    assert "Traceback" not in missing.output
+
+
+def test_a_missing_extra_is_one_line(run, toy_bundle, coco, monkeypatch):
+    monkeypatch.setattr(extras, "find_spec", lambda name: None)
+    result = run(toy_bundle.folder, coco)
+    assert result.exit_code == 1
+    assert 'pip install "masklens[evaluate]"' in result.output
+
+
+def test_points():
+    assert [signed(v) for v in (0.031, -0.0121, 0.0004, 0.0)] == ["+3.1", "−1.2", "0.0", "0.0"]
+
+
+def test_the_command_imports_nothing_heavy_for_help():
+    before = set(sys.modules)
+    assert CliRunner().invoke(main, ["evaluate", "--help"]).exit_code == 0
+    assert "matplotlib" not in set(sys.modules) - before
+
+
+def test_real_scenes_agree_with_the_annotations(shared_data, toy_bundle, tmp_path):
+    """Perfect predictions score perfectly on the real annotations: nothing is lost on the way."""
+    source = shared_data / "data" / "scenes" / "val" / "annotations.coco.json"
+    content = json.loads(source.read_text())
+    names = {c["id"]: c["name"] for c in content["categories"]}
+    entries = {
+        i["id"]: {"file": i["file_name"], "width": i["width"], "height": i["height"], "faces": []}
+        for i in content["images"]
+    }
+    for a in content["annotations"]:
+        entries[a["image_id"]]["faces"].append(
+            {"box": a["bbox"], "label": names[a["category_id"]], "score": 1.0}
+        )
+    file = tmp_path / "perfect.json"
+    file.write_text(json.dumps(list(entries.values())))
+    result = evaluate(load_subject(file), select(source), Options(resamples=20))
+    values = {k: m.estimate.value for k, m in result.measures.items()}
+    for key in ("masked_recall", "face_precision", "f1", "map50", "map"):
+        assert values[key] == pytest.approx(1, abs=0.005), key
+
+
+def test_the_manifest_columns_are_those_of_the_split_command(folders, tmp_path):
+    with (tmp_path / "m.csv").open("w", newline="") as file:
+        csv.writer(file).writerows([COLUMNS, ("with_mask/0.png", "with_mask", 0, "test"),
+                                    ("without_mask/0.png", "without_mask", 1, "test"),
+                                    ("with_mask/1.png", "with_mask", 2, "train")])  # fmt: skip
+    assert len(select(folders, f"{tmp_path / 'm.csv'}:test").dataset) == 2
