@@ -120,3 +120,12 @@ def test_endless_input_is_read_only_as_far_as_needed(detector, portrait):
     stream = detector.detect_many(endless())
     next(stream)
     assert taken <= BATCH
+
+
+def test_a_crowd_goes_through_in_turns(toy_bundle):
+    crops = np.random.default_rng(0).integers(0, 255, (70, 32, 32, 3), dtype=np.uint8)
+    classifier = MaskClassifier(toy_bundle)
+    together = classifier.predict(crops).probabilities
+    alone = np.concatenate([classifier.predict(crop[None]).probabilities for crop in crops])
+    assert together.shape == (70, 3)
+    np.testing.assert_allclose(together, alone, atol=1e-6)

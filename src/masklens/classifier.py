@@ -16,6 +16,10 @@ from masklens.labels import NOT_A_FACE
 from masklens.runtime import RUNTIMES, open_network
 
 
+#: More crops than this go through the network in turns: a crowd must not take the memory.
+MAX_BATCH = 32
+
+
 @dataclass(frozen=True, slots=True)
 class Classification:
     """What the classifier says of N crops.
@@ -91,7 +95,9 @@ class MaskClassifier:
 
     def run(self, tensor: npt.NDArray[Any]) -> list[FloatArray]:
         """The bare network: the tensor of :meth:`prepare` -> probabilities (and boxes)."""
-        return self.network.run(tensor, self._outputs)
+        chunks = [tensor[i : i + MAX_BATCH] for i in range(0, len(tensor), MAX_BATCH)]
+        results = [self.network.run(chunk, self._outputs) for chunk in chunks]
+        return [np.concatenate(parts) for parts in zip(*results, strict=True)]
 
 
 def model_file(bundle: Bundle, runtime: str = "onnx") -> Path:

@@ -44,7 +44,10 @@ import click
     show_default=True,
     help="Scenes: the classifier alone is judged on annotated faces this wide, in pixels.",
 )
-@click.option("--split", help="Judge only a part of the data: MANIFEST.csv:PART.")
+@click.option(
+    "--split",
+    help="Judge only the test part of a split: report, grouped, MANIFEST.csv or MANIFEST.csv:PART.",
+)
 @click.option("--against", help="A second bundle to compare with, on the same pictures.")
 @click.option(
     "--rival",
@@ -114,7 +117,7 @@ def command(
     finder: str,
     threads: int,
 ) -> None:
-    r"""Measure a model on labelled pictures; every figure comes with its 95 % interval.
+    """Measure a model on labelled pictures; every figure comes with its 95 % interval.
 
     BUNDLE is the folder of a bundle, the word default for the one that ships with masklens, or a
     predictions file in the format of detect --json. DATA is a folder with one sub-folder per label,
