@@ -1,5 +1,9 @@
 """One network in several runtimes, and the sentences when it cannot be."""
 
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -71,3 +75,13 @@ def test_the_face_finder_stays_in_onnx_runtime_for_litert():
     finder = load_finder("yunet", 1, "litert")
     assert isinstance(finder, YuNet)
     assert type(finder.network) is runtime.OnnxNetwork
+
+
+def test_onnx_runtime_reports_nothing(toy_bundle, tmp_path):
+    """It keeps what it would send below the home folder, with an id of the machine."""
+    code = f"from masklens import MaskDetector; MaskDetector({str(toy_bundle.folder)!r})"
+    environment = {k: v for k, v in os.environ.items() if k != "ORT_DISABLE_TELEMETRY"}
+    environment |= {"HOME": str(tmp_path / "home"), "XDG_CACHE_HOME": ""}
+    (tmp_path / "home").mkdir()
+    subprocess.run([sys.executable, "-c", code], env=environment, check=True)
+    assert not [path for path in (tmp_path / "home").rglob("*onnxruntime*") if path.is_file()]

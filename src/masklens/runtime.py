@@ -16,10 +16,15 @@ from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
-import onnxruntime as ort
 
 from masklens.crop import FloatArray
 from masklens.errors import BundleError, MissingExtraError
+
+# From version 1.32 on, ONNX Runtime for Linux reports its use to its maker, unless told not to
+# before it is imported. Nothing leaves the machine from here; whoever wants it can set 0.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+
+import onnxruntime as ort
 
 #: runtime -> suffixes of the files it reads, the preferred one first
 RUNTIMES: dict[str, tuple[str, ...]] = {

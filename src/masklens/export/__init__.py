@@ -5,9 +5,10 @@ from __future__ import annotations
 from importlib.util import find_spec
 
 from masklens.errors import InputError, MissingExtraError
+from masklens.runtime import RUNTIMES
 
 #: Formats, named as the runtimes that read them (:data:`masklens.runtime.RUNTIMES`), and suffixes.
-FORMATS = {"litert": ".tflite", "onnx": ".onnx", "openvino": ".xml"}
+FORMATS = {name: RUNTIMES[name][0] for name in ("litert", "onnx", "openvino")}
 
 #: Smallest and fastest first.
 PRECISIONS = ("int8", "fp16", "fp32")
