@@ -15,7 +15,6 @@ from masklens.errors import BundleError
 from masklens.labels import NOT_A_FACE
 from masklens.runtime import RUNTIMES, open_network
 
-
 #: More crops than this go through the network in turns: a crowd must not take the memory.
 MAX_BATCH = 32
 
