@@ -29,8 +29,9 @@ FORMAT = 1
 class FaceCalibration:
     """How P(a face is there) follows from the finder's score and the classifier's rejection.
 
-    P = sigmoid(bias + finder * logit(face_score) + classifier * logit(1 - P(not_a_face)));
-    a logistic regression (Platt 1999) fitted on the finder's boxes of the training photographs.
+    P = sigmoid(bias + finder * logit(face_score) + classifier * logit(1 - P(not_a_face))): Platt
+    (1999), with the parameters that make P times the label's probability most likely on the
+    photographs the model was calibrated on.
     """
 
     bias: float

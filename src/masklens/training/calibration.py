@@ -6,7 +6,7 @@ come out. Everything here has one to three parameters, so a few hundred faces ar
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -80,7 +80,7 @@ def choose_thresholds(
             detections that there are at any threshold.
 
     Returns:
-        "default", "precise" and "sensitive", rounded down to three digits.
+        "default", "precise" and "sensitive", to three digits, rounded to the safe side.
     """
     order = np.argsort(-scores, kind="stable")
     ranked = scores[order]
@@ -91,12 +91,16 @@ def choose_thresholds(
     best = int(np.flatnonzero(f1 >= near_best * f1.max())[-1])
     exact = np.flatnonzero(precision >= precise)
     full = np.flatnonzero(hits >= sensitive * hits[-1])
-    chosen = {
-        "default": ranked[best],
-        "precise": max(ranked[exact[-1]], ranked[best]) if len(exact) else ranked[0],
-        "sensitive": min(ranked[full[0]], ranked[best]),
+    lowest_precise = max(ranked[exact[-1]], ranked[best]) if len(exact) else ranked[0]
+    return {
+        "default": _rounded(ranked[best], np.floor),
+        "precise": _rounded(lowest_precise, np.ceil),
+        "sensitive": _rounded(min(ranked[full[0]], ranked[best]), np.floor),
     }
-    return {name: round(float(np.floor(value * 1000) / 1000), 3) for name, value in chosen.items()}
+
+
+def _rounded(value: float, way: Callable[[float], float]) -> float:
+    return round(float(way(float(value) * 1000)) / 1000, 3)
 
 
 def match(
