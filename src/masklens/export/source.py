@@ -31,7 +31,7 @@ class Source:
 
     Attributes:
         path: as it was given.
-        file: of the Keras model.
+        file: of the Keras model, or of the ONNX file that it was restored from.
         card: of the bundle, or made for a bare file.
         bundle: None for a bare file.
         model: one input float32 (N, size, size, 3); outputs are a dictionary with
@@ -83,22 +83,31 @@ def load_source(path: Path) -> Source:
     else:
         bundle = Bundle.load(path)
         file = keras_file(bundle)
-    model = _load_keras(file)
+    if bundle is not None and file.suffix not in KERAS_SUFFIXES:
+        from masklens.training.onnx_graph import restore_keras
+
+        model = restore_keras(bundle)
+    else:
+        model = _load_keras(file)
     card = bundle.card if bundle is not None else _card_for(model, file)
     model = _with_named_outputs(model, file, card)
     return Source(path, file, card, bundle, model)
 
 
 def keras_file(bundle: Bundle) -> Path:
-    """The Keras model that a bundle carries.
+    """The Keras model that a bundle carries, or the ONNX file it can be restored from.
+
+    The bundle that ships has no room for both; its ONNX file was written so that it leads back.
 
     Raises:
-        BundleError: it carries none.
+        BundleError: neither is there.
     """
     for suffix in KERAS_SUFFIXES:
         for name in bundle.card.files:
             if name.endswith(suffix):
                 return bundle.path(name)
+    if bundle.card.name == "street" and "network" in bundle.card.training:
+        return bundle.path()
     raise BundleError(
         f"The bundle {bundle.folder} has no Keras model (.keras or .h5), only "
         f"{sorted(bundle.card.files)}, and exports start from one. Train it again."
