@@ -15,12 +15,18 @@ from masklens.bundle import Bundle, ModelCard, write_bundle
 from masklens.labels import LABELS
 
 ROOT = Path(__file__).resolve().parent.parent
+DATA_ROOT = Path(os.environ.get("MASKLENS_DATA", ROOT.parent / "shared"))
+
+# Keras reads these when it is first imported, by whichever test that is: a fixture would be late.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+if (DATA_ROOT / "weights" / "keras_home").is_dir():
+    os.environ.setdefault("KERAS_HOME", str(DATA_ROOT / "weights" / "keras_home"))
 
 
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
     """The root of the shared data; skipped without it, but failed in CI."""
-    root = Path(os.environ.get("MASKLENS_DATA", ROOT.parent / "shared"))
+    root = DATA_ROOT
     if not (root / "data" / "scenes").is_dir():
         reason = f"no data at {root}: set MASKLENS_DATA to the folder that has data/scenes"
         if os.environ.get("CI"):

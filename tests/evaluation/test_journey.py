@@ -167,7 +167,7 @@ def test_the_report_stands_alone_and_says_what_the_json_says(
     for key in ("masked_recall_35", "f1_two_class", "boxed.accuracy", "map50"):
         assert f"{values[key]['value']:.3f}" in html
     assert blind_bundle.card.files["classifier.onnx"]["sha256"] in html
-    assert "<pre>masklens " in html
+    assert "<pre>masklens" in html
     assert (out / "report.pdf").read_bytes().startswith(b"%PDF")
     markdown = (out / "report.md").read_text()
     linked = re.findall(r"!\[[^\]]*\]\(([^)]*)\)", markdown)

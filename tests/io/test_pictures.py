@@ -159,3 +159,10 @@ def test_a_file_that_may_not_be_read(tmp_path, monkeypatch):
     monkeypatch.setattr(pictures.PillowImage, "open", refuse)
     with pytest.raises(InputError, match="Permission denied"):
         read_picture(path)
+
+
+def test_truncated_files_are_refused_whatever_other_libraries_told_pillow(tmp_path, monkeypatch):
+    monkeypatch.setattr(pictures.ImageFile, "LOAD_TRUNCATED_IMAGES", True)
+    make_truncated_jpeg(tmp_path / "half.jpg")
+    with pytest.raises(InputError, match="cannot be read"):
+        read_picture(tmp_path / "half.jpg")

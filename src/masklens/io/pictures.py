@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image as PillowImage
-from PIL import ImageOps, UnidentifiedImageError
+from PIL import ImageFile, ImageOps, UnidentifiedImageError
 
 from masklens.crop import Image
 from masklens.errors import InputError
@@ -41,6 +41,8 @@ def read_picture(path: str | Path) -> Image:
         InputError: no such file, no picture, damaged, empty, or more than ``MAX_PIXELS`` pixels.
     """
     path = Path(path)
+    # WeasyPrint, imported for a report, tells Pillow to fill what a truncated file lacks with grey.
+    ImageFile.LOAD_TRUNCATED_IMAGES = False
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Pillow warns of harmless flaws in EXIF and TIFF tags
