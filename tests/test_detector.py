@@ -27,8 +27,10 @@ def test_one_face_from_array_and_from_file(detector, portrait, portrait_file):
     np.testing.assert_allclose(from_array.probabilities.sum(axis=1), 1, atol=1e-6)
 
 
-def test_many_pictures_give_the_same_as_one_by_one(detector, portrait):
+@pytest.mark.parametrize("threads", [1, 3])
+def test_many_pictures_give_the_same_as_one_by_one(toy_bundle, portrait, threads):
     """Batching across pictures changes nothing, pictures without a face included."""
+    detector = MaskDetector(toy_bundle, threads=threads)
     blank = np.full((90, 120, 3), 99, np.uint8)
     pictures = [tinted(portrait, i % 3) if i % 4 else blank for i in range(2 * BATCH + 3)]
     together = list(detector.detect_many(pictures))
@@ -117,9 +119,20 @@ def test_endless_input_is_read_only_as_far_as_needed(detector, portrait):
             taken += 1
             yield portrait
 
-    stream = detector.detect_many(endless())
+    stream = MaskDetector(detector.bundle, threads=3).detect_many(endless())
     next(stream)
-    assert taken <= BATCH
+    assert taken <= BATCH + 3
+    stream.close()
+
+
+def test_a_failure_comes_in_its_turn(toy_bundle, portrait):
+    detector = MaskDetector(toy_bundle, threads=2)
+    pictures = [portrait] * BATCH + ["absent.jpg", portrait]
+    stream = detector.detect_many(pictures)
+    for _ in range(BATCH):
+        assert len(next(stream)) == 1
+    with pytest.raises(InputError, match="absent"):
+        next(stream)
 
 
 def test_a_crowd_goes_through_in_turns(toy_bundle):

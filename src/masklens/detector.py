@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
@@ -14,6 +18,9 @@ from masklens.detections import Detections
 from masklens.errors import InputError
 from masklens.faces import FaceFinder, Faces, load_finder
 from masklens.io.pictures import read_picture
+
+T = TypeVar("T")
+R = TypeVar("R")
 
 #: Faces are classified in batches of about this size, across pictures.
 BATCH = 16
@@ -26,7 +33,8 @@ class MaskDetector:
         bundle: folder of a bundle; None takes the one that ships with masklens.
         finder: "yunet", the path of an ONNX face finder, or any :class:`FaceFinder`.
         threshold: faces with a lower score are left out (0…1); None takes the card's default.
-        threads: threads of each network; 0 is one per core.
+        threads: pictures in which faces are found at a time, and threads of the classifier; 0 is
+            one per core.
         runtime: "onnx", "litert" or "openvino", for the classifier, and for the face finder where
             there is one in that format (not for LiteRT). The latter two are extras.
 
@@ -47,7 +55,8 @@ class MaskDetector:
         self.bundle = bundle if isinstance(bundle, Bundle) else Bundle.load(bundle)
         self.card = self.bundle.card
         self.classifier = MaskClassifier(self.bundle, threads, runtime=runtime)
-        self.finder = load_finder(finder, threads, runtime)
+        self.finder = load_finder(finder, 1, runtime)
+        self.workers = threads or os.cpu_count() or 1
         self.threshold = self.card.threshold() if threshold is None else threshold
 
     def detect(self, picture: Image | str | Path) -> Detections:
@@ -64,21 +73,23 @@ class MaskDetector:
     def detect_many(self, pictures: Iterable[Image | str | Path]) -> Iterator[Detections]:
         """The faces of many pictures, in order; faces are classified in batches across pictures.
 
-        Reads ahead only as far as one batch needs, so an endless iterable is fine.
+        Faces are found in several pictures at a time, one thread each: the finder is so small that
+        this is faster than many threads inside it. Reads ahead only as far as that and one batch
+        need, so an endless iterable is fine.
         """
         waiting: list[tuple[Image, Faces]] = []
         faces = 0
-        for picture in pictures:
-            image = check_image(
-                picture if isinstance(picture, np.ndarray) else read_picture(picture)
-            )
-            found = self.finder.find(image)
+        for image, found in in_parallel(self._find, pictures, self.workers):
             waiting.append((image, found))
             faces += len(found)
             if faces >= BATCH or len(waiting) >= BATCH:
                 yield from self._label(waiting)
                 waiting, faces = [], 0
         yield from self._label(waiting)
+
+    def _find(self, picture: Image | str | Path) -> tuple[Image, Faces]:
+        image = picture if isinstance(picture, np.ndarray) else read_picture(picture)
+        return check_image(image), self.finder.find(image)
 
     def _label(self, batch: list[tuple[Image, Faces]]) -> Iterator[Detections]:
         """Classify the faces of several pictures at once and give each picture its own back."""
@@ -145,6 +156,27 @@ def refined_boxes(
     thin = np.any(out[:, 2:] - out[:, :2] < 1, axis=1)
     out[thin] = boxes[thin]
     return out
+
+
+def in_parallel(function: Callable[[T], R], items: Iterable[T], workers: int) -> Iterator[R]:
+    """The results of a function, in order, computed by several threads.
+
+    At most ``workers`` items beyond the one that is yielded are taken from the iterable.
+    """
+    if workers == 1:
+        yield from map(function, items)
+        return
+    pool = ThreadPoolExecutor(workers)
+    pending: deque[Future[R]] = deque()
+    try:
+        for item in items:
+            pending.append(pool.submit(function, item))
+            if len(pending) > workers:
+                yield pending.popleft().result()
+        while pending:
+            yield pending.popleft().result()
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def check_image(image: Image) -> Image:

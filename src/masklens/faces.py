@@ -131,10 +131,12 @@ class YuNet:
         new_width, new_height = max(1, round(width * scale)), max(1, round(height * scale))
         interpolation = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
         resized = cv2.resize(image, (new_width, new_height), interpolation=interpolation)
-        padded = cv2.copyMakeBorder(
-            resized, 0, -new_height % 32, 0, -new_width % 32, cv2.BORDER_CONSTANT
+        # cv2.dnn.blobFromImage does the same in twice the time.
+        tensor = np.zeros(
+            (1, 3, new_height + -new_height % 32, new_width + -new_width % 32), np.float32
         )
-        return np.asarray(cv2.dnn.blobFromImage(padded, swapRB=True), dtype=np.float32), scale
+        tensor[0, :, :new_height, :new_width] = resized[..., ::-1].transpose(2, 0, 1)
+        return tensor, scale
 
     def run(self, tensor: FloatArray) -> list[FloatArray]:
         """The bare network: the tensor of :meth:`prepare` -> its twelve outputs."""
