@@ -1,4 +1,7 @@
-"""What several benchmarks share: the data's place, matching boxes, printing tables."""
+"""What several benchmarks share: the data's place, matching boxes, printing tables.
+
+The arithmetic is that of ``masklens.evaluation``, so the benchmarks need the extra ``evaluate``.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,10 @@ import platform
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
+from masklens.evaluation.intervals import wilson
+from masklens.evaluation.matching import iou
+
+__all__ = ["data_root", "iou", "machine", "print_table", "wilson"]
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -23,26 +29,6 @@ def data_root() -> Path:
 def machine() -> str:
     """One line about where the figures were taken."""
     return f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
-
-
-def iou(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Intersection over union of boxes (N, 4) and (M, 4), xyxy -> (N, M)."""
-    sides = np.minimum(a[:, None, 2:], b[None, :, 2:]) - np.maximum(a[:, None, :2], b[None, :, :2])
-    overlap = np.prod(np.maximum(sides, 0), axis=2)
-    area_a = np.prod(a[:, 2:] - a[:, :2], axis=1)
-    area_b = np.prod(b[:, 2:] - b[:, :2], axis=1)
-    return overlap / np.maximum(area_a[:, None] + area_b[None] - overlap, 1e-9)
-
-
-def wilson(hits: int, total: int) -> tuple[float, float]:
-    """The 95 % Wilson interval of a proportion."""
-    if total == 0:
-        return 0.0, 1.0
-    z = 1.959964
-    p = hits / total
-    centre = (p + z * z / (2 * total)) / (1 + z * z / total)
-    half = z / (1 + z * z / total) * np.sqrt(p * (1 - p) / total + z * z / (4 * total * total))
-    return centre - half, centre + half
 
 
 def print_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
