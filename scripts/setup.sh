@@ -6,6 +6,20 @@ fail() {
     exit 1
 }
 
+# What a test needs from the system: installed where that may be (Debian, root), else asked for.
+# Usage: need 'CHECK' 'WHAT FOR' PACKAGE…; CHECK is a shell command that succeeds when it is there.
+need() {
+    check=$1 why=$2
+    shift 2
+    eval "$check" >/dev/null 2>&1 && return
+    command -v apt-get >/dev/null 2>&1 && [ "$(id -u)" = 0 ] ||
+        fail "$why needs $*. On Debian run as root: apt-get install $*"
+    [ -n "${apt_updated:-}" ] || apt-get update -qq
+    apt_updated=yes
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >&2
+    eval "$check" >/dev/null 2>&1 || fail "$why: $* is installed, but '$check' still fails."
+}
+
 stamp_of() {
     echo ".venv/installed-$(cat "$1" pyproject.toml | cksum | cut -d' ' -f1)"
 }
