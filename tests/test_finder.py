@@ -52,7 +52,7 @@ def finder_bundle(tmp_path):
 
 
 def test_one_rule_turns_cells_into_pixels(finder_bundle):
-    finder = load_finder(None, finder_bundle)
+    finder = load_finder(None, bundle=finder_bundle)
     assert isinstance(finder, CellFinder)
     found = finder.find(np.zeros((32, 32, 3), np.uint8))  # scaled by 2 to 64×64
     # (2 - 1, 1 - 0.5, 2 + 2, 1 + 3) cells · 8 px / scale 2
@@ -75,7 +75,7 @@ def test_the_grid_by_hand():
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 64), (64, 2)])
 def test_odd_sizes_are_padded(finder_bundle, shape):
-    tensor, _ = load_finder(None, finder_bundle).prepare(np.zeros((*shape, 3), np.uint8))
+    tensor, _ = load_finder(None, bundle=finder_bundle).prepare(np.zeros((*shape, 3), np.uint8))
     assert tensor.shape[1] % 32 == tensor.shape[2] % 32 == 0
 
 

@@ -167,18 +167,19 @@ def bundle_finder(bundle: Bundle, threads: int = 0, runtime: str = "onnx") -> Ce
 
 def load_finder(
     finder: str | Path | FaceFinder | None,
-    bundle: Bundle | None = None,
     threads: int = 0,
     runtime: str = "onnx",
+    *,
+    bundle: Bundle | None = None,
 ) -> FaceFinder:
     """A face finder from its name, from a file, from a bundle, or the object itself.
 
     Args:
         finder: "yunet"; the path of an .onnx file, of masklens or a YuNet; any finder; None takes
             the bundle's own, and YuNet where it has none.
-        bundle: see above.
         threads: of the network; 0 is one per core.
         runtime: a runtime that does not read ONNX files leaves them to ONNX Runtime.
+        bundle: see above.
 
     Raises:
         BundleError: no such name, or the file is no face finder.
