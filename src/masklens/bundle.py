@@ -21,6 +21,9 @@ from masklens.io.atomic import atomic_path, write_json
 from masklens.labels import NOT_A_FACE
 
 CARD_FILE = "card.json"
+
+#: In the run folder of a face finder: the section "finder" of a card.
+FINDER_CARD_FILE = "finder.json"
 CLASSIFIER_FILE = "classifier.onnx"
 FORMAT = 1
 

@@ -13,6 +13,8 @@ from masklens.errors import MasklensError
 COMMANDS = {
     "detect": "detect",
     "train": "train",
+    "train-finder": "train_finder",
+    "calibrate": "calibrate",
     "evaluate": "evaluate",
     "export": "export",
     "benchmark": "benchmark",

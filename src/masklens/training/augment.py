@@ -123,7 +123,7 @@ def degrade(pixels: Image, a: Augmentation, rng: np.random.Generator) -> Image:
         grey = cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)
         pixels = np.repeat(np.asarray(grey, np.uint8)[..., None], 3, axis=2)
     if rng.random() < a.small:
-        low = np.exp(rng.uniform(np.log(a.small_side), np.log(size)))
+        low = np.exp(rng.uniform(np.log(min(a.small_side, size)), np.log(size)))
         pixels = _resize(pixels, int(low), cv2.INTER_AREA)
     scale = pixels.shape[0] / size
     if rng.random() < a.blur:

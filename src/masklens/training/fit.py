@@ -6,10 +6,6 @@ that a run that was stopped goes on where it was, and Ctrl-C keeps the last whol
 
 from __future__ import annotations
 
-import contextlib
-import csv
-import queue
-import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,6 +19,8 @@ from tqdm import tqdm
 
 from masklens.crop import FloatArray, Image
 from masklens.training.augment import Augmentation, view
+from masklens.training.history import append_row
+from masklens.training.prefetch import ahead
 from masklens.training.samples import Samples
 
 #: Called with the row of the history: epoch, loss, accuracy, iou.
@@ -117,7 +115,7 @@ def fit(
     try:
         for epoch in range(int(finished), settings.epochs):
             stream = batches(model.input_shape[1], samples, weights, settings, margin, epoch)
-            bar = tqdm(_ahead(stream), f"epoch {epoch + 1}/{settings.epochs}", steps, disable=None)
+            bar = tqdm(ahead(stream), f"epoch {epoch + 1}/{settings.epochs}", steps, disable=None)
             sums = np.zeros(3)
             for views in bar:
                 sums += [float(value) for value in step(*views)]
@@ -126,7 +124,7 @@ def fit(
             row = {"epoch": epoch + 1, "loss": loss, "accuracy": accuracy, "iou": iou}
             finished.assign(epoch + 1)
             manager.save()
-            _append(history, row)
+            append_row(history, row)
             if after_epoch is not None:
                 after_epoch(row)
     except KeyboardInterrupt:
@@ -205,43 +203,3 @@ def batches(
                 rng=rng,
             )
         yield pixels, samples.targets[rows], boxes
-
-
-def _ahead(stream: Iterator[Batch], depth: int = 8) -> Iterator[Batch]:
-    """Make batches in another thread while the network trains; OpenCV frees the interpreter."""
-    waiting: queue.Queue[Batch | BaseException | None] = queue.Queue(depth)
-    stop = threading.Event()
-
-    def put(item: Batch | BaseException | None) -> None:
-        while not stop.is_set():
-            with contextlib.suppress(queue.Full):
-                waiting.put(item, timeout=0.2)
-                return
-
-    def work() -> None:
-        try:
-            for batch in stream:
-                put(batch)
-                if stop.is_set():
-                    return
-            put(None)
-        except BaseException as error:
-            put(error)
-
-    threading.Thread(target=work, daemon=True).start()
-    try:
-        while (item := waiting.get()) is not None:
-            if isinstance(item, BaseException):
-                raise item
-            yield item
-    finally:
-        stop.set()
-
-
-def _append(path: Path, row: dict[str, Any]) -> None:
-    fresh = not path.exists()
-    with path.open("a", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, row)
-        if fresh:
-            writer.writeheader()
-        writer.writerow(row)
