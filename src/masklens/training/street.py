@@ -28,7 +28,7 @@ from masklens.io.atomic import write_json
 from masklens.labels import LABELS, MASK_WORN_INCORRECTLY, NOT_A_FACE, WITHOUT_MASK
 from masklens.training.fit import AfterEpoch, FitSettings, batches, fit
 from masklens.training.mobilenet import settle, street_network
-from masklens.training.onnx_graph import save_keras, save_onnx
+from masklens.training.onnx_graph import round_weights, save_keras, save_onnx
 from masklens.training.run import RunFolder, TrainOptions, TrainResult
 from masklens.training.samples import OUTPUTS, Samples, cut_samples
 from masklens.training.scoring import calibrate
@@ -139,8 +139,7 @@ def write_model(
     model: keras.Model, recipe: StreetRecipe, facts: Mapping[str, Any], folder: Path
 ) -> Bundle:
     """Write the trained network as a bundle that is not calibrated yet."""
-    # ONNX keeps float16; with the same numbers in Keras every export agrees to rounding.
-    model.set_weights([w.astype(np.float16).astype(np.float32) for w in model.get_weights()])
+    round_weights(model)
     card = ModelCard(
         name="street",
         version="1",
