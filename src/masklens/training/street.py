@@ -23,7 +23,7 @@ from masklens.crop import FloatArray
 from masklens.dataset.scan import Dataset, Picture, load_dataset
 from masklens.dataset.split import report_split
 from masklens.errors import DatasetError
-from masklens.faces import YuNet
+from masklens.finder import shipped_finder
 from masklens.io.atomic import write_json
 from masklens.labels import LABELS, MASK_WORN_INCORRECTLY, NOT_A_FACE, WITHOUT_MASK
 from masklens.training.fit import AfterEpoch, FitSettings, batches, fit
@@ -206,7 +206,7 @@ def cut_all(datasets: Sequence[Dataset]) -> Samples:
     def bar(pictures: Sequence[Picture]) -> Iterable[Picture]:
         return tqdm(pictures, "faces", disable=None)
 
-    finder = YuNet(min_score=FINDER_MIN_SCORE, threads=0)
+    finder = shipped_finder(min_score=FINDER_MIN_SCORE)
     return Samples.concatenate(
         [cut_samples(dataset, finder, paints=True, progress=bar) for dataset in datasets]
     )
