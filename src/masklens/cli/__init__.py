@@ -16,6 +16,7 @@ COMMANDS = {
     "evaluate": "evaluate",
     "export": "export",
     "benchmark": "benchmark",
+    "serve": "serve",
     "dataset": "dataset",
 }
 
