@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 
 from fastapi import Depends, FastAPI, Query, Request, Response
 from fastapi.security import HTTPBearer
+from fastapi.telemetry import TelemetryConfig
 from PIL import Image as PillowImage
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect
@@ -46,6 +47,15 @@ _DESCRIPTION = """Finds every face in a picture and says whether it wears a mask
 wears it badly (`mask_worn_incorrectly`) or wears none (`without_mask`).
 
 Nothing of a picture is written to disk or log. Every error has the same shape."""
+
+#: FastAPI would report exceptions, with their messages, to whatever OpenTelemetry is set up to.
+_NO_TELEMETRY: TelemetryConfig = {
+    "tracing": False,
+    "metrics": False,
+    "logs": False,
+    "operation_spans": False,
+    "auto_configure": False,
+}
 
 #: How annotated pictures are written: content type -> Pillow's format and options.
 _WRITERS: dict[str, tuple[str, dict[str, Any]]] = {
@@ -154,6 +164,7 @@ def create_app(detector: MaskDetector, settings: Settings) -> tuple[ASGIApp, Ser
         redoc_url=None,
         redirect_slashes=False,
         license_info={"name": "Apache-2.0"},
+        telemetry=_NO_TELEMETRY,
     )
     failures.install(app)
 

@@ -19,6 +19,7 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+from PIL import Image as PillowImage
 
 from masklens.classifier import Classification
 from masklens.crop import Image, crop_faces
@@ -37,7 +38,7 @@ BATCH = 8
 PATIENCE = 0.05
 
 #: Pillow's names. Others are left out: some run programs (EPS), most are never sent.
-FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "HEIF")
+_FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "HEIF")
 
 #: What becomes of a picture: (image, its faces, how many more were left out) -> the result.
 Finish = Callable[[Image, Detections, int], Any]
@@ -93,6 +94,8 @@ class Engine:
         self._limits = limits
         self._metrics = metrics
         self._workers = workers
+        PillowImage.init()
+        self._formats = tuple(name for name in _FORMATS if name in PillowImage.OPEN)
         self._work = threading.Condition()
         self._pictures: deque[Job] = deque()
         self._crowds: deque[Job] = deque()
@@ -207,7 +210,7 @@ class Engine:
             return
         check_scans(job.content, job.name)
         image = decode_picture(
-            job.content, job.name, max_pixels=self._limits.pixels, formats=FORMATS
+            job.content, job.name, max_pixels=self._limits.pixels, formats=self._formats
         )
         job.content = b""
         if job.future.cancelled():

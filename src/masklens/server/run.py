@@ -11,6 +11,7 @@ from types import FrameType
 import cv2
 import numpy as np
 import uvicorn
+from prometheus_client import disable_created_metrics
 
 from masklens.detector import MaskDetector
 from masklens.errors import ServeError
@@ -43,6 +44,8 @@ def run(detector: MaskDetector, settings: Settings, ready: Callable[[str], None]
     listener = _listen(settings.host, settings.port)
     detector.detect(np.zeros((64, 64, 3), np.uint8))  # the first run of a network takes longer
     app, service = create_app(detector, settings)
+    # They are a second value for every counter, which nobody asks for.
+    disable_created_metrics()  # type: ignore[no-untyped-call]
     limits = settings.limits
     config = uvicorn.Config(
         app,
