@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import io
+import struct
 import warnings
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +23,12 @@ with contextlib.suppress(ImportError):  # optional: HEIC, the format of many pho
 
 #: Larger pictures are refused from their header, before anything is decoded.
 MAX_PIXELS = 250_000_000
+
+#: Pillow reports damaged files through all of these.
+_DAMAGED = (
+    *(ArithmeticError, EOFError, LookupError, MemoryError, OSError, RuntimeError, SyntaxError),
+    *(TypeError, ValueError, struct.error, zlib.error),
+)
 
 #: Our own limit stands in for Pillow's, which warns at 89 and refuses at 179 megapixels.
 PillowImage.MAX_IMAGE_PIXELS = None
@@ -106,8 +114,7 @@ def _read(
         size = len(source) if isinstance(source, bytes) else source.stat().st_size
         what = "is empty" if size == 0 else "is not a picture that can be read"
         raise PictureError(f"{name} {what}.", "unknown") from error
-    except (OSError, SyntaxError, ValueError, EOFError, MemoryError) as error:
-        # Pillow reports damaged files through all of these.
+    except _DAMAGED as error:
         reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
         raise PictureError(f"{name} cannot be read: {reason.rstrip('.')}.", "damaged") from error
 
@@ -126,7 +133,7 @@ def _to_rgb(picture: PillowImage.Image) -> Image:
         upright = ImageOps.exif_transpose(picture)
     image = np.asarray(upright.convert("RGB"))
     if image.size == 0:
-        raise InputError("the picture has no pixels")
+        raise ValueError("it has no pixels")
     return image
 
 

@@ -100,6 +100,7 @@ class Service:
             try:
                 self.engine.check_room()  # before the body is read for nothing
                 pictures = await read_pictures(request, self.limits, hold)
+                most = min(most, self.limits.queue)
                 if len(pictures) > most:
                     raise ApiError(
                         413,
@@ -170,6 +171,8 @@ def create_app(detector: MaskDetector, settings: Settings) -> tuple[ASGIApp, Ser
 
     @app.post(
         "/v1/detect",
+        summary="Find and label faces",
+        tags=["detection"],
         response_model=Answer,
         response_model_exclude_none=True,
         responses=failing(400, 408, 413, 415, 422, 429, 503),
@@ -179,7 +182,11 @@ def create_app(detector: MaskDetector, settings: Settings) -> tuple[ASGIApp, Ser
     async def detect(
         request: Request, threshold: Threshold = None, preset: Preset = "default"
     ) -> Response:
-        """Find and label the faces of one picture (the body), or of several (a form)."""
+        """Send one picture as the body, or several as files of a form.
+
+        Of several, those that cannot be read have an `error` in place of `faces`; when none can be
+        read, the answer is the first one's error.
+        """
         least = service.threshold(threshold, preset)
 
         def finish(image: Image, found: Detections, omitted: int) -> dict[str, Any]:
@@ -211,6 +218,8 @@ def create_app(detector: MaskDetector, settings: Settings) -> tuple[ASGIApp, Ser
 
     @app.post(
         "/v1/detect/annotated",
+        summary="Draw the faces on the picture",
+        tags=["detection"],
         response_class=Response,
         responses={
             **failing(400, 408, 413, 415, 422, 429, 503),
@@ -226,7 +235,7 @@ def create_app(detector: MaskDetector, settings: Settings) -> tuple[ASGIApp, Ser
     async def annotated(
         request: Request, threshold: Threshold = None, preset: Preset = "default"
     ) -> Response:
-        """Draw the faces of one picture on it."""
+        """Send one picture, as the body or as a file of a form; metadata is left behind."""
         least = service.threshold(threshold, preset)
         kind = _wanted(request.headers.get("accept", ""))
         style, options = _WRITERS[kind]
@@ -248,12 +257,24 @@ def create_app(detector: MaskDetector, settings: Settings) -> tuple[ASGIApp, Ser
             raise result
         return Response(result, media_type=kind, headers={"Cache-Control": "no-store"})
 
-    @app.get("/v1/model", responses=failing(), dependencies=secured)
+    @app.get(
+        "/v1/model",
+        summary="The model's card",
+        tags=["detection"],
+        responses=failing(),
+        dependencies=secured,
+    )
     async def model() -> dict[str, Any]:
         """The card of the model: labels, thresholds, training, scores with intervals."""
         return service.card.to_dict()
 
-    @app.get("/healthz", response_model=Health, responses={503: {"model": Failure}})
+    @app.get(
+        "/healthz",
+        summary="Does it work?",
+        tags=["operation"],
+        response_model=Health,
+        responses={503: {"model": Failure, "description": "It is stopping, or broken"}},
+    )
     async def health() -> Any:
         """Whether the server works. Needs no token."""
         if not service.engine.alive:
@@ -262,6 +283,8 @@ def create_app(detector: MaskDetector, settings: Settings) -> tuple[ASGIApp, Ser
 
     @app.get(
         "/metrics",
+        summary="Counters for Prometheus",
+        tags=["operation"],
         response_class=Response,
         responses={
             **failing(),

@@ -146,11 +146,10 @@ class Engine:
         """Stop the workers, after what they are doing; what waits is cancelled."""
         with self._work:
             self._closed = True
-            waiting = [*self._pictures, *self._crowds]
             self._work.notify_all()
-        self.cancel(waiting)
         for thread in self._threads:
             thread.join(seconds)
+        self.cancel([*self._pictures, *self._crowds])
 
     def _run(self) -> None:
         while step := self._next():
@@ -267,9 +266,9 @@ class Engine:
             job.future.set_result(done)
 
     def _fail(self, job: Job, error: BaseException) -> None:
-        if job.future.done():
-            return
         self._leave(job)
+        if job.future.done():  # another batch of it failed before, or nobody waits
+            return
         if job.future.set_running_or_notify_cancel():
             job.future.set_exception(error)
 
