@@ -11,6 +11,7 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -40,18 +41,19 @@ class Server:
         environment: Mapping[str, str] | None = None,
         command: Sequence[str] = (sys.executable, "-m", "masklens", "serve", "--port", "0"),
     ) -> None:
+        self._errors = tempfile.TemporaryFile("a+")  # noqa: SIM115 - a pipe that nobody reads would block it
         self.process = subprocess.Popen(
             [*command, *arguments],
             env={**os.environ, **(environment or {})},
             stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            stderr=self._errors,
             text=True,
         )
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
         found = re.search(r"http://\S+", line)
         if found is None:
-            raise RuntimeError(f"The server did not start: {line}{self.process.communicate()[1]}")
+            raise RuntimeError(f"The server did not start: {line}{self.stop()[1]}")
         self.address = found[0]
         self.port = int(self.address.rpartition(":")[2])
 
@@ -75,8 +77,13 @@ class Server:
         """Ask it to end: its exit status, and what it wrote to standard error."""
         if self.alive:
             self.process.send_signal(sign)
-        _, errors = self.process.communicate(timeout=60)
-        return self.process.returncode, errors
+        self.process.communicate(timeout=60)
+        return self.process.returncode, self.errors()
+
+    def errors(self) -> str:
+        """What it has written to standard error."""
+        self._errors.seek(0)
+        return self._errors.read()
 
     def memory(self) -> int:
         """Resident bytes (Linux)."""

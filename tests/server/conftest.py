@@ -9,7 +9,6 @@ from contextlib import ExitStack
 
 import httpx
 import pytest
-
 from benchmarks.api_load import Server
 
 #: Limits are no options of the command line; this runs the same function with others.
@@ -20,7 +19,8 @@ from masklens.server.run import run
 from masklens.server.settings import Limits, Settings
 values = json.loads(sys.argv[1])
 limits = Limits(**values.pop("limits", {}))
-run(MaskDetector(threads=1), Settings(port=0, limits=limits, **values), lambda a: print(a, flush=True))
+settings = Settings(port=0, limits=limits, **values)
+run(MaskDetector(threads=1), settings, lambda address: print(address, flush=True))
 """
 
 

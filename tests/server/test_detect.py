@@ -6,9 +6,9 @@ import httpx
 import jsonschema
 import numpy as np
 import pytest
+from benchmarks.api_load import seeds
 from PIL import Image as PillowImage
 
-from benchmarks.api_load import seeds
 from masklens import MaskDetector
 from masklens.io.pictures import read_picture
 from masklens.io.writers import face_records

@@ -14,7 +14,8 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
-from starlette.responses import JSONResponse
+from starlette.requests import ClientDisconnect
+from starlette.responses import JSONResponse, Response
 
 from masklens.errors import InputError
 from masklens.io.pictures import PictureError
@@ -98,6 +99,10 @@ def install(app: FastAPI) -> None:
             name = ".".join(str(part) for part in problem["loc"][1:])
             parts.append(f"{name}: {problem['msg']}. Received: {str(problem.get('input'))[:80]!r}")
         return ApiError(422, "bad_parameter", "; ".join(parts)).response()
+
+    @app.exception_handler(ClientDisconnect)
+    async def gone(request: Request, error: ClientDisconnect) -> Response:
+        return Response(status_code=499)  # nobody reads it; the metrics count it
 
     @app.exception_handler(Exception)
     async def unexpected(request: Request, error: Exception) -> JSONResponse:
