@@ -53,6 +53,7 @@ def main() -> None:
     Examples:
       masklens detect photo.jpg
       masklens detect holiday/ --out labelled/ --json results.json
+      masklens serve
       masklens dataset fetch prajna --to data/prajna
       masklens train data/prajna --recipe report --out runs/report
     """

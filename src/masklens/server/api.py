@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from fastapi import Depends, FastAPI, Query, Request, Response
@@ -147,12 +148,15 @@ class Service:
             answers.cancel()
 
 
-def create_app(detector: MaskDetector, settings: Settings) -> tuple[ASGIApp, Service]:
+def create_app(
+    detector: MaskDetector, settings: Settings, folder: Path = page.PAGE
+) -> tuple[ASGIApp, Service]:
     """The application and what it works with; close the service's engine at the end.
 
     Args:
         detector: with one thread per network; the engine's workers run it side by side.
         settings: see there.
+        folder: of the built page.
     """
     service = Service(detector, settings)
     bearer = HTTPBearer(auto_error=False, description="Checked before anything is read.")
@@ -298,7 +302,7 @@ def create_app(detector: MaskDetector, settings: Settings) -> tuple[ASGIApp, Ser
         return Response(text, media_type="text/plain; version=0.0.4; charset=utf-8")
 
     app.include_router(page.documentation(app, "masklens: the HTTP API"))
-    app.include_router(page.pages(app, detector.bundle))
+    app.include_router(page.pages(app, detector.bundle, folder))
     wrapped: ASGIApp = Linger(Guard(app, settings))
     return MetricsMiddleware(wrapped, service.metrics), service
 

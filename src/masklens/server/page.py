@@ -143,7 +143,7 @@ def documentation(app: FastAPI, title: str) -> APIRouter:
     return router
 
 
-def pages(app: FastAPI, bundle: Bundle, folder: Path = PAGE) -> APIRouter:
+def pages(app: FastAPI, bundle: Bundle, folder: Path) -> APIRouter:
     """The model and the page: everything that no other route answers."""
     router = APIRouter(include_in_schema=False)
     files = Files(folder)
