@@ -6,7 +6,7 @@ from PIL import Image as PillowImage
 
 from masklens.errors import InputError
 from masklens.io import pictures
-from masklens.io.pictures import read_picture
+from masklens.io.pictures import PictureError, decode_picture, read_picture
 
 RED = (200, 30, 40)
 
@@ -166,3 +166,27 @@ def test_truncated_files_are_refused_whatever_other_libraries_told_pillow(tmp_pa
     make_truncated_jpeg(tmp_path / "half.jpg")
     with pytest.raises(InputError, match="cannot be read"):
         read_picture(tmp_path / "half.jpg")
+
+
+def test_a_damaged_avif(tmp_path):
+    path = save(tmp_path, "a.avif", PillowImage.effect_noise((64, 64), 80))
+    content = path.read_bytes()
+    start = content.index(b"mdat") + 4
+    path.write_bytes(content[:start] + bytes(len(content) - start))
+    with pytest.raises(InputError, match=r"a\.avif cannot be read"):
+        read_picture(path)
+
+
+def test_pictures_from_memory(tmp_path):
+    path = save(tmp_path, "a.png", plain())
+    content = path.read_bytes()
+    assert np.array_equal(decode_picture(content, "This"), read_picture(path))
+    for options, data, reason in (
+        ({}, b"", "unknown"),
+        ({"formats": ("JPEG",)}, content, "unknown"),
+        ({"max_pixels": 1000}, content, "too_large"),
+        ({}, content[:60], "damaged"),
+    ):
+        with pytest.raises(PictureError, match=r"^This ") as caught:
+            decode_picture(data, "This", **options)
+        assert caught.value.reason == reason

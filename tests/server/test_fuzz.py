@@ -1,7 +1,10 @@
 """A small part of ``python benchmarks/api.py fuzz``, so that it is run each time."""
 
+import io
+
 import httpx
 from benchmarks.api_load import hammer, mutants
+from PIL import Image
 
 
 def test_damaged_pictures_are_never_a_mistake_of_the_server(server):
@@ -13,6 +16,20 @@ def test_damaged_pictures_are_never_a_mistake_of_the_server(server):
         before = before or server.memory()
     assert server.memory() - before < 40e6
     assert server.alive
+
+
+def test_large_pictures_leave_nothing_behind(server):
+    """Of each kind of memory: Pillow's blocks, NumPy's arrays, the annotated copy."""
+    out = io.BytesIO()
+    Image.new("RGBA", (6000, 4000), (200, 180, 160, 90)).save(out, "PNG", compress_level=1)
+    small = mutants(range(40))
+    hammer(server.port, small, 4)
+    before = server.memory()
+    for path in ("/v1/detect", "/v1/detect/annotated"):
+        answers = hammer(server.port, [out.getvalue()] * 3, 3, path=path)
+        assert [answer.status for answer in answers] == [200] * 3
+    hammer(server.port, small, 4)
+    assert server.memory() - before < 60e6
 
 
 def test_schemathesis(limited, monkeypatch, tmp_path):

@@ -8,6 +8,7 @@ many clients that send a little at a time cannot take the memory.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncGenerator
 from types import TracebackType
 from typing import Self
@@ -109,26 +110,26 @@ async def _chunks(request: Request, limits: Limits, hold: Hold) -> AsyncGenerato
         raise too_large
     size = 0
     stream = request.stream()
-    try:
-        async with asyncio.timeout(limits.upload):
-            while True:
-                async with asyncio.timeout(limits.stall):
-                    chunk = await anext(stream, None)
-                if chunk is None:
-                    return
-                size += len(chunk)
-                if size > limits.body:
-                    raise too_large
-                if chunk:
-                    hold.add(len(chunk))
-                    yield chunk
-    except TimeoutError:
-        raise ApiError(
-            408,
-            "slow_body",
-            f"The body came too slowly: nothing for {limits.stall:g} s, or not all of it in "
-            f"{limits.upload:g} s. {size} bytes were received.",
-        ) from None
+    end = time.monotonic() + limits.upload
+    while True:
+        try:
+            async with asyncio.timeout(min(limits.stall, max(end - time.monotonic(), 0))):
+                chunk = await anext(stream, None)
+        except TimeoutError:
+            raise ApiError(
+                408,
+                "slow_body",
+                f"The body came too slowly: nothing for {limits.stall:g} s, or not all of it in "
+                f"{limits.upload:g} s. {size} bytes were received.",
+            ) from None
+        if chunk is None:
+            return
+        size += len(chunk)
+        if size > limits.body:
+            raise too_large
+        if chunk:
+            hold.add(len(chunk))
+            yield chunk
 
 
 class _InMemory(MultiPartParser):
