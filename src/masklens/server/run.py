@@ -73,15 +73,17 @@ def run(detector: MaskDetector, settings: Settings, ready: Callable[[str], None]
 
 
 def _return_memory() -> None:
-    """Have glibc give the memory of a large picture back when it is freed.
+    """Have glibc give the memory of large pictures back, which it would keep by the gigabyte.
 
-    It keeps up to 64 MB per thread for later, once it has seen a large block. 8 MiB is more than
-    the face finder's input, which is needed for every picture.
+    Once it has freed a large block it takes later ones from its heaps, which hardly ever shrink.
+    Blocks above 8 MiB (the face finder's input, needed all the time, is smaller) stay out of them,
+    and 32 MiB of a heap are kept, so that ordinary pictures do not ask for theirs again and again.
     """
-    mmap_threshold = -3  # M_MMAP_THRESHOLD of malloc.h
     if sys.platform == "linux":
         with contextlib.suppress(OSError, AttributeError):  # musl has neither
-            ctypes.CDLL("libc.so.6").mallopt(mmap_threshold, 8 << 20)
+            mallopt = ctypes.CDLL("libc.so.6").mallopt
+            mallopt(-3, 8 << 20)  # M_MMAP_THRESHOLD
+            mallopt(-1, 32 << 20)  # M_TRIM_THRESHOLD
 
 
 def _listen(host: str, port: int) -> socket.socket:
