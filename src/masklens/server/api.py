@@ -314,7 +314,7 @@ def _outcome(result: Any) -> Any:
     if isinstance(result, asyncio.CancelledError):
         raise ApiError(503, "stopping", "The server is stopping.", {"Retry-After": "5"})
     if isinstance(result, BaseException):
-        raise result
+        raise failures.internal()  # the engine has logged it
     return result
 
 

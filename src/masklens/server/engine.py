@@ -25,8 +25,10 @@ from masklens.classifier import Classification
 from masklens.crop import Image, crop_faces
 from masklens.detections import Detections
 from masklens.detector import MaskDetector
+from masklens.errors import InputError
 from masklens.faces import Faces
 from masklens.io.pictures import decode_picture
+from masklens.server.failures import log_mistake
 from masklens.server.metrics import Metrics
 from masklens.server.scans import check_scans
 from masklens.server.settings import Limits
@@ -153,18 +155,21 @@ class Engine:
 
     def _run(self) -> None:
         while step := self._next():
-            work, jobs = step
-            started = time.perf_counter()
-            try:
-                work()
-            except Exception as error:  # whatever it is belongs to these requests, not to the pool
-                for job in jobs:
-                    self._fail(job, error)
-            spent = (time.perf_counter() - started) / len(jobs)
+            self._do(*step)
+            del step  # a thread that waits holds on to nothing
+
+    def _do(self, work: Callable[[], None], jobs: Sequence[Job]) -> None:
+        started = time.perf_counter()
+        try:
+            work()
+        except Exception as error:  # whatever it is belongs to these requests, not to the pool
             for job in jobs:
-                job.cost += spent
-                if job.future.done():
-                    self._seconds += 0.05 * (job.cost - self._seconds)
+                self._fail(job, error)
+        spent = (time.perf_counter() - started) / len(jobs)
+        for job in jobs:
+            job.cost += spent
+            if job.future.done():
+                self._seconds += 0.05 * (job.cost - self._seconds)
 
     def _next(self) -> tuple[Callable[[], None], Sequence[Job]] | None:
         """The next piece of work; waits for one, and is None when the engine closes."""
@@ -269,6 +274,10 @@ class Engine:
         self._leave(job)
         if job.future.done():  # another batch of it failed before, or nobody waits
             return
+        if not isinstance(error, InputError):
+            log_mistake(error)
+        # Its traceback would keep what was decoded, and the job itself, until a garbage collection.
+        error.__traceback__ = error.__cause__ = error.__context__ = None
         if job.future.set_running_or_notify_cancel():
             job.future.set_exception(error)
 

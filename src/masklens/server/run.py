@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import errno
+import gc
 import socket
 import sys
 import warnings
@@ -48,6 +49,9 @@ def run(detector: MaskDetector, settings: Settings, ready: Callable[[str], None]
     listener = _listen(settings.host, settings.port)
     detector.detect(np.zeros((64, 64, 3), np.uint8))  # the first run of a network takes longer
     app, service = create_app(detector, settings)
+    # Garbage with pictures in it is found sooner when the modules need not be searched for it.
+    gc.collect()
+    gc.freeze()
     # They are a second value for every counter, which nobody asks for.
     disable_created_metrics()  # type: ignore[no-untyped-call]
     limits = settings.limits
