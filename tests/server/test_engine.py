@@ -139,7 +139,8 @@ def test_an_error_of_the_network_fails_the_batch_and_not_the_pool(make):
     engine = make()
     predict = engine._detector.classifier.predict
     engine._detector.classifier.predict = lambda crops: 1 / 0
-    jobs = [Job(picture("red", BATCH + 3), "p", labels) for _ in range(5)]
+    # Crowds of several batches, so that two workers fail the same picture at a time.
+    jobs = [Job(picture("red", 10 * BATCH), "p", labels) for _ in range(30)]
     engine.submit(jobs)
     for job in jobs:
         with pytest.raises(ZeroDivisionError):
@@ -149,6 +150,7 @@ def test_an_error_of_the_network_fails_the_batch_and_not_the_pool(make):
     engine.submit([job])
     assert job.future.result(30)[0] == ["with_mask"] * 2
     assert engine._places == engine._faces == 0
+    assert engine.alive
 
 
 def test_closing_cancels_what_waits(make):

@@ -44,7 +44,12 @@ def bomb(style, side=7200):
     out = io.BytesIO()
     mode = "P" if style == "GIF" else "L"
     image = PillowImage.new(mode, (side, side))
-    image.save(out, style, **({"compression": "tiff_deflate"} if style == "TIFF" else {}))
+    options = {
+        "TIFF": {"compression": "tiff_deflate"},
+        "AVIF": {"speed": 10},
+        "WEBP": {"method": 0},
+    }
+    image.save(out, style, **options.get(style, {}))
     return out.getvalue()
 
 

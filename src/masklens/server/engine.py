@@ -266,13 +266,11 @@ class Engine:
         result = _joined(parts) if parts else self._detector.classifier.predict(crops)
         detections = self._detector.assemble(image, faces, result, slice(0, len(faces)))
         done = job.finish(image, detections, job.omitted)
-        self._leave(job)
-        if job.future.set_running_or_notify_cancel():
+        if self._leave(job) and job.future.set_running_or_notify_cancel():
             job.future.set_result(done)
 
     def _fail(self, job: Job, error: BaseException) -> None:
-        self._leave(job)
-        if job.future.done():  # another batch of it failed before, or nobody waits
+        if not self._leave(job):  # another batch of it has failed, or nobody waits
             return
         if not isinstance(error, InputError):
             log_mistake(error)
@@ -281,12 +279,14 @@ class Engine:
         if job.future.set_running_or_notify_cancel():
             job.future.set_exception(error)
 
-    def _leave(self, job: Job) -> None:
-        """Give a picture's place and memory back, once."""
+    def _leave(self, job: Job) -> bool:
+        """Give a picture's place and memory back; False when that was done before."""
         with self._work:
+            first = job.inside
             self._places -= job.inside
             job.inside = False
             job.content, job.image, job.faces = b"", None, None
+            return first
 
 
 def _rows(result: Classification, rows: slice) -> Classification:
