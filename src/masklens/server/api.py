@@ -1,10 +1,8 @@
-"""The application: its routes, from requests to the engine and back."""
+"""The application: its routes, what they take and how they answer."""
 
 from __future__ import annotations
 
-import asyncio
 import io
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -13,7 +11,6 @@ from fastapi.security import HTTPBearer
 from fastapi.telemetry import TelemetryConfig
 from PIL import Image as PillowImage
 from starlette.concurrency import run_in_threadpool
-from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp
 
@@ -21,19 +18,18 @@ import masklens
 from masklens.crop import Image
 from masklens.detections import Detections
 from masklens.detector import MaskDetector
-from masklens.errors import BundleError, InputError
+from masklens.errors import InputError
 from masklens.io.draw import draw_detections
 from masklens.io.sources import Frame
 from masklens.io.writers import frame_record
 from masklens.server import failures, page
-from masklens.server.bodies import Budget, read_pictures, wait_until_gone
-from masklens.server.engine import BusyError, Engine, Finish, Job
 from masklens.server.failures import ApiError
 from masklens.server.guard import Guard
 from masklens.server.linger import Linger
-from masklens.server.metrics import Metrics, MetricsMiddleware
+from masklens.server.metrics import MetricsMiddleware
 from masklens.server.schemas import ONE_PICTURE, Answer, Failure, Health, form
 from masklens.server.schemas import failures as failing
+from masklens.server.service import Service
 from masklens.server.settings import Settings
 
 Threshold = Annotated[
@@ -64,88 +60,6 @@ _WRITERS: dict[str, tuple[str, dict[str, Any]]] = {
     "image/png": ("PNG", {"compress_level": 3}),
     "image/webp": ("WEBP", {"quality": 90, "method": 2}),
 }
-
-
-class Service:
-    """What the routes share: one detector, one engine, one budget."""
-
-    def __init__(self, detector: MaskDetector, settings: Settings) -> None:
-        self.limits = settings.limits
-        self.metrics = Metrics()
-        self.card = detector.card
-        self.engine = Engine(detector, settings.cores, settings.limits, self.metrics)
-        self.budget = Budget(settings.limits.memory, self.metrics)
-
-    def threshold(self, threshold: float | None, preset: str) -> float:
-        """The threshold of a request."""
-        if threshold is not None:
-            return threshold
-        try:
-            return self.card.threshold(preset)
-        except BundleError as error:
-            raise ApiError(422, "bad_parameter", str(error)) from error
-
-    async def run(
-        self, request: Request, finish: Finish, most: int
-    ) -> list[tuple[str, Any | ApiError]]:
-        """Read a request's pictures, put them through the engine, wait.
-
-        Returns:
-            for each picture its name, and what ``finish`` returned or why it could not be read.
-
-        Raises:
-            ApiError: about the request as a whole.
-            ClientDisconnect: nobody waits for the answer.
-        """
-        with self.budget.hold() as hold:
-            try:
-                self.engine.check_room()  # before the body is read for nothing
-                pictures = await read_pictures(request, self.limits, hold)
-                most = min(most, self.limits.queue)
-                if len(pictures) > most:
-                    raise ApiError(
-                        413,
-                        "too_many_pictures",
-                        f"{len(pictures)} pictures were received; this takes {most} at a time.",
-                    )
-                jobs = [Job(content, name, finish) for name, content in pictures]
-                self.engine.submit(jobs)
-            except BusyError as busy:
-                raise _busy(busy.seconds) from busy
-            names = [name for name, _ in pictures]
-            del pictures  # the jobs let go of their bytes as they go
-            try:
-                results = await self._wait(request, jobs)
-            finally:
-                self.engine.cancel(jobs)
-        for result in results:
-            failed = isinstance(result, ApiError)
-            self.metrics.pictures.labels(result.code if failed else "done").inc()
-        return list(zip(names, results, strict=True))
-
-    async def _wait(self, request: Request, jobs: Sequence[Job]) -> list[Any | ApiError]:
-        answers = asyncio.gather(
-            *(asyncio.wrap_future(job.future) for job in jobs), return_exceptions=True
-        )
-        gone = asyncio.ensure_future(wait_until_gone(request))
-        try:
-            await asyncio.wait(
-                (answers, gone), timeout=self.limits.seconds, return_when=asyncio.FIRST_COMPLETED
-            )
-            if answers.done():
-                return [_outcome(result) for result in answers.result()]
-            if gone.done():
-                raise ClientDisconnect
-            raise ApiError(
-                503,
-                "too_slow",
-                f"It took longer than {self.limits.seconds:g} s. Send fewer or smaller pictures, "
-                "or try again later.",
-                {"Retry-After": "5"},
-            )
-        finally:
-            gone.cancel()
-            answers.cancel()
 
 
 def create_app(
@@ -305,26 +219,6 @@ def create_app(
     app.include_router(page.pages(app, detector.bundle, folder))
     wrapped: ASGIApp = Linger(Guard(app, settings))
     return MetricsMiddleware(wrapped, service.metrics), service
-
-
-def _outcome(result: Any) -> Any:
-    """What a job's future gave: a result, or an error of the picture; other errors are ours."""
-    if isinstance(result, InputError):
-        return failures.picture_failure(result)
-    if isinstance(result, asyncio.CancelledError):
-        raise ApiError(503, "stopping", "The server is stopping.", {"Retry-After": "5"})
-    if isinstance(result, BaseException):
-        raise failures.internal()  # the engine has logged it
-    return result
-
-
-def _busy(seconds: int) -> ApiError:
-    return ApiError(
-        429,
-        "busy",
-        f"The queue is full. Try again in {seconds} s.",
-        {"Retry-After": str(seconds)},
-    )
 
 
 def _wanted(accept: str) -> str:

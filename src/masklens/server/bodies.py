@@ -15,7 +15,7 @@ from typing import Self
 
 from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 
 from masklens.server.failures import ApiError
 from masklens.server.metrics import Metrics
@@ -80,7 +80,7 @@ async def read_pictures(request: Request, limits: Limits, hold: Hold) -> list[tu
 
     Raises:
         ApiError: another type of body, a malformed form, nothing in it, too much, or too slow.
-        ClientDisconnect: the client left.
+        starlette.requests.ClientDisconnect: the client left.
     """
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind == "multipart/form-data":
@@ -175,6 +175,3 @@ async def wait_until_gone(request: Request) -> None:
     """Return when the client has left; the body must have been read."""
     while (await request.receive())["type"] != "http.disconnect":
         pass
-
-
-__all__ = ["Budget", "ClientDisconnect", "Hold", "read_pictures", "wait_until_gone"]
