@@ -31,9 +31,7 @@ import click
 )
 @click.option(
     "--finder",
-    default="yunet",
-    show_default=True,
-    help="Face finder: a name, or the path of an .onnx file.",
+    help="Face finder: a name, or the path of an .onnx file.  [default: the bundle's, else yunet]",
 )
 @click.option(
     "--workers",
@@ -54,7 +52,7 @@ def command(
     port: int,
     hosts: tuple[str, ...],
     bundle: Path | None,
-    finder: str,
+    finder: str | None,
     workers: int,
     queue: int,
 ) -> None:

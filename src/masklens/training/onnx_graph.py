@@ -26,7 +26,7 @@ from masklens.training.mobilenet import street_network
 _OPSET = 17
 
 
-class _Graph:
+class Graph:
     """Nodes and weights under construction."""
 
     def __init__(self) -> None:
@@ -34,6 +34,7 @@ class _Graph:
         self.weights: list[onnx.TensorProto] = []
 
     def node(self, operator: str, inputs: list[str], output: str, **attributes: Any) -> str:
+        """One operator with one output, whose name comes back."""
         self.nodes.append(helper.make_node(operator, inputs, [output], output, **attributes))
         return output
 
@@ -44,6 +45,7 @@ class _Graph:
         return self.node("Cast", [half.name], name, to=onnx.TensorProto.FLOAT)
 
     def constant(self, name: str, values: npt.NDArray[np.generic]) -> str:
+        """A value kept as it is."""
         self.weights.append(numpy_helper.from_array(values, name))
         return name
 
@@ -73,7 +75,7 @@ def load_weights(model: keras.Model, path: Path) -> None:
 
 def save_onnx(model: keras.Model, path: Path) -> None:
     """Write the street network, with softmax on its logits, to an ONNX file."""
-    graph = _Graph()
+    graph = Graph()
     size = int(model.input_shape[1])
     zero = graph.constant("zero", np.array(0, np.float32))
     six = graph.constant("six", np.array(6, np.float32))
