@@ -8,6 +8,8 @@ export interface FinderCard {
   file: string;
   /** Pixels per cell of each output map, in the order the cells come in. */
   strides: number[];
+  /** Both sides of the network's input are multiples of this. */
+  multiple: number;
   /** The longer side that a picture is scaled to, in pixels. */
   longSide: number;
   /** Cells below this score are no faces (0…1). */
@@ -82,11 +84,21 @@ export function readCard(value: unknown): Card {
   };
 }
 
+/** The section `finder`; what it leaves out has the defaults of docs/bundle.md. */
 function readFinder(value: unknown): FinderCard {
-  const finder = asObject(value, "finder");
+  const finder = {
+    file: "finder.onnx",
+    strides: [8, 16, 32],
+    multiple: 32,
+    long_side: 800,
+    min_score: 0.3,
+    nms_iou: 0.45,
+    ...asObject(value, "finder"),
+  } as Json;
   return {
     file: String(finder.file),
     strides: finder.strides as number[],
+    multiple: number(finder, "multiple"),
     longSide: number(finder, "long_side"),
     minScore: number(finder, "min_score"),
     nmsIou: number(finder, "nms_iou"),

@@ -7,9 +7,6 @@ import type { FinderCard } from "./card";
 import type { Box } from "./crop";
 import { resize, roundHalfEven, type Pixels } from "./resize";
 
-/** The sides of the network's input are multiples of this. */
-const GRID = 32;
-
 /** At most this many faces per picture, best first. */
 const MAX_FACES = 500;
 
@@ -39,15 +36,15 @@ export interface FoundFace {
   landmarks: number[];
 }
 
-/** Scale a picture so that its longer side is `longSide`, and pad it to the network's grid. */
-export function finderInput(picture: Pixels, longSide: number): FinderInput {
+/** Scale a picture so that its longer side is `longSide`, and pad it to multiples of `multiple`. */
+export function finderInput(picture: Pixels, longSide: number, multiple: number): FinderInput {
   const scale = longSide / Math.max(picture.width, picture.height);
   const width = Math.max(1, roundHalfEven(picture.width * scale));
   const height = Math.max(1, roundHalfEven(picture.height * scale));
   const whole = { left: 0, top: 0, width: picture.width, height: picture.height };
   const resized = resize(picture, whole, width, height, scale < 1);
-  const paddedWidth = Math.ceil(width / GRID) * GRID;
-  const paddedHeight = Math.ceil(height / GRID) * GRID;
+  const paddedWidth = Math.ceil(width / multiple) * multiple;
+  const paddedHeight = Math.ceil(height / multiple) * multiple;
   const tensor = new Float32Array(paddedWidth * paddedHeight * 3);
   for (let y = 0; y < height; y++) {
     tensor.set(resized.subarray(y * width * 3, (y + 1) * width * 3), y * paddedWidth * 3);

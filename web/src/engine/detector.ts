@@ -50,7 +50,7 @@ export class Detector {
   }
 
   private async find(picture: Pixels, longSide: number): Promise<FoundFace[]> {
-    const input = finderInput(picture, longSide);
+    const input = finderInput(picture, longSide, this.card.finder.multiple);
     const { face, box, landmarks } = await this.finder.run(input.tensor, [
       1,
       input.height,

@@ -34,7 +34,9 @@ export async function decodePicture(file: Blob): Promise<Decoded> {
         : "This is not a picture that this browser can read. Try JPEG, PNG or WebP.",
     );
   }
-  return { ...readBitmap(bitmap, true), width: bitmap.width, height: bitmap.height };
+  const { width, height } = bitmap;
+  const { pixels } = readBitmap(bitmap, true);
+  return { pixels, width, height };
 }
 
 /** The pixels of a bitmap, which is closed. */
@@ -53,6 +55,7 @@ export function readBitmap(bitmap: ImageBitmap, onWhite = false): { pixels: Pixe
     context.fillRect(0, 0, width, height);
   }
   context.drawImage(bitmap, 0, 0, width, height);
+  bitmap.close();
   const pixels = context.getImageData(0, 0, width, height);
   if (width * height > 4_000_000) canvas = undefined; // do not hold on to a large picture
   return { pixels };

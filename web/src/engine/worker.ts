@@ -47,7 +47,6 @@ async function label(
   if (request.kind === "frame") {
     const { width, height } = request.bitmap;
     const { pixels } = readBitmap(request.bitmap);
-    request.bitmap.close();
     const faces = await ready.detect(pixels, request.longSide);
     return { width, height, faces, time: performance.now() - start };
   }
