@@ -1,11 +1,16 @@
 /**
- * End-to-end tests of the built page in Debian's Chromium (CHROMIUM names another one). PAGE_URL
- * runs them against any server that has the page; without it `vite preview` serves it.
+ * End-to-end tests of the built page in Debian's Chromium (CHROMIUM names another one), served by
+ * `masklens serve` with its headers: PYTHON runs it, MASKLENS_BUNDLE is the bundle that the page
+ * was built with. PAGE_URL runs them against any other server that has the page.
  */
 
 import { defineConfig } from "@playwright/test";
+import { BUNDLE, PROJECT, PYTHON } from "./e2e/support";
 
-const url = process.env.PAGE_URL ?? "http://127.0.0.1:4173/";
+const PORT = 4817;
+const url = process.env.PAGE_URL ?? `http://127.0.0.1:${PORT}/`;
+const serve = [PYTHON, "-m", "masklens", "serve", "--port", String(PORT)];
+if (BUNDLE !== undefined) serve.push("--bundle", BUNDLE);
 
 export default defineConfig({
   testDir: "e2e",
@@ -29,6 +34,16 @@ export default defineConfig({
     },
   },
   ...(process.env.PAGE_URL === undefined
-    ? { webServer: { command: "npx vite preview", url, reuseExistingServer: true } }
+    ? {
+        webServer: {
+          command: serve.map((word) => JSON.stringify(word)).join(" "),
+          env: { PYTHONPATH: `${PROJECT}/src` },
+          url,
+          // Another one could serve another page.
+          reuseExistingServer: false,
+          gracefulShutdown: { signal: "SIGTERM", timeout: 10_000 },
+          stderr: "pipe",
+        },
+      }
     : {}),
 });

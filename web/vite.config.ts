@@ -114,5 +114,4 @@ export default defineConfig({
     assetsInlineLimit: 0,
     chunkSizeWarningLimit: 800,
   },
-  preview: { host: "127.0.0.1", port: 4173, strictPort: true },
 });

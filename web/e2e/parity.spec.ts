@@ -8,7 +8,7 @@ import { spawnSync } from "node:child_process";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { expect, test } from "@playwright/test";
-import { PROJECT, openPage, pick, savedJson, setThreshold, type FaceJson } from "./support";
+import { BUNDLE, PROJECT, PYTHON, openPage, pick, savedJson, setThreshold, type FaceJson } from "./support";
 
 const DATA = process.env.MASKLENS_DATA ?? join(PROJECT, "../shared");
 const PHOTOGRAPHS = join(DATA, "data/scenes/val");
@@ -38,15 +38,14 @@ interface Difference {
 
 function runPython(): Python {
   const file = join(OUT, "python.json");
-  const bundle = process.env.MASKLENS_BUNDLE;
   const result = spawnSync(
-    process.env.PYTHON ?? join(PROJECT, ".venv/bin/python"),
+    PYTHON,
     [
       join(PROJECT, "web/e2e/python_results.py"),
       PHOTOGRAPHS,
       file,
       ...["--png", join(OUT, "png")],
-      ...(bundle === undefined ? [] : ["--bundle", bundle]),
+      ...(BUNDLE === undefined ? [] : ["--bundle", BUNDLE]),
     ],
     { encoding: "utf8", env: { ...process.env, PYTHONPATH: join(PROJECT, "src") } },
   );

@@ -6,6 +6,10 @@ import { expect, type BrowserContext, type Page } from "@playwright/test";
 
 export const PROJECT = resolve(import.meta.dirname, "../..");
 export const PICTURES = join(PROJECT, "examples/pictures");
+export const PYTHON = resolve(process.env.PYTHON ?? join(PROJECT, ".venv/bin/python"));
+/** The bundle that the page was built with, when it is not the default one. */
+export const BUNDLE =
+  process.env.MASKLENS_BUNDLE === undefined ? undefined : resolve(process.env.MASKLENS_BUNDLE);
 const SCREENS = join(PROJECT, "out/screens");
 
 /** Arguments that make Chromium's camera show a JPEG: a film of the same frame again and again. */
@@ -63,6 +67,43 @@ export function expectOneOrigin(asked: readonly string[], page: Page): void {
   expect(asked.length).toBeGreaterThan(5);
   const foreign = asked.filter((url) => !url.startsWith(`${origin}/`) && !/^(blob|data):/.test(url));
   expect(foreign).toEqual([]);
+}
+
+/**
+ * What the page or its worker try against the server's policy, as the browser reports it. Call it
+ * before the page is opened; the function that it returns tells what was seen so far.
+ */
+export async function policyLog(page: Page): Promise<() => Promise<string[]>> {
+  const listen = (): void => {
+    const seen: string[] = [];
+    Object.assign(globalThis, { policyBroken: seen });
+    addEventListener("securitypolicyviolation", (event) => {
+      const { effectiveDirective, blockedURI } = event as SecurityPolicyViolationEvent;
+      seen.push(`${effectiveDirective}: ${blockedURI}`);
+    });
+  };
+  const seen = (): string[] => (globalThis as unknown as { policyBroken: string[] }).policyBroken;
+  await page.addInitScript(listen);
+  page.on("worker", (worker) => void worker.evaluate(listen));
+  return async () => [
+    ...(await page.evaluate(seen)),
+    ...(await Promise.all(page.workers().map((worker) => worker.evaluate(seen)))).flat(),
+  ];
+}
+
+/** Drop files onto the page, as if from the desktop. */
+export async function drop(page: Page, files: { name: string; content: Buffer }[]): Promise<void> {
+  const encoded = files.map(({ name, content }) => ({ name, base64: content.toString("base64") }));
+  await page.evaluate((items) => {
+    const dataTransfer = new DataTransfer();
+    for (const { name, base64 } of items) {
+      const bytes = Uint8Array.from(atob(base64), (c) => c.charCodeAt(0));
+      const type = name.endsWith(".png") ? "image/png" : "image/jpeg";
+      dataTransfer.items.add(new File([bytes], name, { type }));
+    }
+    const options = { dataTransfer, bubbles: true, cancelable: true };
+    document.body.dispatchEvent(new DragEvent("drop", options));
+  }, encoded);
 }
 
 export async function openPage(page: Page, path = "./"): Promise<void> {
