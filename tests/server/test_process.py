@@ -127,6 +127,19 @@ def test_a_clean_end_answers_what_was_asked_before(portrait_file, sign):
     assert (status, errors) == (0, "")
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="the stand-in for a browser is a shell script")
+def test_open_shows_the_page_in_a_browser(tmp_path):
+    seen = tmp_path / "seen"
+    browser = tmp_path / "browser"
+    browser.write_text(f'#!/bin/sh\necho "$1" >{seen}.part; mv {seen}.part {seen}\n')
+    browser.chmod(0o755)
+    with Server("--open", environment={"BROWSER": f"{browser} %s"}) as server:
+        deadline = time.monotonic() + 20
+        while not seen.exists() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert seen.read_text().strip() == server.address
+
+
 def test_a_port_that_is_taken(server):
     with pytest.raises(RuntimeError, match=rf"Error: Port {server.port} of 127.0.0.1 is taken"):
         Server("--port", str(server.port))

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import sys
+import threading
+import webbrowser
 from pathlib import Path
 
 import click
@@ -47,6 +50,7 @@ import click
     show_default=True,
     help="Pictures waiting or in work; past it requests get 429.",
 )
+@click.option("--open", "show", is_flag=True, help="Open the page in a browser.")
 def command(
     host: str,
     port: int,
@@ -55,6 +59,7 @@ def command(
     finder: str | None,
     workers: int,
     queue: int,
+    show: bool,
 ) -> None:
     """Serve the page, and mask detection over HTTP.
 
@@ -87,8 +92,16 @@ def command(
         limits=Limits(queue=queue),
     )
     detector = MaskDetector(bundle, finder=finder, threads=1)
-    run(
-        detector,
-        settings,
-        lambda address: click.echo(f"masklens is at {address} (API: /docs). Ctrl-C stops it."),
-    )
+
+    def ready(address: str) -> None:
+        click.echo(f"masklens is at {address} (API: /docs). Ctrl-C stops it.")
+        if show and _has_browser():
+            threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
+
+    run(detector, settings, ready)
+
+
+def _has_browser() -> bool:
+    """Whether a browser would get a window of its own; one in the terminal would take it over."""
+    known = any(name in os.environ for name in ("BROWSER", "DISPLAY", "WAYLAND_DISPLAY"))
+    return known or sys.platform in ("win32", "darwin")
