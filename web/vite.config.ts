@@ -71,7 +71,10 @@ function runtime(): Plugin {
   };
 }
 
-/** The service worker, with the list of all files and a version that changes with any of them. */
+/**
+ * The service worker, with the list of all files but the model's and a version that changes with
+ * any of them.
+ */
 function offline(): Plugin {
   return {
     name: "masklens-offline",
@@ -92,7 +95,7 @@ function offline(): Plugin {
       for (const name of files) version.update(name).update(contents.get(name)!);
       const source = readFileSync(join(root, "src/offline/service-worker.js"), "utf8")
         .replace('"__VERSION__"', JSON.stringify(version.digest("hex").slice(0, 12)))
-        .replace('["__FILES__"]', JSON.stringify(["./", ...files.filter((name) => name !== "index.html")]));
+        .replace('["__FILES__"]', JSON.stringify(["./", ...files.filter((name) => name !== "index.html" && !name.startsWith("model/"))]));
       this.emitFile({ type: "asset", fileName: "service-worker.js", source });
     },
   };

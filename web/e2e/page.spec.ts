@@ -157,6 +157,26 @@ test("a reload without a network works", async ({ page, context }) => {
   await screenshot(page, "offline");
 });
 
+test("the model is the one that the server has now, and stays without a network", async ({ page, context }) => {
+  await openPage(page);
+  await page.evaluate(() => navigator.serviceWorker.ready);
+  await expect.poll(() => page.evaluate(() => navigator.serviceWorker.controller !== null)).toBe(true);
+  await expect(page.locator("#model-name")).not.toHaveText("model another 7");
+  // As if the server had been started again with another bundle.
+  await context.route("**/model/card.json", async (route) => {
+    const card = (await (await route.fetch()).json()) as object;
+    await route.fulfill({ json: { ...card, name: "another", version: "7" } });
+  });
+  await openPage(page);
+  await expect(page.locator("#model-name")).toHaveText("model another 7");
+  await context.unroute("**/model/card.json");
+  await context.setOffline(true);
+  await openPage(page);
+  await expect(page.locator("#model-name")).toHaveText("model another 7");
+  await pick(page, FILES.slice(0, 1));
+  await expect(page.locator("#faces .chip")).toHaveText(["With mask"]);
+});
+
 for (const scheme of ["light", "dark"] as const) {
   test(`on a phone, ${scheme}`, async ({ browser, baseURL }) => {
     const context = await browser.newContext({
