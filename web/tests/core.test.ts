@@ -46,6 +46,7 @@ describe("the card", () => {
   test.each([
     [{ ...cardJson, format: 2 }, /format 2/],
     [{ ...cardJson, finder: undefined }, /finder/],
+    [{ ...cardJson, finder: null }, /brings no face finder/],
     [{ ...cardJson, margin: "wide" }, /margin/],
     [{ ...cardJson, outputs: ["with_mask"] }, /without_mask/],
     [{ ...cardJson, files: {} }, /no classifier/],

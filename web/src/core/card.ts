@@ -86,6 +86,11 @@ export function readCard(value: unknown): Card {
 
 /** The section `finder`; what it leaves out has the defaults of docs/bundle.md. */
 function readFinder(value: unknown): FinderCard {
+  if (value === undefined || value === null) {
+    throw new BundleError(
+      "This model brings no face finder, which the page needs. Use it on the command line or through the API.",
+    );
+  }
   const finder = {
     file: "finder.onnx",
     strides: [8, 16, 32],
