@@ -1,7 +1,7 @@
 """The HTTP API: its throughput and latency against ``detect_many``, and what a fuzz of it does.
 
-    python benchmarks/api.py [--rounds N]       throughput, latency, overload
-    python benchmarks/api.py fuzz [--mutants N] [--examples N]
+    python benchmarks/api.py [--bundle DIR] [--rounds N]       throughput, latency, overload
+    python benchmarks/api.py [--bundle DIR] fuzz [--mutants N] [--examples N]
 
 The server is a process of its own (``masklens serve``), the clients are another, both on this
 machine's cores; the rival is ``detect_many`` on the same files in one process, in turn with it.
@@ -32,13 +32,14 @@ def pictures(count: int) -> list[Path]:
     return sorted(path for path in folder.iterdir() if path.is_file())[:count]
 
 
-def speed(rounds: int, count: int) -> None:
+def speed(rounds: int, count: int, bundle: Path | None) -> None:
     paths = pictures(count)
     bodies = [path.read_bytes() for path in paths]
-    detector = MaskDetector()
+    detector = MaskDetector(bundle)
+    served = () if bundle is None else ("--bundle", str(bundle))
     list(detector.detect_many(paths[:8]))  # warm up
     ratios, tails, medians, rates = [], [], [], []
-    with Server() as server:
+    with Server(*served) as server:
         hammer(server.port, bodies[:16], CLIENTS)
         for _ in range(rounds):  # in turn, so that a slow moment of the machine hits both
             start = time.perf_counter()
@@ -46,11 +47,11 @@ def speed(rounds: int, count: int) -> None:
             alone = time.perf_counter() - start
             start = time.perf_counter()
             answers = hammer(server.port, bodies, CLIENTS)
-            served = time.perf_counter() - start
+            through = time.perf_counter() - start
             assert all(answer.status == 200 for answer in answers), "an answer was not 200"
             seconds = sorted(answer.seconds for answer in answers)
-            ratios.append(alone / served)
-            rates.append(len(bodies) / served)
+            ratios.append(alone / through)
+            rates.append(len(bodies) / through)
             medians.append(statistics.median(seconds))
             tails.append(seconds[round(0.95 * len(seconds))] / medians[-1])
         size = server.memory()
@@ -66,13 +67,13 @@ def speed(rounds: int, count: int) -> None:
             ["memory of the server afterwards", f"{size / 1e6:.0f} MB", ""],
         ],
     )
-    overload(bodies)
+    overload(bodies, served)
 
 
-def overload(bodies: list[bytes]) -> None:
+def overload(bodies: list[bytes], served: tuple[str, ...]) -> None:
     """Eight times as many clients as the queue has places."""
     queue = 8
-    with Server("--queue", str(queue)) as server:
+    with Server("--queue", str(queue), *served) as server:
         hammer(server.port, bodies[:16], CLIENTS)
         answers = hammer(server.port, bodies * 2, queue * 8, watch=True)
         deepest = max(answer.depth for answer in answers)
@@ -94,8 +95,9 @@ def overload(bodies: list[bytes]) -> None:
     )  # fmt: skip
 
 
-def fuzz(mutations: int, examples: int) -> None:
-    with Server() as server:
+def fuzz(mutations: int, examples: int, bundle: Path | None) -> None:
+    served = () if bundle is None else ("--bundle", str(bundle))
+    with Server(*served) as server:
         statuses: dict[int, int] = {}
         memory = []
         step = max(mutations // 10, 1)
@@ -152,6 +154,7 @@ def schemathesis(address: str, examples: int) -> bool:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--bundle", type=Path, help="[default: the one that ships]")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--pictures", type=int, default=194)
     commands = parser.add_subparsers(dest="command")
@@ -160,9 +163,9 @@ def main() -> None:
     fuzzing.add_argument("--examples", type=int, default=200)
     options = parser.parse_args()
     if options.command == "fuzz":
-        fuzz(options.mutants, options.examples)
+        fuzz(options.mutants, options.examples, options.bundle)
     else:
-        speed(options.rounds, options.pictures)
+        speed(options.rounds, options.pictures, options.bundle)
 
 
 if __name__ == "__main__":

@@ -44,7 +44,11 @@ class Server:
         self._errors = tempfile.TemporaryFile("a+")  # noqa: SIM115 - a pipe that nobody reads would block it
         self.process = subprocess.Popen(
             [*command, *arguments],
-            env={**os.environ, **(environment or {})},
+            # How memory is handled is measured, so nothing from outside may change it.
+            env={
+                **{key: os.environ[key] for key in os.environ if not key.startswith("MALLOC_")},
+                **(environment or {}),
+            },
             stdout=subprocess.PIPE,
             stderr=self._errors,
             text=True,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import math
 import struct
 import warnings
 import zlib
@@ -29,6 +30,9 @@ _DAMAGED = (
     *(ArithmeticError, EOFError, LookupError, MemoryError, OSError, RuntimeError, SyntaxError),
     *(TypeError, ValueError, struct.error, zlib.error),
 )
+
+#: TIFF 6.0, section 15: TileWidth and TileLength.
+_TILE_TAGS = (322, 323)
 
 #: Our own limit stands in for Pillow's, which warns at 89 and refuses at 179 megapixels.
 PillowImage.MAX_IMAGE_PIXELS = None
@@ -101,9 +105,10 @@ def _read(
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Pillow warns of harmless flaws in EXIF and TIFF tags
             with PillowImage.open(file, formats=formats) as picture:
-                if picture.width * picture.height > max_pixels:
+                width, height = max(picture.size, _tile(picture), key=math.prod)
+                if width * height > max_pixels:
                     raise PictureError(
-                        f"{name} has {picture.width}×{picture.height} pixels, more than the "
+                        f"{name} has {width}×{height} pixels, more than the "
                         f"{max_pixels // 1_000_000} megapixels that are read. Scale it down first.",
                         "too_large",
                     )
@@ -117,6 +122,16 @@ def _read(
     except _DAMAGED as error:
         reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
         raise PictureError(f"{name} cannot be read: {reason.rstrip('.')}.", "damaged") from error
+
+
+def _tile(picture: PillowImage.Image) -> tuple[int, int]:
+    """Width and height of a TIFF's tiles, (0, 0) without any.
+
+    They may be far larger than the picture and are unpacked whole.
+    """
+    tags = getattr(picture, "tag_v2", {})
+    width, height = (tags.get(tag, 0) for tag in _TILE_TAGS)
+    return (width, height) if isinstance(width, int) and isinstance(height, int) else (0, 0)
 
 
 def _to_rgb(picture: PillowImage.Image) -> Image:
