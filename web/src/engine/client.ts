@@ -3,6 +3,7 @@
  */
 
 import type { Card } from "../core/card";
+import { compilePacked } from "./files";
 import type { Answer, Labelled, Request } from "./protocol";
 
 type Pending = { resolve: (answer: Answer) => void; reject: (error: Error) => void };
@@ -25,11 +26,14 @@ export class Engine {
       this.pending.clear();
     };
     const absolute = (url: string): string => new URL(url, document.baseURI).href;
-    this.card = this.ask({
-      kind: "load",
-      runtime: absolute(runtime),
-      model: absolute(model),
-    }).then((answer) => (answer as Extract<Answer, { kind: "card" }>).card);
+    this.card = this.ask({ kind: "load", model: absolute(model) }).then(
+      (answer) => (answer as Extract<Answer, { kind: "card" }>).card,
+    );
+    // Here and not in the worker: it is compiled while the worker starts.
+    void compilePacked(absolute(runtime))
+      .catch((error: unknown) => new Error(error instanceof Error ? error.message : String(error)))
+      .then((compiled) => this.ask({ kind: "runtime", runtime: compiled }))
+      .catch(() => undefined); // the card's promise tells
   }
 
   /** Label a picture file. */

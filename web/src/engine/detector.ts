@@ -7,8 +7,8 @@ import { finderInput, foundFaces, type FoundFace } from "../core/finder";
 import { classifierInput, labelFaces, type ClassifierOutput, type Face } from "../core/labelling";
 import type { Pixels } from "../core/resize";
 import { BundleError } from "../core/card";
-import { fetchCard, fetchModel, fetchPacked } from "./files";
-import { openNetwork, startRuntime, type Network } from "./network";
+import { fetchCard, fetchModel } from "./files";
+import { openNetwork, prepareRuntime, startRuntime, type Network } from "./network";
 
 /** Faces are classified in groups of at most this many, so that a crowd does not take the memory. */
 const BATCH = 16;
@@ -16,23 +16,31 @@ const BATCH = 16;
 export class Detector {
   private constructor(
     readonly card: Card,
-    private readonly finder: Network,
-    private readonly classifier: Network,
+    private readonly finder: Promise<Network>,
+    private readonly classifier: Promise<Network>,
   ) {}
 
-  /** Load runtime and bundle. Both arguments are absolute URLs; `model` ends with a slash. */
-  static async load(runtime: string, model: string): Promise<Detector> {
-    const wasm = fetchPacked(runtime);
+  /**
+   * Load the bundle in the folder `model`, an absolute URL that ends with a slash. The detector may
+   * be used at once: pictures are prepared while the runtime is compiled and the networks open.
+   */
+  static async load(runtime: Promise<WebAssembly.Module>, model: string): Promise<Detector> {
+    prepareRuntime();
+    const started = runtime.then(startRuntime);
     const card = await fetchCard(model);
-    const files = [card.finder.file, card.classifier] as const;
-    const contents = Promise.all(files.map((name) => fetchModel(model, name, card)));
-    startRuntime(await wasm);
-    const [finder, classifier] = await contents;
-    return new Detector(
-      card,
-      await openNetwork(files[0], finder!),
-      await openNetwork(files[1], classifier!),
-    );
+    const open = async (name: string, after: Promise<unknown>): Promise<Network> => {
+      const content = fetchModel(model, name, card);
+      content.catch(() => undefined); // told below; not as an error that nobody heard
+      await after;
+      return openNetwork(name, await content);
+    };
+    const finder = open(card.finder.file, started);
+    return new Detector(card, finder, open(card.classifier, finder));
+  }
+
+  /** Resolves when both networks are open; rejects when they cannot be. */
+  async ready(): Promise<void> {
+    await Promise.all([this.finder, this.classifier]);
   }
 
   /**
@@ -51,7 +59,7 @@ export class Detector {
 
   private async find(picture: Pixels, longSide: number): Promise<FoundFace[]> {
     const input = finderInput(picture, longSide, this.card.finder.multiple);
-    const { face, box, landmarks } = await this.finder.run(input.tensor, [
+    const { face, box, landmarks } = await (await this.finder).run(input.tensor, [
       1,
       input.height,
       input.width,
@@ -67,7 +75,8 @@ export class Detector {
     const { size, refinesBox } = this.card;
     const boxes = faces.map(({ box }) => box);
     const shape = [faces.length, size, size, 3];
-    const outputs = await this.classifier.run(classifierInput(picture, boxes, this.card), shape);
+    const input = classifierInput(picture, boxes, this.card);
+    const outputs = await (await this.classifier).run(input, shape);
     const { probabilities, box } = outputs;
     if (probabilities === undefined || (refinesBox && box === undefined)) {
       throw new BundleError("The classifier lacks an output that its card promises.");

@@ -29,23 +29,31 @@ export async function fetchModel(model: string, name: string, card: Card): Promi
 }
 
 /**
- * Fetch a file that was compressed when the page was built, so that it is small on every host;
- * hosts that unpack it on the way are fine too.
+ * Fetch and compile a wasm that was compressed when the page was built, so that it is small on
+ * every host; hosts that unpack it on the way are fine too. It is unpacked and compiled while it
+ * arrives.
  */
-export async function fetchPacked(url: string): Promise<ArrayBuffer> {
-  const content = await fetchBytes(url);
-  const [first, second] = new Uint8Array(content);
-  if (first !== GZIP[0] || second !== GZIP[1]) return content;
-  const unpacked = new Response(content).body!.pipeThrough(new DecompressionStream("gzip"));
-  return new Response(unpacked).arrayBuffer();
+export async function compilePacked(url: string): Promise<WebAssembly.Module> {
+  const [start, whole] = (await fetchFile(url)).body!.tee();
+  const reader = start.getReader();
+  const { value = [] } = await reader.read();
+  void reader.cancel();
+  const packed = value[0] === GZIP[0] && value[1] === GZIP[1];
+  const content = packed ? whole.pipeThrough(new DecompressionStream("gzip")) : whole;
+  const headers = { "Content-Type": "application/wasm" };
+  return WebAssembly.compileStreaming(new Response(content, { headers }));
 }
 
 async function fetchBytes(url: string): Promise<ArrayBuffer> {
+  return (await fetchFile(url)).arrayBuffer();
+}
+
+async function fetchFile(url: string): Promise<Response> {
   const response = await fetch(url).catch(() => undefined);
   if (response === undefined || !response.ok) {
     const reason = response === undefined ? "no connection" : `status ${response.status}`;
     const name = new URL(url).pathname.split("/").pop();
     throw new BundleError(`${name} could not be loaded (${reason}). Reload the page.`);
   }
-  return response.arrayBuffer();
+  return response;
 }

@@ -12,12 +12,34 @@ export interface Network {
   run(tensor: Float32Array, shape: readonly number[]): Promise<Record<string, Float32Array>>;
 }
 
-/** Start the runtime. `wasm` is the content of ort-wasm-simd-threaded.wasm. */
-export function startRuntime(wasm: ArrayBuffer): void {
+const runtimeGlue = new URL(glue, import.meta.url).href;
+
+/** Fetch what belongs to the runtime, which is needed as soon as it starts. */
+export function prepareRuntime(): void {
+  import(/* @vite-ignore */ runtimeGlue).catch(() => undefined); // starting it will tell
+}
+
+/**
+ * Start the runtime. `compiled` is ort-wasm-simd-threaded.wasm. ONNX Runtime takes it as bytes only
+ * and has the browser compile them, so it is given a stand-in that stands for what is compiled.
+ */
+export function startRuntime(compiled: WebAssembly.Module): void {
+  const standIn = new ArrayBuffer(8);
+  const { instantiate } = WebAssembly;
+  const known = async (imports?: WebAssembly.Imports) => ({
+    module: compiled,
+    instance: await instantiate(compiled, imports),
+  });
+  Object.assign(WebAssembly, {
+    instantiate: (source: BufferSource, imports?: WebAssembly.Imports) =>
+      source === standIn || (source as Uint8Array).buffer === standIn
+        ? known(imports)
+        : instantiate(source, imports),
+  });
   // Android's WebView has no SharedArrayBuffer, and most static hosts do not send its headers.
   ort.env.wasm.numThreads = 1;
-  ort.env.wasm.wasmBinary = wasm;
-  ort.env.wasm.wasmPaths = { mjs: new URL(glue, import.meta.url).href };
+  ort.env.wasm.wasmBinary = standIn;
+  ort.env.wasm.wasmPaths = { mjs: runtimeGlue };
 }
 
 /** Open the content of an ONNX file that has one input. */

@@ -4,7 +4,9 @@ import type { Card } from "../core/card";
 import type { Face } from "../core/labelling";
 
 export type Request =
-  | { id: number; kind: "load"; runtime: string; model: string }
+  | { id: number; kind: "load"; model: string }
+  // The runtime, compiled, or why there is none.
+  | { id: number; kind: "runtime"; runtime: WebAssembly.Module | Error }
   | { id: number; kind: "picture"; file: Blob }
   | { id: number; kind: "frame"; bitmap: ImageBitmap; longSide: number };
 
@@ -20,5 +22,6 @@ export interface Labelled {
 
 export type Answer =
   | { id: number; kind: "card"; card: Card }
+  | { id: number; kind: "taken" }
   | { id: number; kind: "labelled"; result: Labelled }
   | { id: number; kind: "error"; message: string };

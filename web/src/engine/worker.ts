@@ -13,14 +13,16 @@ interface DedicatedWorkerGlobalScope {
   postMessage(answer: Answer): void;
 }
 
+let haveRuntime: (runtime: WebAssembly.Module | Promise<never>) => void;
+const runtime = new Promise<WebAssembly.Module>((resolve) => (haveRuntime = resolve));
 let detector: Promise<Detector> | undefined;
 // One at a time: two pictures in memory at once gain nothing on one thread.
 let turn: Promise<void> = Promise.resolve();
 
 self.onmessage = ({ data: request }) => {
+  if (request.kind === "load") detector = Detector.load(runtime, request.model);
   // A picture may be unpacked while the models are still on their way.
-  if (request.kind === "load") detector = Detector.load(request.runtime, request.model);
-  if (request.kind === "load") void reply(request);
+  if (request.kind === "load" || request.kind === "runtime") void reply(request);
   else turn = turn.then(() => reply(request));
 };
 
@@ -34,14 +36,23 @@ async function reply(request: Request): Promise<void> {
 
 async function answer(request: Request): Promise<Answer> {
   const { id } = request;
+  if (request.kind === "runtime") {
+    const given = request.runtime;
+    haveRuntime(given instanceof Error ? Promise.reject(given) : given);
+    return { id, kind: "taken" };
+  }
   if (detector === undefined) throw new Error("The models are not loaded.");
-  if (request.kind === "load") return { id, kind: "card", card: (await detector).card };
+  if (request.kind === "load") {
+    const loaded = await detector;
+    await loaded.ready();
+    return { id, kind: "card", card: loaded.card };
+  }
   return { id, kind: "labelled", result: await label(detector, request) };
 }
 
 async function label(
   loading: Promise<Detector>,
-  request: Exclude<Request, { kind: "load" }>,
+  request: Extract<Request, { kind: "picture" | "frame" }>,
 ): Promise<Labelled> {
   const start = performance.now();
   if (request.kind === "frame") {
