@@ -104,11 +104,19 @@ class MaskDetector:
         for image, found in batch:
             rows = slice(start, start + len(found))
             start = rows.stop
-            yield self._assemble(image, found, result, rows).above(self.threshold)
+            yield self.assemble(image, found, result, rows).above(self.threshold)
 
-    def _assemble(
+    def assemble(
         self, image: Image, found: Faces, result: Classification, rows: slice
     ) -> Detections:
+        """Put together what finder and classifier said of one picture; no threshold is applied.
+
+        Args:
+            image: uint8 (H, W, 3), RGB.
+            found: its N faces.
+            result: what the classifier said, of this picture's faces and perhaps of others.
+            rows: the N rows of ``result`` that are this picture's, in the order of ``found``.
+        """
         probabilities = result.probabilities[rows]
         is_face = self._face_probability(found.scores, result.face[rows])
         boxes = found.boxes

@@ -18,6 +18,7 @@ COMMANDS = {
     "evaluate": "evaluate",
     "export": "export",
     "benchmark": "benchmark",
+    "serve": "serve",
     "dataset": "dataset",
 }
 
@@ -54,6 +55,7 @@ def main() -> None:
     Examples:
       masklens detect photo.jpg
       masklens detect holiday/ --out labelled/ --json results.json
+      masklens serve
       masklens dataset fetch prajna --to data/prajna
       masklens train data/prajna --recipe report --out runs/report
     """
