@@ -10,12 +10,10 @@ import static org.robolectric.Shadows.shadowOf;
 
 import android.content.ContentProvider;
 import android.content.ContentResolver;
-import android.content.ContentValues;
 import android.content.Intent;
 import android.content.pm.ProviderInfo;
 import android.database.Cursor;
 import android.net.Uri;
-import android.os.ParcelFileDescriptor;
 import android.provider.MediaStore;
 import android.provider.OpenableColumns;
 import java.io.File;
@@ -35,7 +33,7 @@ import org.robolectric.shadows.ShadowToast;
 
 /** Keeping and sharing, from the page's call to the bytes that another app reads. */
 @RunWith(RobolectricTestRunner.class)
-@Config(sdk = {23, 28, 34})
+@Config(sdk = {23, 34})
 public class KeepingTest {
     private static final byte[] CONTENT = {9, 8, 7, 6, 5};
     private static final String BASE64 = Base64.getEncoder().encodeToString(CONTENT);
@@ -100,8 +98,8 @@ public class KeepingTest {
     @Test
     public void keepsTwoFilesOfOneNameApart() throws IOException {
         bridge.share("faces.csv", "text/csv", BASE64);
-        bridge.share("faces.csv", "text/csv", Base64.getEncoder().encodeToString(new byte[] {1}));
         Uri first = offered("text/csv");
+        bridge.share("faces.csv", "text/csv", Base64.getEncoder().encodeToString(new byte[] {1}));
         Uri second = offered("text/csv");
         assertEquals("faces (2).csv", second.getLastPathSegment());
         assertArrayEquals(CONTENT, read(first));
@@ -109,7 +107,7 @@ public class KeepingTest {
     }
 
     @Test
-    @Config(sdk = {23, 28})
+    @Config(sdk = 23)
     public void beforeAndroid10SavingKeepsInTheAppAndOffersTheSheet() throws IOException {
         bridge.save("faces.png", "image/png", BASE64);
         Uri file = offered("image/png");
@@ -195,59 +193,5 @@ public class KeepingTest {
     private ContentProvider provider() {
         ContentResolver resolver = activity.getContentResolver();
         return resolver.acquireContentProviderClient(FileProvider.AUTHORITY).getLocalContentProvider();
-    }
-
-    /** The system's side of MediaStore: one file. */
-    public static final class Gallery extends ContentProvider {
-        Uri collection;
-        final ContentValues values = new ContentValues();
-        int pendingWhileWritten;
-        boolean full;
-        boolean deleted;
-        File file;
-
-        @Override
-        public boolean onCreate() {
-            return true;
-        }
-
-        @Override
-        public Uri insert(Uri uri, ContentValues given) {
-            collection = uri;
-            values.clear();
-            values.putAll(given);
-            return Uri.withAppendedPath(uri, "1");
-        }
-
-        @Override
-        public ParcelFileDescriptor openFile(Uri uri, String mode) throws FileNotFoundException {
-            if (full) throw new FileNotFoundException("no space left");
-            pendingWhileWritten = values.getAsInteger(MediaStore.MediaColumns.IS_PENDING);
-            file = new File(getContext().getCacheDir(), "gallery");
-            return ParcelFileDescriptor.open(
-                    file, ParcelFileDescriptor.MODE_CREATE | ParcelFileDescriptor.MODE_TRUNCATE | ParcelFileDescriptor.MODE_READ_WRITE);
-        }
-
-        @Override
-        public int update(Uri uri, ContentValues given, String selection, String[] arguments) {
-            values.putAll(given);
-            return 1;
-        }
-
-        @Override
-        public int delete(Uri uri, String selection, String[] arguments) {
-            deleted = true;
-            return 1;
-        }
-
-        @Override
-        public Cursor query(Uri uri, String[] columns, String selection, String[] arguments, String order) {
-            return null;
-        }
-
-        @Override
-        public String getType(Uri uri) {
-            return null;
-        }
     }
 }
