@@ -8,7 +8,7 @@
  * prints one line of JSON: labels, frames per second, requests, what went wrong.
  */
 
-import { readFileSync } from "node:fs";
+import { copyFileSync } from "node:fs";
 import { createRequire } from "node:module";
 
 const { chromium } = createRequire(new URL("../../web/package.json", import.meta.url))("@playwright/test");
@@ -53,7 +53,9 @@ try {
     result.calls.push([name, ...values.map((value) => (typeof value === "string" ? value.slice(0, 60) : value))]);
     if (name === "save") {
       const answer = await fetch(`${app}/save`, { method: "POST", body: values.join("\n") });
-      result.saved = { status: answer.status, file: await answer.text() };
+      const text = await answer.text();
+      if (answer.ok) copyFileSync(text, `${out}.kept`); // the app's own folder ends with it
+      result.saved = { status: answer.status, file: answer.ok ? `${out}.kept` : text };
     }
   });
   await context.addInitScript(() => {

@@ -14,6 +14,7 @@ import static org.robolectric.Shadows.shadowOf;
 import android.Manifest;
 import android.app.AlertDialog;
 import android.content.ClipData;
+import android.content.Context;
 import android.content.Intent;
 import android.content.pm.PackageManager;
 import android.content.res.Configuration;
@@ -28,6 +29,7 @@ import android.webkit.PermissionRequest;
 import android.webkit.WebChromeClient;
 import android.webkit.WebResourceResponse;
 import android.webkit.WebView;
+import android.widget.TextView;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -39,7 +41,10 @@ import org.robolectric.Robolectric;
 import org.robolectric.RobolectricTestRunner;
 import org.robolectric.android.controller.ActivityController;
 import org.robolectric.annotation.Config;
+import org.robolectric.annotation.Implementation;
+import org.robolectric.annotation.Implements;
 import org.robolectric.shadows.ShadowAlertDialog;
+import org.robolectric.shadows.ShadowViewGroup;
 
 /** The screen on the real framework of Android 6 and 14, with the APK's own resources. */
 @RunWith(RobolectricTestRunner.class)
@@ -301,6 +306,26 @@ public class MainActivityTest {
     private boolean keepsScreenOn() {
         int flags = activity.getWindow().getAttributes().flags;
         return (flags & WindowManager.LayoutParams.FLAG_KEEP_SCREEN_ON) != 0;
+    }
+
+    @Test
+    @Config(shadows = NoWebView.class)
+    public void saysSoWhereThereIsNoWebView() {
+        ViewGroup content = activity.findViewById(android.R.id.content);
+        TextView text = (TextView) ((ViewGroup) content.getChildAt(0)).getChildAt(0);
+        assertEquals(activity.getString(R.string.no_webview), text.getText().toString());
+        controller.saveInstanceState(new Bundle()).pause().stop().start().resume();
+        activity.onBackPressed();
+        assertTrue(activity.isFinishing());
+    }
+
+    /** A device whose WebView is being updated, or was removed. */
+    @Implements(WebView.class)
+    public static class NoWebView extends ShadowViewGroup {
+        @Implementation
+        protected void __constructor__(Context context) {
+            throw new RuntimeException("MissingWebViewPackageException");
+        }
     }
 
     // Choosing pictures
