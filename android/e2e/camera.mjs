@@ -1,11 +1,11 @@
 /**
  * Shows a camera's picture to the page of the app, in a browser as wide as a phone, until the page
- * has labelled a face; then measures its speed, saves the picture and takes a screenshot. The pages
+ * has labelled a face; then watches its speed, takes a screenshot and saves the picture. The pages
  * and models come from the running app (PageServer), never from a network or a folder.
  *
  *   node camera.mjs http://127.0.0.1:PORT FILM.mjpeg OUT
  *
- * prints one line of JSON: labels, frames per second, requests, what went wrong.
+ * prints one line of JSON: labels, frames per second each second, requests, what went wrong.
  */
 
 import { copyFileSync } from "node:fs";
@@ -68,13 +68,18 @@ try {
     if (message.type() === "error") result.errors.push(message.text());
   });
   await page.goto(await (await fetch(`${app}/start`)).text());
-  await page.locator("#faces li").first().waitFor({ timeout: 60_000 });
-  // Past the first seconds, in which everything is compiled.
-  await page.waitForTimeout(4_000);
+  await page.locator("#faces .face").first().waitFor({ timeout: 60_000 });
+  // The first seconds compile everything and find the size that this machine can look at.
+  result.rates = [];
+  for (let second = 0; second < 12; second++) {
+    await page.waitForTimeout(1_000);
+    result.rates.push(parseFloat(await page.locator("#rate").innerText()) || 0);
+  }
   result.isolated = await page.evaluate(() => crossOriginIsolated);
-  result.labels = await page.locator("#faces li").allInnerTexts();
+  result.labels = await page
+    .locator("#faces .face")
+    .evaluateAll((faces) => faces.map((face) => face.className.replace("face", "").trim()));
   result.counts = await page.locator("#counts").innerText();
-  result.rate = await page.locator("#rate").innerText();
   await page.screenshot({ path: `${out}.png` });
   await page.locator("#save-picture").click();
   for (let i = 0; i < 50 && result.saved === undefined; i++) await page.waitForTimeout(100);

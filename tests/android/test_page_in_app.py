@@ -19,8 +19,6 @@ from PIL import Image
 from tests.android.conftest import run
 from tests.conftest import ROOT
 
-# What the page calls the labels.
-WORDS = {"with_mask": "mask", "without_mask": "no mask"}
 PICTURES = {"with_mask": "astronaut-masked.jpg", "without_mask": "astronaut.jpg"}
 
 
@@ -73,8 +71,7 @@ def seen(app: str, tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[s
 
 @pytest.mark.parametrize("label", PICTURES)
 def test_camera_picture_gets_its_label(seen: dict[str, dict[str, Any]], label: str) -> None:
-    (face,) = seen[label]["labels"]
-    assert face.lower().startswith(WORDS[label]), face
+    assert seen[label]["labels"] == [label]
 
 
 @pytest.mark.parametrize("label", PICTURES)
@@ -100,4 +97,10 @@ def test_screen_stays_on_while_the_camera_runs(seen: dict[str, dict[str, Any]]) 
 
 
 def test_loop_is_fast_enough(seen: dict[str, dict[str, Any]]) -> None:
-    assert max(report["fps"] for report in seen.values()) >= 12
+    # Of six seconds at a time: the machine may be busy with something else now and then.
+    windows = [
+        sorted(report["rates"][start : start + 6])
+        for report in seen.values()
+        for start in range(2, 7)
+    ]
+    assert max(window[3] for window in windows) >= 12, seen
