@@ -1,0 +1,24 @@
+/** What page and worker say to each other. Every request has a number, which the answer repeats. */
+
+import type { Card } from "../core/card";
+import type { Face } from "../core/labelling";
+
+export type Request =
+  | { id: number; kind: "load"; runtime: string; model: string }
+  | { id: number; kind: "picture"; file: Blob }
+  | { id: number; kind: "frame"; bitmap: ImageBitmap; longSide: number };
+
+/** Faces of a picture, in pixels of the upright original. */
+export interface Labelled {
+  width: number;
+  height: number;
+  /** Best first, none left out for its score. */
+  faces: Face[];
+  /** Milliseconds spent on it in the worker. */
+  time: number;
+}
+
+export type Answer =
+  | { id: number; kind: "card"; card: Card }
+  | { id: number; kind: "labelled"; result: Labelled }
+  | { id: number; kind: "error"; message: string };
