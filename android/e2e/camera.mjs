@@ -83,6 +83,14 @@ try {
   await page.screenshot({ path: `${out}.png` });
   await page.locator("#save-picture").click();
   for (let i = 0; i < 50 && result.saved === undefined; i++) await page.waitForTimeout(100);
+
+  // To the pictures, and back to the camera with the phone's button.
+  await page.locator("#mode-pictures").click();
+  result.left = await page.evaluate(() => document.body.dataset.view);
+  const script = await (await fetch(`${app}/back`, { headers: { "X-Url": page.url() } })).text();
+  await page.evaluate(script);
+  await page.locator("body[data-view=camera] #faces .face").first().waitFor({ timeout: 30_000 });
+  result.returned = page.url();
 } catch (error) {
   result.errors.push(String(error));
 } finally {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 import shutil
 import subprocess
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 
 import masklens
+from masklens.bundle import default_bundle_folder
 from tests.android.conftest import run
 from tests.conftest import ROOT
 
@@ -87,8 +89,10 @@ def test_page_and_models_are_the_built_ones(apk: Path) -> None:
         for file in files:
             name = f"assets/page/{file.relative_to(page).as_posix()}"
             assert archive.read(name) == file.read_bytes(), name
-        bundle = ROOT / "src/masklens/models/default/card.json"
-        assert archive.read("assets/page/model/card.json") == bundle.read_bytes()
+        # What the page's build reads, for those who try another bundle.
+        bundle = Path(os.environ.get("MASKLENS_BUNDLE") or default_bundle_folder())
+        for name in ("card.json", "classifier.onnx"):
+            assert archive.read(f"assets/page/model/{name}") == (bundle / name).read_bytes()
 
 
 def test_clean_checkout_gives_the_same_bytes(build: Path, tmp_path: Path) -> None:

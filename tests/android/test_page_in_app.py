@@ -92,6 +92,12 @@ def test_annotated_picture_is_kept_by_the_app(seen: dict[str, Any], label: str) 
     assert kept.size == (640, 480)
 
 
+def test_back_button_leads_from_the_pictures_to_the_camera(seen: dict[str, Any]) -> None:
+    report = seen["with_mask"]
+    assert report["left"] == "start"
+    assert report["returned"].endswith("/index.html#camera")
+
+
 def test_screen_stays_on_while_the_camera_runs(seen: dict[str, dict[str, Any]]) -> None:
     assert ["keepScreenOn", True] in seen["with_mask"]["calls"]
 

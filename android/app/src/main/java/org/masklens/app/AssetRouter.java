@@ -22,7 +22,10 @@ final class AssetRouter {
     /** A name reserved by Google for this purpose; https makes the page a secure context. */
     static final String ORIGIN = "https://appassets.androidplatform.net";
 
-    static final String START = ORIGIN + "/index.html#camera";
+    /** The page's own address for its camera; only the part after the sign changes there. */
+    static final String CAMERA = "#camera";
+
+    static final String START = ORIGIN + "/index.html" + CAMERA;
 
     private static final String FOLDER = "page/";
     private static final Charset UTF_8 = Charset.forName("UTF-8");

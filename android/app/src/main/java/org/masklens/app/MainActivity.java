@@ -150,11 +150,12 @@ public final class MainActivity extends Activity implements PageBridge.App {
         if (page != null) page.setBackgroundColor(background);
     }
 
+    /** From the pictures to the camera, where the app began; from there it leaves. */
     @Override
     @SuppressWarnings("deprecation") // what replaces it needs Android 13
     public void onBackPressed() {
-        if (page != null && page.canGoBack()) page.goBack();
-        else super.onBackPressed();
+        if (page == null || AssetRouter.START.equals(page.getUrl())) super.onBackPressed();
+        else page.evaluateJavascript("location.replace('" + AssetRouter.CAMERA + "')", null);
     }
 
     @Override

@@ -261,13 +261,12 @@ public class MainActivityTest {
     }
 
     @Test
-    public void goesBackInThePageFirstAndThenLeaves() {
-        shadowOf(page()).setCanGoBack(true);
-        page().loadUrl(AssetRouter.ORIGIN + "/index.html#pictures");
+    public void goesBackFromThePicturesToTheCameraAndThenLeaves() {
+        shadowOf(page()).pushEntryToHistory(AssetRouter.ORIGIN + "/index.html");
         activity.onBackPressed();
-        assertEquals(1, shadowOf(page()).getGoBackInvocations());
+        assertEquals("location.replace('#camera')", shadowOf(page()).getLastEvaluatedJavascript());
         assertFalse(activity.isFinishing());
-        shadowOf(page()).setCanGoBack(false);
+        shadowOf(page()).pushEntryToHistory(AssetRouter.START);
         activity.onBackPressed();
         assertTrue(activity.isFinishing());
     }

@@ -2,6 +2,8 @@ package org.masklens.app;
 
 import static org.robolectric.Shadows.shadowOf;
 
+import android.os.Handler;
+import android.os.Looper;
 import android.provider.MediaStore;
 import android.view.ViewGroup;
 import android.webkit.WebResourceResponse;
@@ -18,13 +20,16 @@ import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.util.Map;
 import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.ExecutionException;
 import java.util.concurrent.Executors;
+import java.util.concurrent.FutureTask;
 import java.util.concurrent.TimeUnit;
 import org.junit.Test;
 import org.junit.runner.RunWith;
 import org.robolectric.Robolectric;
 import org.robolectric.RobolectricTestRunner;
 import org.robolectric.annotation.Config;
+import org.robolectric.shadows.ShadowLooper;
 
 /**
  * The app's side of the end-to-end run (e2e/camera.mjs): a real browser gets what the running app's
@@ -54,6 +59,7 @@ public class PageServer {
         server.createContext("/page", this::answer);
         server.createContext("/save", this::save);
         server.createContext("/start", exchange -> reply(exchange, 200, shadowOf(page).getLastLoadedUrl()));
+        server.createContext("/back", exchange -> back(exchange, activity));
         server.createContext("/stop", exchange -> {
             reply(exchange, 200, "");
             stopped.countDown();
@@ -64,7 +70,11 @@ public class PageServer {
         Path part = Path.of(port + ".part");
         Files.writeString(part, String.valueOf(server.getAddress().getPort()));
         Files.move(part, port, StandardCopyOption.ATOMIC_MOVE);
-        stopped.await(4, TimeUnit.MINUTES);
+        // This is Android's main thread, and it runs only when it is told to.
+        long end = System.nanoTime() + TimeUnit.MINUTES.toNanos(4);
+        while (!stopped.await(20, TimeUnit.MILLISECONDS) && System.nanoTime() < end) {
+            ShadowLooper.shadowMainLooper().idle();
+        }
         server.stop(0);
     }
 
@@ -94,6 +104,22 @@ public class PageServer {
             reply(exchange, 200, gallery.file.getPath());
         } catch (RuntimeException refused) {
             reply(exchange, 400, refused.toString());
+        }
+    }
+
+    /** The back button, when the page's address is the one in the header: the script the app runs. */
+    private void back(HttpExchange exchange, MainActivity activity) throws IOException {
+        String url = exchange.getRequestHeaders().getFirst("X-Url");
+        FutureTask<String> pressed = new FutureTask<>(() -> {
+            shadowOf(page).pushEntryToHistory(url);
+            activity.onBackPressed();
+            return activity.isFinishing() ? "" : shadowOf(page).getLastEvaluatedJavascript();
+        });
+        new Handler(Looper.getMainLooper()).post(pressed);
+        try {
+            reply(exchange, 200, pressed.get());
+        } catch (InterruptedException | ExecutionException failed) {
+            reply(exchange, 500, failed.toString());
         }
     }
 
