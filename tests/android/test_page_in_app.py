@@ -65,6 +65,7 @@ def seen(app: str, tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[s
         moving = film(ROOT / "examples" / "pictures" / name, folder / f"{label}.mjpeg")
         said = run("node", ROOT / "android/e2e/camera.mjs", app, moving, folder / label)
         reports[label] = json.loads(said.strip().splitlines()[-1])
+        (folder / f"{label}.json").write_text(json.dumps(reports[label], indent=1))
         assert reports[label]["errors"] == []
     return reports
 
