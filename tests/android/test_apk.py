@@ -80,6 +80,14 @@ def test_classes(build: Path, apk: Path) -> None:
     assert not TOO_NEW.findall(said)
 
 
+def test_page_sees_the_three_functions_of_the_bridge_and_no_others(apk: Path) -> None:
+    said = run("dexdump", "-a", apk)
+    reached = re.findall(r"on method #\d+ '(\w+)'\s+VISIBILITY_RUNTIME L(\S+);", said)
+    assert sorted(reached) == [
+        (name, "android/webkit/JavascriptInterface") for name in ("keepScreenOn", "save", "share")
+    ]
+
+
 def test_page_and_models_are_the_built_ones(apk: Path) -> None:
     page = ROOT / "src/masklens/server/page"
     with zipfile.ZipFile(apk) as archive:

@@ -8,7 +8,7 @@ import java.io.IOException;
  * screen on. There is no torch here: the page switches it through its own camera track, and Android
  * refuses it to anybody else while the camera runs. Called on a thread of WebView's.
  */
-final class PageBridge {
+public final class PageBridge {
     static final String NAME = "masklensHost";
 
     /** The app's side. What fails is an IOException with a sentence. */
