@@ -40,6 +40,56 @@ class FaceCalibration:
 
 
 @dataclass(frozen=True)
+class FinderCard:
+    """The bundle's own face finder: how its file is run, and what it scores.
+
+    Attributes:
+        file: name of the ONNX file in the bundle; the same name with ``.tflite`` may lie beside it.
+        name: what reports call it; empty takes the file's.
+        strides: of the cells, in the order of the file's tables.
+        multiple: height and width of the input are multiples of it.
+        long_side: working size in pixels when nothing else is asked for.
+        min_score: faces below it are not returned.
+        nms_iou: overlap above which the weaker of two boxes is dropped.
+        litert_shape: (1, H, W, 3) that the ``.tflite`` takes; empty without one.
+        scores: measured figures with their intervals and the data they were measured on.
+        training: command, data with hash, seed, versions.
+    """
+
+    file: str = "finder.onnx"
+    name: str = ""
+    strides: tuple[int, ...] = (8, 16, 32)
+    multiple: int = 32
+    long_side: int = 800
+    min_score: float = 0.3
+    nms_iou: float = 0.45
+    litert_shape: tuple[int, ...] = ()
+    scores: Mapping[str, Any] = field(default_factory=dict)
+    training: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not self.strides or min(self.strides) < 1 or self.multiple % max(self.strides):
+            raise BundleError(
+                "The card's finder needs strides, and a multiple that the largest divides. "
+                f"Received: strides {list(self.strides)}, multiple {self.multiple}"
+            )
+        if self.long_side < 1 or not 0 <= self.min_score <= 1 or not 0 <= self.nms_iou <= 1:
+            raise BundleError(
+                "The card's finder needs long_side >= 1, min_score and nms_iou in 0…1. "
+                f"Received: {self.long_side}, {self.min_score}, {self.nms_iou}"
+            )
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> FinderCard:
+        """Read the section from decoded JSON."""
+        fixed = dict(values)
+        for name in ("strides", "litert_shape"):
+            if name in fixed:
+                fixed[name] = tuple(int(v) for v in fixed[name])
+        return cls(**fixed)
+
+
+@dataclass(frozen=True)
 class ModelCard:
     """What a reader of the model must know and nothing may assume.
 
@@ -55,6 +105,8 @@ class ModelCard:
         refines_box: the network has a second output ``box`` (N, 4): the face's tight box as xyxy
             in the crop's square, 0…1.
         face_calibration: see there; None takes the finder's score as it is.
+        finder: the bundle's own face finder; None leaves it to YuNet. ``face_calibration`` holds
+            for this finder only.
         thresholds: of the score, by purpose: "default", "precise", "sensitive".
         threshold_notes: what each threshold was chosen for, and on which data.
         training: command, data with hash, seed, versions.
@@ -74,6 +126,7 @@ class ModelCard:
     temperature: float = 1.0
     refines_box: bool = False
     face_calibration: FaceCalibration | None = None
+    finder: FinderCard | None = None
     threshold_notes: Mapping[str, str] = field(default_factory=dict)
     training: Mapping[str, Any] = field(default_factory=dict)
     scores: Mapping[str, Any] = field(default_factory=dict)
@@ -122,6 +175,8 @@ class ModelCard:
             fixed["value_range"] = (float(low), float(high))
             if values.get("face_calibration") is not None:
                 fixed["face_calibration"] = FaceCalibration(**values["face_calibration"])
+            if values.get("finder") is not None:
+                fixed["finder"] = FinderCard.from_dict(values["finder"])
             return cls(**fixed)
         except (TypeError, ValueError) as error:
             raise BundleError(f"The card cannot be read: {error}") from error

@@ -44,9 +44,11 @@ class Network(Protocol):
         takes_pixels: its input is uint8 0…255, so that it wants crops as they are; otherwise it is
             float32 in the card's value range.
         outputs: name -> number of columns; 0 where the file does not say.
+        fixed_size: height and width of the input (N, H, W, C); None if they are free.
     """
 
     takes_pixels: bool
+    fixed_size: tuple[int, int] | None
     outputs: Mapping[str, int]
 
     def run(self, tensor: npt.NDArray[Any], names: Sequence[str]) -> list[FloatArray]:
@@ -106,6 +108,7 @@ class OnnxNetwork:
         (only, *_) = self.session.get_inputs()
         self._input = only.name
         self.takes_pixels = only.type == "tensor(uint8)"
+        self.fixed_size = _fixed_size(only.shape)
         self.outputs: Mapping[str, int] = {
             output.name: _columns(output.shape) for output in self.session.get_outputs()
         }
@@ -135,6 +138,7 @@ class LiteRTNetwork:
             raise BundleError(f"LiteRT cannot open the model: {error}") from error
         self._input = int(only["index"])
         self.takes_pixels = bool(only["dtype"] == np.uint8)
+        self.fixed_size = _fixed_size(only["shape_signature"])
         self._indices = {name: int(output["index"]) for name, output in details.items()}
         self.outputs: Mapping[str, int] = {
             name: _columns(output["shape"]) for name, output in details.items()
@@ -170,6 +174,9 @@ class OpenVinoNetwork:
             raise BundleError(f"OpenVINO cannot open the model: {error}") from error
         self._request = compiled.create_infer_request()
         self.takes_pixels = bool(compiled.input(0).element_type == openvino.Type.u8)
+        self.fixed_size = _fixed_size(
+            [d.get_length() if d.is_static else -1 for d in compiled.input(0).partial_shape]
+        )
         self.outputs: Mapping[str, int] = {
             name: _columns(list(output.partial_shape))
             for output in compiled.outputs
@@ -195,6 +202,14 @@ def _int8_may_overflow() -> bool:
         return "vnni" not in Path("/proc/cpuinfo").read_text(encoding="utf-8")
     except OSError:
         return True
+
+
+def _fixed_size(shape: Sequence[Any]) -> tuple[int, int] | None:
+    """Height and width of an input (N, H, W, C), None unless both are fixed."""
+    if len(shape) != 4:
+        return None
+    sides = [int(d) if isinstance(d, int | np.integer) and d > 0 else 0 for d in shape[1:3]]
+    return (sides[0], sides[1]) if all(sides) else None
 
 
 def _columns(shape: Sequence[Any]) -> int:

@@ -26,7 +26,7 @@ from masklens.training.mobilenet import street_network
 _OPSET = 17
 
 
-class _Graph:
+class Graph:
     """Nodes and weights under construction."""
 
     def __init__(self) -> None:
@@ -73,7 +73,7 @@ def load_weights(model: keras.Model, path: Path) -> None:
 
 def save_onnx(model: keras.Model, path: Path) -> None:
     """Write the street network, with softmax on its logits, to an ONNX file."""
-    graph = _Graph()
+    graph = Graph()
     size = int(model.input_shape[1])
     zero = graph.constant("zero", np.array(0, np.float32))
     six = graph.constant("six", np.array(6, np.float32))

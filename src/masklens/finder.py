@@ -1,0 +1,164 @@
+"""The face finder of masklens itself: the file ``finder.onnx`` (or ``finder.tflite``) of a bundle.
+
+A picture goes in; boxes with scores, five landmarks and a first guess of the label come out. The
+file decodes its own answers, so that reading them takes one rule: a coordinate is (column or row of
+the cell + value) · stride (``docs/bundle.md``). Non-maximum suppression is done here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from masklens.bundle import Bundle, FinderCard
+from masklens.crop import FloatArray, Image
+from masklens.errors import BundleError
+from masklens.faces import Faces, non_maximum_suppression
+from masklens.runtime import RUNTIMES, open_network
+
+_OUTPUTS = {"face": 0, "box": 4, "landmarks": 10, "labels": 3}
+
+
+class CellFinder:
+    """A finder by the contract of ``docs/bundle.md``, run at a size that follows the picture.
+
+    Pictures are scaled so that their longer side is ``long_side`` pixels (enlarged too: small faces
+    in small pictures are found better that way) and padded with black to multiples of ``multiple``.
+
+    Args:
+        path: ``finder.onnx`` or ``finder.tflite``.
+        card: the ``finder`` section of the bundle's card; None takes its defaults.
+        min_score: faces below this score are not returned (0…1); None is the card's.
+        nms_iou: overlap above which the weaker of two boxes is dropped; None is the card's.
+        long_side: working size in pixels; None is the card's. A file of a fixed size keeps its own.
+        max_faces: at most this many faces per picture, best first.
+        threads: of the network; 0 is one per core.
+        runtime: "onnx", "litert" or "openvino"; the file must be in its format.
+
+    Raises:
+        BundleError: the file is missing, damaged or no finder.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        card: FinderCard | None = None,
+        *,
+        min_score: float | None = None,
+        nms_iou: float | None = None,
+        long_side: int | None = None,
+        max_faces: int = 500,
+        threads: int = 0,
+        runtime: str = "onnx",
+    ) -> None:
+        card = card or FinderCard()
+        self.name = card.name or path.stem
+        self.min_score = card.min_score if min_score is None else min_score
+        self.nms_iou = card.nms_iou if nms_iou is None else nms_iou
+        self.long_side = card.long_side if long_side is None else long_side
+        self.strides, self.multiple = card.strides, card.multiple
+        self.max_faces = max_faces
+        if not path.is_file():
+            raise BundleError(f"Cannot read the face finder {path}: no such file.")
+        self.network = open_network(path, runtime, threads)
+        missing = [name for name in _OUTPUTS if name not in self.network.outputs]
+        wrong = [
+            name
+            for name, columns in _OUTPUTS.items()
+            if name not in missing and columns and self.network.outputs[name] not in (0, columns)
+        ]
+        if missing or wrong:
+            raise BundleError(
+                f"{path} is not a face finder of masklens: its outputs {sorted(missing + wrong)} "
+                "are missing or of another shape."
+            )
+        #: (height, width) of a file that takes no other, else None
+        self.fixed = self.network.fixed_size
+
+    def find(self, image: Image) -> Faces:
+        """Find the faces of a picture: uint8 (H, W, 3), RGB."""
+        height, width = image.shape[:2]
+        tensor, scale = self.prepare(image)
+        boxes, scores, landmarks = self._decode(self.run(tensor), tensor.shape[1:3])
+        boxes = np.clip(boxes / scale, 0, np.array([width, height, width, height], np.float32))
+        keep = non_maximum_suppression(boxes, scores, self.nms_iou)[: self.max_faces]
+        keep = keep[np.all(boxes[keep, 2:] > boxes[keep, :2], axis=1)]
+        return Faces(boxes[keep], scores[keep], landmarks[keep].reshape(-1, 5, 2) / scale)
+
+    def prepare(self, image: Image) -> tuple[FloatArray, float]:
+        """The network's input, float32 (1, H', W', 3), RGB, 0…255, and the scale applied."""
+        height, width = image.shape[:2]
+        if self.fixed is None:
+            scale = self.long_side / max(height, width)
+        else:
+            scale = min(self.fixed[0] / height, self.fixed[1] / width)
+        new_width, new_height = max(1, round(width * scale)), max(1, round(height * scale))
+        interpolation = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+        resized = cv2.resize(image, (new_width, new_height), interpolation=interpolation)
+        room = self.fixed or (
+            new_height + -new_height % self.multiple,
+            new_width + -new_width % self.multiple,
+        )
+        tensor = np.zeros((1, *room, 3), np.float32)
+        tensor[0, :new_height, :new_width] = resized
+        return tensor, scale
+
+    def run(self, tensor: FloatArray) -> list[FloatArray]:
+        """The bare network: the tensor of :meth:`prepare` -> face, box, landmarks, labels."""
+        return self.network.run(tensor, list(_OUTPUTS))
+
+    def _decode(
+        self, raw: Sequence[FloatArray], size: tuple[int, ...]
+    ) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """The answers of one picture -> boxes (n, 4), scores (n,), landmarks (n, 10), in pixels."""
+        face, box, landmarks = (table[0] for table in raw[:3])
+        cells = np.flatnonzero(face >= self.min_score)
+        corners, strides = grid(size[0], size[1], self.strides)
+        if len(face) != len(strides):
+            raise BundleError(
+                f"The face finder {self.name} gave {len(face)} cells for {size[1]}×{size[0]} "
+                f"pixels, not {len(strides)}: its strides are not {list(self.strides)}."
+            )
+        at, stride = corners[cells], strides[cells, None]
+        boxes = (box[cells] + np.tile(at, 2)) * stride
+        return boxes, face[cells], (landmarks[cells] + np.tile(at, 5)) * stride
+
+
+def grid(height: int, width: int, strides: Sequence[int]) -> tuple[FloatArray, FloatArray]:
+    """All cells in the order of the file's tables.
+
+    Args:
+        height, width: of the input in pixels, multiples of the largest stride.
+        strides: in their order.
+
+    Returns:
+        Column and row of every cell (A, 2), and its stride (A,), float32.
+    """
+    corners, sizes = [], []
+    for stride in strides:
+        rows, columns = height // stride, width // stride
+        row, column = np.mgrid[:rows, :columns]
+        corners.append(np.stack([column.ravel(), row.ravel()], axis=1).astype(np.float32))
+        sizes.append(np.full(rows * columns, stride, np.float32))
+    return np.concatenate(corners), np.concatenate(sizes)
+
+
+def bundle_finder(bundle: Bundle, threads: int = 0, runtime: str = "onnx") -> CellFinder | None:
+    """The finder of a bundle in the first of its formats that the runtime reads.
+
+    Returns:
+        None when the bundle has no finder. A runtime that reads none of its files leaves the
+        finder to ONNX Runtime.
+    """
+    card = bundle.card.finder
+    if card is None:
+        return None
+    for name in (runtime, "onnx"):
+        for suffix in RUNTIMES.get(name, ()):
+            file = str(Path(card.file).with_suffix(suffix))
+            if file in bundle.card.files:
+                return CellFinder(bundle.path(file), card, threads=threads, runtime=name)
+    raise BundleError(f"The bundle {bundle.folder} has no {card.file}, which its card names.")
