@@ -23,6 +23,8 @@ need() {
 # The page of web/, built into src/masklens/server/page.
 build_page() {
     [ -f web/package.json ] || fail "web/ is missing: the page cannot be built."
+    node -e 'process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)' ||
+        fail "The page is built with Node.js 20.19 or newer. Received: $(node --version)"
     [ web/node_modules/.package-lock.json -nt web/package-lock.json ] || npm --prefix web ci >&2
     npm --prefix web run build >&2
 }
