@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from PIL import Image as PillowImage
 
 from masklens import MaskDetector
 from masklens.bundle import Bundle, default_bundle_folder
+from masklens.finder import bundle_finder
 from tests.conftest import ROOT
 
 PICTURES = {
@@ -39,7 +39,7 @@ def bundle() -> Path:
 def snippet(bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """The names that the snippet defines, beside a folder ``bundle``."""
     text = (ROOT / "docs" / "android.md").read_text()
-    (code,) = re.findall(r"^```python\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    code = "\n".join(re.findall(r"^```python\n(.*?)^```$", text, re.MULTILINE | re.DOTALL))
     (tmp_path / "bundle").symlink_to(bundle)
     monkeypatch.chdir(tmp_path)
     names: dict[str, Any] = {}
@@ -65,15 +65,17 @@ def test_tensors_are_those_of_the_table(snippet: dict[str, Any], bundle: Path) -
 def test_answers_are_those_of_masklens(
     snippet: dict[str, Any], bundle: Path, name: str, label: str
 ) -> None:
-    judge: Callable[..., tuple[str, float, np.ndarray]] = snippet["judge"]
     image = picture(name)
-    detector = MaskDetector(bundle, threshold=0, runtime="litert")
+    finder = bundle_finder(Bundle.load(bundle), runtime="litert")
+    assert finder is not None
+    found = finder.find(image)
+    boxes, scores = snippet["find"](image)
+    assert np.allclose(boxes, found.boxes, atol=0.1)
+    assert np.allclose(scores, found.scores, atol=1e-4)
+
+    detector = MaskDetector(bundle, finder=finder, threshold=0, runtime="litert")
     expected = detector.detect(image)
-    found = detector.finder.find(image)
-    answers = [
-        judge(image, box, float(score))
-        for box, score in zip(found.boxes, found.scores, strict=True)
-    ]
+    answers = [snippet["judge"](image, *face) for face in zip(boxes, scores, strict=True)]
     best = max(answers, key=lambda answer: answer[1])
     assert best[0] == label
     assert best[1] == pytest.approx(float(expected.scores[0]), abs=1e-4)
