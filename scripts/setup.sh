@@ -20,20 +20,10 @@ need() {
     eval "$check" >/dev/null 2>&1 || fail "$why: $* is installed, but '$check' still fails."
 }
 
-# The page of web/, built into src/masklens/server/page.
-build_page() {
-    [ -f web/package.json ] || fail "web/ is missing: the page cannot be built."
-    node -e 'process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)' ||
-        fail "The page is built with Node.js 20.19 or newer. Received: $(node --version)"
-    [ web/node_modules/.package-lock.json -nt web/package-lock.json ] || npm --prefix web ci >&2
-    npm --prefix web run build >&2
-}
-
 # What scripts/android builds with. Maven fetches the rest.
 need_android_tools() {
     need 'javac -version && mvn -v && aapt v && command -v zipalign && apksigner version' \
         "The Android app" default-jdk-headless maven aapt zipalign apksigner
-    [ -n "${MASKLENS_PAGE:-}" ] || need 'npm -v' "The page" nodejs npm
 }
 
 stamp_of() {

@@ -11,7 +11,8 @@ import pytest
 
 from tests.conftest import ROOT
 
-TOOLS = ("java", "javac", "mvn", "npm", "aapt", "zipalign", "apksigner", "dexdump", "chromium")
+CHROMIUM = os.environ.get("CHROMIUM", "chromium")
+TOOLS = ("java", "javac", "mvn", "npm", "aapt", "zipalign", "apksigner", "dexdump", CHROMIUM)
 
 
 @pytest.fixture(scope="session")

@@ -104,6 +104,11 @@ export class Live {
       last = at;
       const start = performance.now();
       const bitmap = await this.grab();
+      if (bitmap === undefined) {
+        last = -1;
+        await newFrame(this.video);
+        continue;
+      }
       const labelled = await this.engine.frame(bitmap, this.pace.longSide);
       if (!this.running) return;
       this.pace.note(performance.now() - start);
@@ -113,15 +118,24 @@ export class Live {
     }
   }
 
-  private grab(): Promise<ImageBitmap> {
+  /** The frame that is shown; none while a video has not drawn its first one yet. */
+  private async grab(): Promise<ImageBitmap | undefined> {
     const { videoWidth, videoHeight } = this.video;
     const scale = Math.min(1, LARGEST / Math.max(videoWidth, videoHeight));
-    if (scale === 1) return createImageBitmap(this.video);
-    return createImageBitmap(this.video, {
-      resizeWidth: Math.round(videoWidth * scale),
-      resizeHeight: Math.round(videoHeight * scale),
-      resizeQuality: "medium",
-    });
+    const options: ImageBitmapOptions =
+      scale === 1
+        ? {}
+        : {
+            resizeWidth: Math.round(videoWidth * scale),
+            resizeHeight: Math.round(videoHeight * scale),
+            resizeQuality: "medium",
+          };
+    try {
+      return await createImageBitmap(this.video, options);
+    } catch (error) {
+      if (error instanceof DOMException && error.name === "InvalidStateError") return undefined;
+      throw error;
+    }
   }
 }
 

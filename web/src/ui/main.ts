@@ -12,7 +12,7 @@ import { byId } from "./dom";
 import { drawFaces, savedDrawing } from "./draw";
 import { entriesOf, Gallery, type Item } from "./gallery";
 import { canShare, inApp, saveFile, shareFile } from "./host";
-import { offerInstallation, keepOffline } from "./install";
+import { keepOffline, offerInstallation } from "./install";
 import { takeFiles } from "./intake";
 import { Panel } from "./panel";
 import { describe, Stage } from "./stage";
@@ -62,9 +62,11 @@ engine.card.then(
     stage.labels = card.labels;
     panel = new Panel(card, refresh, (face) => stage.mark(face));
     byId("model-name").textContent = `model ${card.name} ${card.version}`;
-    byId("engine").textContent = "Ready. Works without a network from now on.";
+    byId("engine").textContent = "Ready. Once opened, this page works without a network.";
     document.body.dataset.engine = "ready";
     refresh();
+    // Only now: what the page itself has fetched by then need not be fetched again.
+    if (!inApp()) keepOffline();
   },
   (error: Error) => {
     byId("engine").textContent = error.message;
@@ -72,10 +74,7 @@ engine.card.then(
     stage.showNotice(error.message);
   },
 );
-if (!inApp()) {
-  keepOffline();
-  offerInstallation(byId<HTMLButtonElement>("install"));
-}
+if (!inApp()) offerInstallation(byId<HTMLButtonElement>("install"));
 route();
 
 function route(): void {

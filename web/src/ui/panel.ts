@@ -51,7 +51,7 @@ export class Panel {
     const total = counts.reduce((a, b) => a + b, 0);
     const bar = byId("share-bar");
     bar.replaceChildren(
-      ...inReadingOrder(labels).map((label) => {
+      ...inReadingOrder(labels.filter((_, i) => counts[i]! > 0)).map((label) => {
         const part = make("span", { class: label });
         part.style.setProperty("flex-grow", String(counts[labels.indexOf(label)]));
         return part;
