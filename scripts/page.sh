@@ -1,7 +1,7 @@
 # Sourced after setup.sh by demo and test: what the page is built with.
 
 need_page() {
-    need 'node -e "process.exit(process.versions.node.split(\".\")[0] < 20)" && npm --version' \
+    need 'node -e "process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)" && npm --version' \
         "The page (Node.js 20 or newer)" nodejs npm
 }
 
