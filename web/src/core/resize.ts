@@ -86,7 +86,8 @@ function average(source: Pixels, window: Window, width: number, height: number):
   const { data } = source;
   const row = new Float32Array(width * 3);
   const sums = new Float32Array(width * 3);
-  const out = new Uint8Array(width * height * 3);
+  // A clamped array rounds what is written to it, halves to even, as OpenCV does.
+  const out = new Uint8ClampedArray(width * height * 3);
   let done = -1;
   for (let y = 0; y < height; y++) {
     sums.fill(0);
@@ -100,10 +101,10 @@ function average(source: Pixels, window: Window, width: number, height: number):
     }
     const start = y * width * 3;
     for (let i = 0; i < sums.length; i++) {
-      out[start + i] = halves ? Math.floor(sums[i]! + 0.5) : roundHalfEven(sums[i]!);
+      out[start + i] = halves ? Math.floor(sums[i]! + 0.5) : sums[i]!;
     }
   }
-  return out;
+  return new Uint8Array(out.buffer);
 }
 
 function averageRow(

@@ -18,40 +18,40 @@ let detector: Promise<Detector> | undefined;
 let turn: Promise<void> = Promise.resolve();
 
 self.onmessage = ({ data: request }) => {
-  turn = turn.then(async () => {
-    self.postMessage(
-      await answer(request).catch((error: unknown) => {
-        const message = error instanceof Error ? error.message : String(error);
-        return { id: request.id, kind: "error", message } as const;
-      }),
-    );
-  });
+  // A picture may be unpacked while the models are still on their way.
+  if (request.kind === "load") detector = Detector.load(request.runtime, request.model);
+  if (request.kind === "load") void reply(request);
+  else turn = turn.then(() => reply(request));
 };
+
+async function reply(request: Request): Promise<void> {
+  const said = await answer(request).catch((error: unknown) => {
+    const message = error instanceof Error ? error.message : String(error);
+    return { id: request.id, kind: "error", message } as const;
+  });
+  self.postMessage(said);
+}
 
 async function answer(request: Request): Promise<Answer> {
   const { id } = request;
-  if (request.kind === "load") {
-    detector = Detector.load(request.runtime, request.model);
-    return { id, kind: "card", card: (await detector).card };
-  }
   if (detector === undefined) throw new Error("The models are not loaded.");
-  const ready = await detector;
-  return { id, kind: "labelled", result: await label(ready, request) };
+  if (request.kind === "load") return { id, kind: "card", card: (await detector).card };
+  return { id, kind: "labelled", result: await label(detector, request) };
 }
 
 async function label(
-  ready: Detector,
+  loading: Promise<Detector>,
   request: Exclude<Request, { kind: "load" }>,
 ): Promise<Labelled> {
   const start = performance.now();
   if (request.kind === "frame") {
     const { width, height } = request.bitmap;
     const { pixels } = readBitmap(request.bitmap);
-    const faces = await ready.detect(pixels, request.longSide);
+    const faces = await (await loading).detect(pixels, request.longSide);
     return { width, height, faces, time: performance.now() - start };
   }
   const { pixels, width, height } = await decodePicture(request.file);
-  const faces = await ready.detect(pixels);
+  const faces = await (await loading).detect(pixels);
   const enlarge = width / pixels.width;
   return {
     width,

@@ -57,8 +57,8 @@ function drawBox(
   context.lineCap = "butt";
   // A dark line beneath keeps the coloured one visible on any background.
   context.setLineDash([]);
-  context.strokeStyle = "rgba(0, 0, 0, 0.45)";
-  context.lineWidth = width * 1.7;
+  context.strokeStyle = "rgba(0, 0, 0, 0.35)";
+  context.lineWidth = width * 1.5;
   path();
   context.setLineDash(style.dash.map((part) => part * width));
   context.strokeStyle = style.colour;

@@ -92,11 +92,10 @@ export class Gallery {
     let item: Item | undefined;
     while ((item = this.items.find(({ state }) => state === "waiting")) !== undefined) {
       await this.label(item);
-      if (this.buttons.has(item)) {
-        await this.thumbnail(item);
-        this.refresh();
-        this.onDone(item);
-      }
+      if (!this.buttons.has(item)) continue; // cleared meanwhile
+      this.refresh();
+      this.onDone(item);
+      await this.thumbnail(item);
     }
     this.working = false;
   }
@@ -107,7 +106,6 @@ export class Gallery {
       return;
     }
     try {
-      await this.engine.card;
       item.result = await this.engine.picture(item.file);
       item.state = "done";
     } catch (error) {

@@ -65,8 +65,9 @@ engine.card.then(
     byId("engine").textContent = "Ready. Once opened, this page works without a network.";
     document.body.dataset.engine = "ready";
     refresh();
-    // Only now: what the page itself has fetched by then need not be fetched again.
-    if (!inApp()) keepOffline();
+    // Only now, and not in the way of the first picture: what the page itself has fetched by then
+    // need not be fetched again.
+    if (!inApp()) setTimeout(keepOffline, 2000);
   },
   (error: Error) => {
     byId("engine").textContent = error.message;
