@@ -4,7 +4,8 @@ import pytest
 
 from masklens import faces
 from masklens.errors import BundleError
-from masklens.faces import FaceFinder, YuNet, load_finder, non_maximum_suppression
+from masklens.faces import FaceFinder, YuNet, non_maximum_suppression
+from masklens.finder import load_finder
 
 
 @pytest.fixture(scope="module")

@@ -70,7 +70,7 @@ def test_junk_is_refused(name, module, message):
 
 
 def test_the_face_finder_stays_in_onnx_runtime_for_litert():
-    from masklens.faces import load_finder
+    from masklens.finder import load_finder
 
     finder = load_finder("yunet", 1, "litert")
     assert isinstance(finder, YuNet)

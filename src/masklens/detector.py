@@ -16,7 +16,8 @@ from masklens.classifier import Classification, MaskClassifier
 from masklens.crop import FloatArray, Image, crop_faces, crop_square
 from masklens.detections import Detections
 from masklens.errors import InputError
-from masklens.faces import FaceFinder, Faces, load_finder
+from masklens.faces import FaceFinder, Faces
+from masklens.finder import load_finder
 from masklens.io.pictures import read_picture
 
 T = TypeVar("T")
@@ -31,7 +32,8 @@ class MaskDetector:
 
     Args:
         bundle: folder of a bundle; None takes the one that ships with masklens.
-        finder: "yunet", the path of an ONNX face finder, or any :class:`FaceFinder`.
+        finder: "yunet", the path of an ONNX face finder, or any :class:`FaceFinder`; None takes the
+            bundle's own, and YuNet where it has none.
         threshold: faces with a lower score are left out (0…1); None takes the card's default.
         threads: pictures in which faces are found at a time, and threads of the classifier; 0 is
             one per core.
@@ -47,7 +49,7 @@ class MaskDetector:
         self,
         bundle: str | Path | Bundle | None = None,
         *,
-        finder: str | Path | FaceFinder = "yunet",
+        finder: str | Path | FaceFinder | None = None,
         threshold: float | None = None,
         threads: int = 0,
         runtime: str = "onnx",
@@ -55,7 +57,7 @@ class MaskDetector:
         self.bundle = bundle if isinstance(bundle, Bundle) else Bundle.load(bundle)
         self.card = self.bundle.card
         self.classifier = MaskClassifier(self.bundle, threads, runtime=runtime)
-        self.finder = load_finder(finder, 1, runtime)
+        self.finder = load_finder(finder, 1, runtime, bundle=self.bundle)
         self.workers = threads or os.cpu_count() or 1
         self.threshold = self.card.threshold() if threshold is None else threshold
 

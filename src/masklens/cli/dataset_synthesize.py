@@ -68,7 +68,7 @@ def command(
     from masklens.dataset.sheet import draw_sheets, save_sheets
     from masklens.dataset.synthesize import produce
     from masklens.errors import DatasetError, MasklensError
-    from masklens.faces import load_finder
+    from masklens.finder import load_finder
 
     if out is None and sheet is None:
         raise click.UsageError("Give --out DIR, --sheet FILE, or both.")

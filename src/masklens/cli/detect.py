@@ -42,9 +42,7 @@ import click
 )
 @click.option(
     "--finder",
-    default="yunet",
-    show_default=True,
-    help="Face finder: a name, or the path of an .onnx file.",
+    help="Face finder: a name, or the path of an .onnx file.  [default: the bundle's, else yunet]",
 )
 @click.option(
     "--threads",
@@ -63,7 +61,7 @@ def command(
     threshold: float | None,
     preset: str,
     bundle: Path | None,
-    finder: str,
+    finder: str | None,
     threads: int,
 ) -> None:
     """Find and label the faces in pictures.

@@ -86,9 +86,7 @@ import click
 )
 @click.option(
     "--finder",
-    default="yunet",
-    show_default=True,
-    help="Face finder: a name, or the path of an .onnx file.",
+    help="Face finder: a name, or the path of an .onnx file.  [default: the bundle's, else yunet]",
 )
 @click.option(
     "--threads",
@@ -114,7 +112,7 @@ def command(
     mistakes: int,
     heat: str,
     audit: bool,
-    finder: str,
+    finder: str | None,
     threads: int,
 ) -> None:
     """Measure a model on labelled pictures; every figure comes with its 95 % interval.

@@ -41,7 +41,7 @@ class Options:
     faces: str = FIND
     min_face: float = 16
     min_box: float = 12
-    finder: str = "yunet"
+    finder: str | None = None
     threads: int = 0
     resamples: int = RESAMPLES
 

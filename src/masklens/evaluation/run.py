@@ -64,7 +64,7 @@ def run(
     selection: Selection,
     *,
     faces: str = FIND,
-    finder: str = "yunet",
+    finder: str | None = None,
     threads: int = 0,
     progress: Progress = lambda: None,
 ) -> Run:
@@ -89,7 +89,7 @@ def run(
 
 
 def _found(
-    subject: Subject, selection: Selection, finder: str, threads: int, progress: Progress
+    subject: Subject, selection: Selection, finder: str | None, threads: int, progress: Progress
 ) -> Run:
     detector = MaskDetector(subject.bundle, finder=finder, threshold=0.0, threads=threads)
     crops = _CropReader(detector.classifier) if selection.dataset.boxed else None

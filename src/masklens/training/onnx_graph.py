@@ -34,6 +34,7 @@ class Graph:
         self.weights: list[onnx.TensorProto] = []
 
     def node(self, operator: str, inputs: list[str], output: str, **attributes: Any) -> str:
+        """One operator with one output, whose name comes back."""
         self.nodes.append(helper.make_node(operator, inputs, [output], output, **attributes))
         return output
 
@@ -44,6 +45,7 @@ class Graph:
         return self.node("Cast", [half.name], name, to=onnx.TensorProto.FLOAT)
 
     def constant(self, name: str, values: npt.NDArray[np.generic]) -> str:
+        """A value kept as it is."""
         self.weights.append(numpy_helper.from_array(values, name))
         return name
 

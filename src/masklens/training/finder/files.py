@@ -16,7 +16,8 @@ from keras import layers
 from onnx import helper, numpy_helper
 
 from masklens.io.atomic import atomic_path, write_bytes
-from masklens.training.finder.network import COLUMNS, STRIDES, WIDTH, decode
+from masklens.labels import LABELS
+from masklens.training.finder.network import STRIDES, WIDTH, decode
 from masklens.training.onnx_graph import Graph
 
 _OPSET = 17
@@ -111,29 +112,30 @@ def _decode(graph: Graph, maps: list[str]) -> None:
         graph.node("Reshape", [source, "flat_shape"], f"flat{stride}")
         for source, stride in zip(maps, STRIDES, strict=True)
     ]
-    graph.node("Concat", flat, "cells_last", axis=2)
-    graph.node("Transpose", ["cells_last"], "cells", perm=[0, 2, 1])
-    box = COLUMNS["box"].start
-    cuts = {"class": 1, "object": 1, "centre": 2, "size": 2, "landmarks": 10, "label_logits": 3}
-    assert (COLUMNS["class"].start, COLUMNS["object"].start, box) == (0, 1, 2)
-    sizes = [*cuts.values(), width - WIDTH]
-    graph.constant("cuts", np.array(sizes, np.int64))
-    graph.nodes.append(
-        helper.make_node("Split", ["cells", "cuts"], [*cuts, "nothing"], axis=2)
-    )
+    graph.node("Concat", flat, "cells", axis=2)
+    cuts = {"class": 1, "object": 1, "centre": 2, "size": 2, "landmark": 10, "logit": len(LABELS)}
+    graph.constant("cuts", np.array([*cuts.values(), width - WIDTH], np.int64))
+    graph.nodes.append(helper.make_node("Split", ["cells", "cuts"], [*cuts, "nothing"], axis=1))
     graph.constant("half", np.array(0.5, np.float32))
-    graph.constant("last", np.array([2], np.int64))
+    graph.constant("first", np.array([1], np.int64))
     graph.node("Sigmoid", ["class"], "class_p")
     graph.node("Sigmoid", ["object"], "object_p")
     graph.node("Mul", ["class_p", "object_p"], "both_p")
     graph.node("Sqrt", ["both_p"], "face_p")
-    graph.node("Squeeze", ["face_p", "last"], "face")
+    graph.node("Squeeze", ["face_p", "first"], "face")
     graph.node("Exp", ["size"], "sides")
     graph.node("Mul", ["sides", "half"], "halves")
     graph.node("Sub", ["centre", "halves"], "corner1")
     graph.node("Add", ["centre", "halves"], "corner2")
-    graph.node("Concat", ["corner1", "corner2"], "box", axis=2)
-    graph.node("Softmax", ["label_logits"], "labels", axis=2)
+    graph.node("Concat", ["corner1", "corner2"], "corners", axis=1)
+    # ONNX Runtime's Softmax over three columns takes as long as a convolution.
+    graph.node("ReduceMax", ["logit"], "highest", axes=[1])
+    graph.node("Sub", ["logit", "highest"], "below")
+    graph.node("Exp", ["below"], "parts")
+    graph.node("ReduceSum", ["parts", "first"], "whole")
+    graph.node("Div", ["parts", "whole"], "label_p")
+    for source, name in (("corners", "box"), ("landmark", "landmarks"), ("label_p", "labels")):
+        graph.node("Transpose", [source], name, perm=[0, 2, 1])
 
 
 def load_weights(network: keras.Model, path: Path) -> None:
@@ -162,11 +164,13 @@ def save_litert(network: keras.Model, path: Path) -> None:
     # As constants: the converter loses Keras' variables.
     weights = {layer.name: layer.get_weights() for layer in network.layers}
 
-    @tf.function(input_signature=[tf.TensorSpec(LITERT_SHAPE, tf.float32, name="image")])
-    def serve(image: Any) -> dict[str, Any]:
+    def decoded(image: Any) -> dict[str, Any]:
         outputs: dict[str, Any] = decode(_run(network, weights, image))
         return outputs
 
+    serve = tf.function(
+        decoded, input_signature=[tf.TensorSpec(LITERT_SHAPE, tf.float32, name="image")]
+    )
     module = tf.Module()
     module.serve = serve
     converter = tf.lite.TFLiteConverter.from_concrete_functions(

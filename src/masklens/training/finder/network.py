@@ -48,7 +48,6 @@ class FinderPlan:
     neck: int = 64
     head: int = 1
 
-
     def units(self) -> list[str]:
         """The names of all units, in the order they run in."""
         stages = [
@@ -106,7 +105,7 @@ def _unit(x: Any, channels: int, name: str) -> Any:
 
 
 def decode(maps: list[Any]) -> dict[str, Any]:
-    """Raw maps -> ``face``, ``box``, ``landmarks``, ``labels`` of all cells, as the files give them.
+    """Raw maps -> ``face``, ``box``, ``landmarks``, ``labels`` of all cells, as in the files.
 
     Args:
         maps: per stride (N, h, w, WIDTH).

@@ -1,0 +1,116 @@
+"""Which finder is taken, and what happens with files that are none."""
+
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+from onnx import TensorProto, helper, numpy_helper, save
+
+from masklens import MaskDetector
+from masklens.bundle import Bundle, FinderCard, write_bundle
+from masklens.errors import BundleError
+from masklens.faces import YuNet
+from masklens.finder import CellFinder, grid, load_finder
+from tests.conftest import make_toy_model, toy_card
+
+
+def make_toy_finder(path, strides=(8, 16, 32), side=64):
+    """A finder for 64×64 that answers, whatever it sees, with one face at cell (2, 1), stride 8."""
+    cells = sum((side // stride) ** 2 for stride in strides)
+    tables = {
+        "face": np.zeros((1, cells), np.float32),
+        "box": np.zeros((1, cells, 4), np.float32),
+        "landmarks": np.zeros((1, cells, 10), np.float32),
+        "labels": np.full((1, cells, 3), 1 / 3, np.float32),
+    }
+    place = 1 * (side // strides[0]) + 2
+    tables["face"][0, place] = 0.75
+    tables["box"][0, place] = [-1, -0.5, 2, 3]
+    tables["landmarks"][0, place] = 0.5
+    graph = helper.make_graph(
+        [helper.make_node("ReduceMin", ["image"], ["low"], keepdims=0),
+         helper.make_node("Mul", ["low", "zero"], ["nothing"]),
+         *(helper.make_node("Add", [f"{n}_w", "nothing"], [n]) for n in tables)],
+        "toy",
+        [helper.make_tensor_value_info("image", TensorProto.FLOAT, ["n", "h", "w", 3])],
+        [helper.make_tensor_value_info(n, TensorProto.FLOAT, v.shape) for n, v in tables.items()],
+        [numpy_helper.from_array(np.array(0, np.float32), "zero"),
+         *(numpy_helper.from_array(v, f"{n}_w") for n, v in tables.items())],
+    )  # fmt: skip
+    save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8), path)
+
+
+@pytest.fixture
+def finder_bundle(tmp_path):
+    make_toy_model(tmp_path / "toy.onnx")
+    make_toy_finder(tmp_path / "finder.onnx")
+    card = dataclasses.replace(toy_card(), finder=FinderCard(long_side=64))
+    files = {"classifier.onnx": tmp_path / "toy.onnx", "finder.onnx": tmp_path / "finder.onnx"}
+    write_bundle(tmp_path / "bundle", card, files)
+    return Bundle.load(tmp_path / "bundle")
+
+
+def test_one_rule_turns_cells_into_pixels(finder_bundle):
+    finder = load_finder(None, bundle=finder_bundle)
+    assert isinstance(finder, CellFinder)
+    found = finder.find(np.zeros((32, 32, 3), np.uint8))  # scaled by 2 to 64×64
+    # (2 - 1, 1 - 0.5, 2 + 2, 1 + 3) cells · 8 px / scale 2
+    np.testing.assert_allclose(found.boxes, [[4, 2, 16, 16]])
+    np.testing.assert_allclose(found.landmarks[0], np.tile([10.0, 6.0], (5, 1)))
+    np.testing.assert_allclose(found.scores, [0.75])
+
+
+def test_the_detector_takes_the_bundles_own_finder_else_yunet(finder_bundle, toy_bundle):
+    assert isinstance(MaskDetector(finder_bundle).finder, CellFinder)
+    assert isinstance(MaskDetector(toy_bundle).finder, YuNet)
+    assert isinstance(MaskDetector(finder_bundle, finder="yunet").finder, YuNet)
+
+
+def test_the_grid_by_hand():
+    corners, strides = grid(32, 64, (16, 32))
+    assert strides.tolist() == [16] * 8 + [32] * 2
+    assert corners[:5].tolist() == [[0, 0], [1, 0], [2, 0], [3, 0], [0, 1]]
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 64), (64, 2)])
+def test_odd_sizes_are_padded(finder_bundle, shape):
+    tensor, _ = load_finder(None, bundle=finder_bundle).prepare(np.zeros((*shape, 3), np.uint8))
+    assert tensor.shape[1] % 32 == tensor.shape[2] % 32 == 0
+
+
+def test_other_strides_than_the_card_says(finder_bundle, tmp_path):
+    make_toy_finder(tmp_path / "other.onnx", strides=(8, 16))
+    with pytest.raises(BundleError, match="strides are not"):
+        CellFinder(tmp_path / "other.onnx", FinderCard(long_side=64)).find(
+            np.zeros((64, 64, 3), np.uint8)
+        )
+
+
+def test_a_changed_finder_is_refused(finder_bundle):
+    make_toy_finder(finder_bundle.folder / "finder.onnx", strides=(8, 16))
+    with pytest.raises(BundleError, match="not the file of its card"):
+        Bundle.load(finder_bundle.folder)
+
+
+def test_files_that_are_no_finder(toy_bundle, tmp_path):
+    with pytest.raises(BundleError, match="not a face finder"):
+        CellFinder(toy_bundle.path())
+    with pytest.raises(BundleError, match="Cannot read"):
+        CellFinder(tmp_path / "absent.onnx")
+    (tmp_path / "broken.onnx").write_bytes(b"nothing")
+    with pytest.raises(BundleError, match="cannot open"):
+        CellFinder(tmp_path / "broken.onnx")
+
+
+@pytest.mark.parametrize(
+    "section",
+    [{"strides": [8, 64]}, {"strides": []}, {"long_side": 0}, {"min_score": 2}, {"colour": "red"}],
+)
+def test_a_section_that_cannot_be(finder_bundle, section):
+    path = finder_bundle.folder / "card.json"
+    card = json.loads(path.read_text())
+    card["finder"] |= section
+    path.write_text(json.dumps(card))
+    with pytest.raises(BundleError, match=r"card"):
+        Bundle.load(finder_bundle.folder)
