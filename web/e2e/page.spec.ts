@@ -86,6 +86,7 @@ test("dropped and pasted pictures are taken, damaged ones named", async ({ page 
   await expect(page.locator("#notice")).toContainText("not a picture that this browser can read");
   await page.locator(".item").nth(3).click();
   await expect(page.locator("#notice")).toHaveText("The file is empty.");
+  await expect(page.locator("#picture")).toBeHidden();
   await screenshot(page, "unreadable");
 });
 

@@ -93,7 +93,7 @@ function show(next: View): void {
   byId("busy").hidden = true;
   byId("mode-camera").setAttribute("aria-pressed", String(next === "camera"));
   byId("mode-pictures").setAttribute("aria-pressed", String(next !== "camera"));
-  byId("faces-title").textContent = next === "camera" ? "In view" : "In this picture";
+  byId("faces-title").textContent = next === "picture" ? "In this picture" : "In view";
   stage.showNotice(undefined);
 }
 
@@ -137,7 +137,8 @@ function select(item: Item): void {
 async function showPicture(item: Item): Promise<void> {
   const bitmap = await createImageBitmap(item.file).catch(() => undefined);
   if (gallery.selected !== item || view !== "picture") return bitmap?.close();
-  if (bitmap !== undefined) stage.showPicture(bitmap);
+  if (bitmap === undefined) stage.showNothing();
+  else stage.showPicture(bitmap);
   refresh();
 }
 

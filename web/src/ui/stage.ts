@@ -41,6 +41,12 @@ export class Stage {
     bitmap.close();
   }
 
+  /** Show nothing: there is a file, but no picture in it. */
+  showNothing(): void {
+    this.setKind("picture", 4, 3);
+    this.picture.hidden = true;
+  }
+
   /** Show the video element, whose size is known by now. */
   showVideo(mirrored: boolean): void {
     this.mirrored = mirrored;
