@@ -28,10 +28,10 @@ function bundle(): Plugin {
       const cardFile = join(bundleFolder, "card.json");
       if (!existsSync(cardFile)) this.error(`There is no bundle in ${bundleFolder}.`);
       const card = JSON.parse(readFileSync(cardFile, "utf8")) as {
-        finder?: { file: string };
+        finder?: { file: string } | null;
         files: Record<string, unknown>;
       };
-      if (card.finder === undefined) {
+      if (card.finder == null) {
         this.error(
           `The bundle in ${bundleFolder} has no face finder. Set MASKLENS_BUNDLE to one that has.`,
         );
