@@ -3,7 +3,7 @@
 In come the archive that aapt made of manifest and resources, the classes and the folder of assets;
 out goes an unsigned APK: entries in order of their names, all of one date, none with a trace of the
 machine. Android 11 and later refuse an APK whose ``resources.arsc`` is compressed, so it is not;
-neither is what gains nothing.
+neither are LiteRT's files, which are mapped into memory where they lie, nor what gains nothing.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import sys
 import zipfile
 from pathlib import Path
 
+STORED = (".arsc", ".tflite", ".png", ".jpg", ".webp")
 DATE = (1980, 1, 1, 0, 0, 0)
 
 
@@ -28,8 +29,8 @@ def pack(resources: Path, classes: Path, assets: Path, target: Path) -> None:
             entry = zipfile.ZipInfo(name, DATE)
             entry.external_attr = 0
             entry.create_system = 0
-            gains = name != "resources.arsc" and not name.endswith((".png", ".jpg", ".webp"))
-            entry.compress_type = zipfile.ZIP_DEFLATED if gains else zipfile.ZIP_STORED
+            stored = name.endswith(STORED)
+            entry.compress_type = zipfile.ZIP_STORED if stored else zipfile.ZIP_DEFLATED
             archive.writestr(entry, contents[name], compresslevel=9)
 
 

@@ -3,7 +3,7 @@
  * has labelled a face; then watches its speed, takes a screenshot and saves the picture. The pages
  * and models come from the running app (PageServer), never from a network or a folder.
  *
- *   node camera.mjs http://127.0.0.1:PORT FILM.mjpeg OUT
+ *   node camera.mjs http://127.0.0.1:PORT FILM.mjpeg OUT light|dark
  *
  * prints one line of JSON: labels, frames per second each second, requests, what went wrong.
  */
@@ -13,7 +13,7 @@ import { createRequire } from "node:module";
 
 const { chromium } = createRequire(new URL("../../web/package.json", import.meta.url))("@playwright/test");
 
-const [app, film, out] = process.argv.slice(2);
+const [app, film, out, colorScheme] = process.argv.slice(2);
 const ORIGIN = "https://appassets.androidplatform.net";
 
 const browser = await chromium.launch({
@@ -36,6 +36,7 @@ try {
     deviceScaleFactor: 2,
     isMobile: true,
     hasTouch: true,
+    colorScheme,
     serviceWorkers: "block", // they would ask past the app's client
     permissions: ["camera"],
   });

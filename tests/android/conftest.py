@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from masklens.bundle import default_bundle_folder
 from tests.conftest import ROOT
 
 CHROMIUM = os.environ.get("CHROMIUM", "chromium")
@@ -25,6 +26,11 @@ def tools() -> None:
     if os.environ.get("CI"):
         pytest.fail(reason)
     pytest.skip(reason)
+
+
+def bundle_folder() -> Path:
+    """What the page's build reads: the shipped bundle, or another that somebody tries."""
+    return Path(os.environ.get("MASKLENS_BUNDLE") or default_bundle_folder())
 
 
 def run(*command: str | Path, cwd: Path = ROOT, **environment: str) -> str:

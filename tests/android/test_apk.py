@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import os
+import json
 import re
 import shutil
 import subprocess
@@ -13,8 +13,7 @@ from pathlib import Path
 import pytest
 
 import masklens
-from masklens.bundle import default_bundle_folder
-from tests.android.conftest import run
+from tests.android.conftest import bundle_folder, run
 from tests.conftest import ROOT
 
 # In Android's Java only since 7 or 8; the app runs on 6.
@@ -37,7 +36,7 @@ def test_badging(apk: Path) -> None:
 
 
 def test_size(apk: Path) -> None:
-    assert apk.stat().st_size <= 8 * 1024 * 1024
+    assert apk.stat().st_size <= 8_000_000
 
 
 @pytest.mark.parametrize(("scheme", "android"), [(1, 23), (2, 24), (3, 34)])
@@ -68,7 +67,10 @@ def test_alignment(apk: Path) -> None:
         table = archive.getinfo("resources.arsc")
         assert table.compress_type == zipfile.ZIP_STORED, "Android 11 would refuse it"
         for name in archive.namelist():
-            assert not name.endswith((".jar", ".class", ".java", ".tflite", "~")), name
+            assert not name.endswith((".jar", ".class", ".java", "~")), name
+            if name.endswith(".tflite"):
+                stored = archive.getinfo(name).compress_type == zipfile.ZIP_STORED
+                assert stored, "LiteRT maps its files from where they lie"
 
 
 def test_classes(build: Path, apk: Path) -> None:
@@ -92,15 +94,31 @@ def test_page_and_models_are_the_built_ones(apk: Path) -> None:
     page = ROOT / "src/masklens/server/page"
     with zipfile.ZipFile(apk) as archive:
         packed = {name for name in archive.namelist() if name.startswith("assets/")}
-        files = [file for file in page.rglob("*") if file.is_file()]
-        assert packed == {f"assets/page/{file.relative_to(page).as_posix()}" for file in files}
-        for file in files:
-            name = f"assets/page/{file.relative_to(page).as_posix()}"
+        built = {
+            f"assets/page/{file.relative_to(page).as_posix()}": file
+            for file in page.rglob("*")
+            if file.is_file()
+        }
+        assert {name for name in packed if not name.endswith(".tflite")} == set(built)
+        for name, file in built.items():
             assert archive.read(name) == file.read_bytes(), name
-        # What the page's build reads, for those who try another bundle.
-        bundle = Path(os.environ.get("MASKLENS_BUNDLE") or default_bundle_folder())
-        for name in ("card.json", "classifier.onnx"):
-            assert archive.read(f"assets/page/model/{name}") == (bundle / name).read_bytes()
+
+
+def test_bundle_is_the_shipped_one(apk: Path) -> None:
+    folder = bundle_folder()
+    card = json.loads((folder / "card.json").read_text())
+    with zipfile.ZipFile(apk) as archive:
+        held = {
+            name.removeprefix("assets/page/model/"): archive.read(name)
+            for name in archive.namelist()
+            if name.startswith("assets/page/model/")
+        }
+    for name, content in held.items():
+        assert content == (folder / name).read_bytes(), name
+    litert = {name: facts["bytes"] for name, facts in card["files"].items() if ".tflite" in name}
+    fits = apk.stat().st_size + sum(litert.values()) < 7_900_000
+    missing = {"card.json", *card["files"]} - set(held)
+    assert not missing or (missing == set(litert) and not fits)
 
 
 def test_clean_checkout_gives_the_same_bytes(build: Path, tmp_path: Path) -> None:
@@ -140,7 +158,8 @@ def test_release_key_comes_from_the_environment(build: Path, tmp_path: Path) -> 
     run(
         "scripts/android",
         cwd=checkout,
-        MASKLENS_PAGE=str(build / "assets" / "page"),
+        MASKLENS_PAGE=str(ROOT / "src/masklens/server/page"),
+        MASKLENS_BUNDLE=str(bundle_folder()),
         MASKLENS_KEYSTORE=str(store),
         MASKLENS_KEYSTORE_PASSWORD="secret-1",
         MASKLENS_KEY_ALIAS="mine",

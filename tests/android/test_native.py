@@ -12,8 +12,9 @@ import pytest
 from PIL import Image as PillowImage
 
 from masklens import MaskDetector
-from masklens.bundle import Bundle, default_bundle_folder
+from masklens.bundle import Bundle
 from masklens.finder import bundle_finder
+from tests.android.conftest import bundle_folder
 from tests.conftest import ROOT
 
 PICTURES = {
@@ -27,10 +28,10 @@ PICTURES = {
 def bundle() -> Path:
     """The shipped bundle; the first one, which has no LiteRT file, is skipped."""
     pytest.importorskip("ai_edge_litert")
-    folder = default_bundle_folder()
+    folder = bundle_folder()
     card = json.loads((folder / "card.json").read_text())
     if not any(name.endswith(".tflite") for name in card["files"]):
-        assert "finder" not in card, "a bundle with its own finder ships LiteRT files too"
+        assert card.get("finder") is None, "a bundle with its own finder ships LiteRT files too"
         pytest.skip("the shipped bundle has no LiteRT file yet")
     return folder
 

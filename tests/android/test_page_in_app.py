@@ -19,7 +19,11 @@ from PIL import Image
 from tests.android.conftest import run
 from tests.conftest import ROOT
 
-PICTURES = {"with_mask": "astronaut-masked.jpg", "without_mask": "astronaut.jpg"}
+#: label -> picture before the camera, and the phone's theme
+SCENES = {
+    "with_mask": ("astronaut-masked.jpg", "light"),
+    "without_mask": ("astronaut.jpg", "dark"),
+}
 
 
 @pytest.fixture(scope="module")
@@ -61,21 +65,21 @@ def seen(app: str, tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[s
     """label -> what e2e/camera.mjs reports of a face with that label."""
     folder = Path(os.environ.get("MASKLENS_SCREENSHOTS") or tmp_path_factory.mktemp("seen"))
     reports = {}
-    for label, name in PICTURES.items():
+    for label, (name, theme) in SCENES.items():
         moving = film(ROOT / "examples" / "pictures" / name, folder / f"{label}.mjpeg")
-        said = run("node", ROOT / "android/e2e/camera.mjs", app, moving, folder / label)
+        said = run("node", ROOT / "android/e2e/camera.mjs", app, moving, folder / label, theme)
         reports[label] = json.loads(said.strip().splitlines()[-1])
         (folder / f"{label}.json").write_text(json.dumps(reports[label], indent=1))
         assert reports[label]["errors"] == []
     return reports
 
 
-@pytest.mark.parametrize("label", PICTURES)
+@pytest.mark.parametrize("label", SCENES)
 def test_camera_picture_gets_its_label(seen: dict[str, dict[str, Any]], label: str) -> None:
     assert seen[label]["labels"] == [label]
 
 
-@pytest.mark.parametrize("label", PICTURES)
+@pytest.mark.parametrize("label", SCENES)
 def test_everything_came_from_the_app(seen: dict[str, dict[str, Any]], label: str) -> None:
     report = seen[label]
     assert report["foreign"] == []
@@ -85,7 +89,7 @@ def test_everything_came_from_the_app(seen: dict[str, dict[str, Any]], label: st
     assert {"/index.html", "/model/card.json"} <= set(statuses)
 
 
-@pytest.mark.parametrize("label", PICTURES)
+@pytest.mark.parametrize("label", SCENES)
 def test_annotated_picture_is_kept_by_the_app(seen: dict[str, Any], label: str) -> None:
     report = seen[label]
     assert report["saved"]["status"] == 200, report["saved"]
