@@ -52,10 +52,24 @@ def picture(name: str) -> np.ndarray:
     return np.asarray(PillowImage.open(ROOT / "examples" / "pictures" / name).convert("RGB"))
 
 
+def test_finder_is_the_one_that_is_described(snippet: dict[str, Any], bundle: Path) -> None:
+    finder = Bundle.load(bundle).card.finder
+    assert finder is not None
+    assert tuple(snippet["room"]["shape"]) == finder.litert_shape
+    assert snippet["room"]["dtype"] == np.float32
+    shapes = {name: list(o["shape"]) for name, o in snippet["look"].get_output_details().items()}
+    height, width = finder.litert_shape[1:3]
+    cells = sum((height // stride) * (width // stride) for stride in finder.strides)
+    expected = {"face": [], "box": [4], "landmarks": [10], "labels": [3]}
+    assert shapes == {name: [1, cells, *columns] for name, columns in expected.items()}
+
+
 def test_tensors_are_those_of_the_table(snippet: dict[str, Any], bundle: Path) -> None:
     card = Bundle.load(bundle).card
     assert list(snippet["wanted"]["shape"]) == [1, card.size, card.size, 3]
     assert snippet["wanted"]["dtype"] in (np.uint8, np.float32)
+    inputs = snippet["run"].get_input_details()
+    assert list(inputs) == ["args_0"], "docs/android.md names it"
     outputs = snippet["run"].get_output_details()
     assert set(outputs) == {"probabilities"} | ({"box"} if card.refines_box else set())
     assert list(outputs["probabilities"]["shape"]) == [1, len(card.outputs)]
