@@ -21,6 +21,7 @@ final class CameraGate {
     private final Activity activity;
     private PermissionRequest waiting;
     private boolean asking;
+    private boolean offered;
 
     CameraGate(Activity activity) {
         this.activity = activity;
@@ -57,7 +58,9 @@ final class CameraGate {
         waiting = null;
         // Android does not ask again after a second "no": only the settings help then.
         boolean asksAgain = activity.shouldShowRequestPermissionRationale(Manifest.permission.CAMERA);
-        if (!isAllowed() && results.length > 0 && !asksAgain) offerSettings();
+        if (isAllowed() || results.length == 0 || asksAgain || offered) return;
+        offered = true; // once: who comes back from there without a yes has answered
+        offerSettings();
     }
 
     /** The page goes away. */

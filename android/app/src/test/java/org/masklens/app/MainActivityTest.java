@@ -190,6 +190,13 @@ public class MainActivityTest {
         Intent settings = shadowOf(activity).getNextStartedActivity();
         assertEquals(Settings.ACTION_APPLICATION_DETAILS_SETTINGS, settings.getAction());
         assertEquals("package:org.masklens.app", settings.getDataString());
+
+        ShadowAlertDialog.reset();
+        Requests.Permission third = new Requests.Permission(OURS.toString(), PermissionRequest.RESOURCE_VIDEO_CAPTURE);
+        chrome().onPermissionRequest(third);
+        answerPermission(PackageManager.PERMISSION_DENIED);
+        assertTrue(third.denied);
+        assertNull("who comes back without a yes is left alone", ShadowAlertDialog.getLatestAlertDialog());
     }
 
     @Test
