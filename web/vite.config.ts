@@ -31,7 +31,7 @@ function bundle(): Plugin {
         finder?: { file: string } | null;
         files: Record<string, unknown>;
       };
-      if (card.finder == null) {
+      if (card.finder === undefined || card.finder === null) {
         this.error(
           `The bundle in ${bundleFolder} has no face finder. Set MASKLENS_BUNDLE to one that has.`,
         );
