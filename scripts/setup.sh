@@ -20,6 +20,12 @@ need() {
     eval "$check" >/dev/null 2>&1 || fail "$why: $* is installed, but '$check' still fails."
 }
 
+# What scripts/android builds with. Maven fetches the rest.
+need_android_tools() {
+    need 'javac -version && mvn -v && aapt v && command -v zipalign && apksigner version' \
+        "The Android app" default-jdk-headless maven aapt zipalign apksigner
+}
+
 stamp_of() {
     echo ".venv/installed-$(cat "$1" pyproject.toml | cksum | cut -d' ' -f1)"
 }

@@ -100,6 +100,37 @@ test("a camera that is refused is one sentence", async ({ page }) => {
   await screenshot(page, "camera-refused");
 });
 
+test("a camera that answers too late is let go of", async ({ baseURL }) => {
+  const context = await browser.newContext({ baseURL: baseURL!, permissions: ["camera"] });
+  const page = await context.newPage();
+  await page.addInitScript(() => {
+    const devices = navigator.mediaDevices;
+    const open = devices.getUserMedia.bind(devices);
+    const asked = new Promise<void>((allow) => Object.assign(window, { allow }));
+    devices.getUserMedia = async (wish) => {
+      await asked;
+      const stream = await open(wish);
+      Object.assign(window, { late: stream });
+      return stream;
+    };
+  });
+  await page.goto("./#camera");
+  await expect(page.locator("body")).toHaveAttribute("data-engine", "ready", { timeout: 20_000 });
+  await page.locator("#mode-pictures").click();
+  const state = await page.evaluate(async () => {
+    const seen = window as unknown as { allow(): void; late?: MediaStream };
+    seen.allow();
+    for (let i = 0; i < 100; i++) {
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      if (seen.late?.getTracks()[0]?.readyState === "ended") break;
+    }
+    return seen.late?.getTracks().map(({ readyState }) => readyState);
+  });
+  expect(state).toEqual(["ended"]);
+  await expect(page.locator("body")).toHaveAttribute("data-view", "start");
+  await context.close();
+});
+
 test("a clip from a file plays with labels and is saved frame by frame", async ({ page }) => {
   await openPage(page);
   // A second of film of the example picture, recorded by the browser itself.

@@ -26,6 +26,8 @@ export class Cinema {
   private stream: MediaStream | undefined;
   private facing: Facing = "user";
   private torchOn = false;
+  /** Which opening is the current one: the person may be gone before a camera has answered. */
+  private opening = 0;
   /** The last frame that was looked at. */
   last: Frame | undefined;
 
@@ -59,18 +61,22 @@ export class Cinema {
   /** Open the camera, or open it again looking the other way. */
   async openCamera(): Promise<void> {
     this.close();
+    const { opening } = this;
     try {
       const card = await this.engine.card;
-      this.stream = await openCamera(this.facing);
-      const track = this.stream.getVideoTracks()[0]!;
+      const stream = await openCamera(this.facing);
+      if (opening !== this.opening) return stop(stream);
+      this.stream = stream;
+      const track = stream.getVideoTracks()[0]!;
       track.addEventListener("ended", () => this.watcher.onError("The camera was taken away."));
-      this.video.srcObject = this.stream;
+      this.video.srcObject = stream;
       await this.video.play();
       this.stage.showVideo(facingOf(track, this.facing) === "user");
       byId("torch").hidden = !(hasTorch(track) || appHasTorch());
       void keepScreenOn(true);
       this.watch(card, card.finder.longSide);
     } catch (error) {
+      if (opening !== this.opening) return;
       this.close();
       this.watcher.onError(error instanceof Error ? error.message : String(error));
     }
@@ -79,7 +85,9 @@ export class Cinema {
   /** Show a clip from its beginning, playing. */
   async openClip(file: Blob): Promise<void> {
     this.close();
+    const { opening } = this;
     const card = await this.engine.card;
+    if (opening !== this.opening) return;
     this.video.src = URL.createObjectURL(file);
     try {
       await new Promise<void>((resolve, reject) => {
@@ -98,11 +106,12 @@ export class Cinema {
 
   /** Let go of camera or clip. */
   close(): void {
+    this.opening += 1;
     this.live?.stop();
     this.live = undefined;
     this.last = undefined;
     if (this.stream !== undefined) {
-      for (const track of this.stream.getTracks()) track.stop();
+      stop(this.stream);
       this.stream = undefined;
       void keepScreenOn(false);
     }
@@ -190,4 +199,8 @@ export class Cinema {
     output.textContent = text;
     output.title = `Faces are looked for at ${this.live?.longSide ?? 0} pixels.`;
   }
+}
+
+function stop(stream: MediaStream): void {
+  for (const track of stream.getTracks()) track.stop();
 }
