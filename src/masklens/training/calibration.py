@@ -73,8 +73,8 @@ def choose_thresholds(
         scores: (N,), of every detection.
         right: (N,), whether box and label are right.
         faces: how many faces there are to find.
-        near_best: "default" is the lowest threshold with this share of the best F1: around the
-            best one F1 is flat, and a face that is not found is worse than one too many.
+        near_best: "default" is the middle of the thresholds with this share of the best F1: around
+            the best one F1 is flat, so that its highest point is luck.
         precise: "precise" is the lowest threshold with at least this precision.
         sensitive: "sensitive" is the highest threshold with this share of all the right
             detections that there are at any threshold.
@@ -88,14 +88,15 @@ def choose_thresholds(
     precision = hits / np.arange(1, len(order) + 1)
     recall = hits / max(faces, 1)
     f1 = 2 * precision * recall / np.maximum(precision + recall, 1e-9)
-    best = int(np.flatnonzero(f1 >= near_best * f1.max())[-1])
+    flat = ranked[np.flatnonzero(f1 >= near_best * f1.max())]
+    middle = (flat[0] + flat[-1]) / 2
     exact = np.flatnonzero(precision >= precise)
     full = np.flatnonzero(hits >= sensitive * hits[-1])
-    lowest_precise = max(ranked[exact[-1]], ranked[best]) if len(exact) else ranked[0]
+    lowest_precise = max(ranked[exact[-1]], middle) if len(exact) else ranked[0]
     return {
-        "default": _rounded(ranked[best], np.floor),
+        "default": _rounded(middle, np.floor),
         "precise": _rounded(lowest_precise, np.ceil),
-        "sensitive": _rounded(min(ranked[full[0]], ranked[best]), np.floor),
+        "sensitive": _rounded(min(ranked[full[0]], middle), np.floor),
     }
 
 

@@ -71,7 +71,7 @@ def calibrate(bundle: Bundle, dataset: Dataset) -> tuple[Bundle, dict[str, Any]]
             sensitive=0.99,
         ),
         threshold_notes={
-            "default": f"lowest with 99 % of the best F1 on {where}",
+            "default": f"middle of those with 99 % of the best F1 on {where}",
             "precise": f"lowest with precision 0.95 on {where}",
             "sensitive": f"keeps 99 % of the right detections on {where}",
         },
