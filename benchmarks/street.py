@@ -147,7 +147,7 @@ def painted(bundle: Bundle, folder: Path) -> list[Row]:
     """Held-out bare faces, painted with what is no mask, at the finder's boxes."""
     dataset = held_in(load_dataset(folder), test=True)
     bare = [p for p in dataset.pictures if p.annotations[0].label == WITHOUT_MASK]
-    finder, classifier, card = shipped_finder(min_score=0.6), MaskClassifier(bundle), bundle.card
+    finder, classifier, card = shipped_finder(), MaskClassifier(bundle), bundle.card
     props = [style for style, label in STYLES.items() if label == WITHOUT_MASK]
     rng = np.random.default_rng(1)
     outcomes: dict[str, list[bool]] = defaultdict(list)

@@ -53,6 +53,7 @@ class FinderCard:
         multiple: height and width of the input are multiples of it.
         long_side: working size in pixels when nothing else is asked for.
         min_score: faces below it are not returned.
+        sure_score: the same where no ``face_calibration`` weighs the score; never below min_score.
         nms_iou: overlap above which the weaker of two boxes is dropped.
         litert_shape: (1, H, W, 3) that the ``.tflite`` takes; empty without one.
         scores: measured figures with their intervals and the data they were measured on.
@@ -65,6 +66,7 @@ class FinderCard:
     multiple: int = 32
     long_side: int = 800
     min_score: float = 0.3
+    sure_score: float = 0.0
     nms_iou: float = 0.45
     litert_shape: tuple[int, ...] = ()
     scores: Mapping[str, Any] = field(default_factory=dict)

@@ -8,6 +8,7 @@ the cell + value) · stride (``docs/bundle.md``). Non-maximum suppression is don
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -154,7 +155,8 @@ def bundle_finder(
 
     Args:
         bundle: see there.
-        threads, runtime, options: as of :class:`CellFinder`.
+        threads, runtime, options: as of :class:`CellFinder`; without a ``min_score`` a bundle that
+            has no ``face_calibration`` takes the card's ``sure_score``.
 
     Returns:
         None when the bundle has no finder. A runtime that reads none of its files leaves the
@@ -163,6 +165,8 @@ def bundle_finder(
     card = bundle.card.finder
     if card is None:
         return None
+    if bundle.card.face_calibration is None:
+        options.setdefault("min_score", max(card.min_score, card.sure_score))
     for name in (runtime, "onnx"):
         for suffix in RUNTIMES.get(name, ()):
             file = str(Path(card.file).with_suffix(suffix))
@@ -172,8 +176,14 @@ def bundle_finder(
 
 
 def shipped_finder(threads: int = 0, runtime: str = "onnx", **options: Any) -> CellFinder:
-    """The finder of the bundle that ships with masklens; arguments as of :class:`CellFinder`."""
-    finder = bundle_finder(Bundle.load(), threads, runtime, **options)
+    """The finder of the bundle that ships with masklens, for use without its classifier.
+
+    Args:
+        threads, runtime, options: as of :func:`bundle_finder`.
+    """
+    bundle = Bundle.load()
+    bundle = replace(bundle, card=replace(bundle.card, face_calibration=None))
+    finder = bundle_finder(bundle, threads, runtime, **options)
     if finder is None:
         raise BundleError("The bundle that ships has no face finder. Reinstall masklens.")
     return finder

@@ -21,6 +21,7 @@ from masklens.crop import FloatArray, crop_faces
 from masklens.dataset.scan import Dataset, Picture
 from masklens.detections import Detections
 from masklens.detector import MaskDetector
+from masklens.finder import bundle_finder
 from masklens.io.pictures import read_picture
 from masklens.labels import LABELS, MASK_WORN_INCORRECTLY, WITH_MASK, WITHOUT_MASK
 from masklens.training.calibration import (
@@ -145,7 +146,9 @@ def classify_annotated(
 
 def detect_all(bundle: Bundle, dataset: Dataset) -> list[Detections]:
     """Every detection, whatever its score, of every picture."""
-    detector = MaskDetector(bundle, threshold=0.0)
+    section = bundle.card.finder
+    finder = bundle_finder(bundle, min_score=section.min_score) if section else None
+    detector = MaskDetector(bundle, finder=finder, threshold=0.0)
     paths = tqdm([picture.path for picture in dataset.pictures], "detect", disable=None)
     return list(detector.detect_many(paths))
 

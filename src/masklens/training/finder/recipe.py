@@ -52,6 +52,7 @@ class FinderRecipe:
         deeper: units that are added to the stages at strides 16 and 32.
         long_side: working size in pixels.
         min_score: of the faces that the finder returns.
+        sure_score: the same where no classifier weighs them: near the best F1.
         nms_iou: overlap above which the weaker of two boxes is dropped.
         fit: the training itself.
     """
@@ -60,6 +61,7 @@ class FinderRecipe:
     deeper: int = 1
     long_side: int = 704
     min_score: float = 0.4
+    sure_score: float = 0.78
     nms_iou: float = 0.45
     fit: FitSettings = field(default_factory=FitSettings)
 
@@ -162,6 +164,7 @@ def train_finder(
         strides=STRIDES,
         long_side=recipe.long_side,
         min_score=recipe.min_score,
+        sure_score=recipe.sure_score,
         nms_iou=recipe.nms_iou,
         litert_shape=files.LITERT_SHAPE,
         scores={"data": others.source.parent.name, **scores} if others else {},
