@@ -93,6 +93,20 @@ class MaskDetector:
         image = picture if isinstance(picture, np.ndarray) else read_picture(picture)
         return check_image(image), self.finder.find(image)
 
+    def label(self, image: Image, found: Faces) -> Detections:
+        """Classify faces that were found before.
+
+        Args:
+            image: uint8 (H, W, 3), RGB.
+            found: in pixels of ``image``.
+
+        Returns:
+            One row per face, in their order; faces below the threshold are not left out.
+        """
+        crops = crop_faces(image, found.boxes, self.card.size, self.card.margin)
+        result = self.classifier.predict(crops)
+        return self._assemble(image, found, result, slice(0, len(found)))
+
     def _label(self, batch: list[tuple[Image, Faces]]) -> Iterator[Detections]:
         """Classify the faces of several pictures at once and give each picture its own back."""
         if not batch:
@@ -104,7 +118,9 @@ class MaskDetector:
         for image, found in batch:
             rows = slice(start, start + len(found))
             start = rows.stop
-            yield self._assemble(image, found, result, rows).above(self.threshold)
+            labelled = self._assemble(image, found, result, rows)
+            best_first = np.argsort(-labelled.scores, kind="stable")
+            yield labelled[best_first].above(self.threshold)
 
     def _assemble(
         self, image: Image, found: Faces, result: Classification, rows: slice
@@ -115,7 +131,6 @@ class MaskDetector:
         if result.boxes is not None:
             boxes = refined_boxes(boxes, result.boxes[rows], self.card.margin, image.shape)
         scores = is_face * probabilities.max(axis=1, initial=0)
-        order = np.argsort(-scores, kind="stable")
         return Detections(
             boxes=boxes,
             scores=scores.astype(np.float32),
@@ -124,7 +139,7 @@ class MaskDetector:
             labels=self.card.labels,
             landmarks=found.landmarks,
             track_ids=np.full(len(found), -1, np.int64),
-        )[order]
+        )
 
     def _face_probability(self, finder: FloatArray, classifier: FloatArray) -> FloatArray:
         calibration = self.card.face_calibration
