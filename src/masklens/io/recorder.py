@@ -7,6 +7,7 @@ program; an orderly end turns it into an ordinary MP4 without coding anything ag
 from __future__ import annotations
 
 import os
+import shutil
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
@@ -25,6 +26,8 @@ _TIME_BASE = Fraction(1, 90_000)
 #: A fragment begins with every key frame: at most this much is lost when the machine fails.
 _SECONDS_PER_FRAGMENT = 1
 _FRAGMENTS = "frag_keyframe+empty_moov+default_base_moof"
+#: Bytes that must stay free on the disk when a second copy is made.
+_ROOM = 20_000_000
 #: Sound that an MP4 may hold as it is; any other is coded again as AAC.
 _MP4_SOUND = frozenset({"aac", "mp3", "ac3", "eac3", "alac", "opus"})
 
@@ -80,6 +83,7 @@ class VideoWriter:
             self._container.mux(self._stream.encode(frame))
             if self._sound is not None:
                 self._sound.write_until(time)
+            self._file.check()
         except (self._av.error.FFmpegError, OSError) as error:
             raise self._refused(error) from error
 
@@ -96,6 +100,8 @@ class VideoWriter:
         container, self._container = self._container, None
         if self.target is None or container is None:
             return
+        file = self._file
+        failed = file.failed
         try:
             try:
                 container.mux(self._stream.encode(None))
@@ -105,7 +111,10 @@ class VideoWriter:
                 if self._sound is not None:
                     self._sound.close()
                 container.close()
-            _without_fragments(self.target)
+                file.close()
+            if not failed:
+                file.check()
+                _without_fragments(self.target)
         except (self._av.error.FFmpegError, OSError, OutputError) as error:
             raise self._refused(error) from error
 
@@ -113,8 +122,9 @@ class VideoWriter:
         target.parent.mkdir(parents=True, exist_ok=True)
         if target.is_dir():
             raise IsADirectoryError(f"{target} is a folder")
+        self._file = _File(target)
         self._container = self._av.open(
-            str(target),
+            self._file,
             "w",
             format="mp4",
             options={
@@ -146,6 +156,40 @@ class VideoWriter:
         started = self._last > 0 and self.target is not None and self.target.exists()
         what = " What was recorded until then can be played." if started else ""
         return OutputError(f"Cannot write {self.target}: {reason_of(error)}.{what}")
+
+
+class _File:
+    """The file, as PyAV writes it: a failure is remembered instead of raised.
+
+    FFmpeg's MP4 writer may crash when it is closed after a write that failed.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._file = path.open("wb", buffering=0)
+        self._error: OSError | None = None
+
+    def write(self, content: bytes) -> int:
+        """Write all of it, or nothing once something has failed."""
+        view = memoryview(content)
+        try:
+            while view and self._error is None:
+                view = view[self._file.write(view) or 0 :]
+        except OSError as error:
+            self._error = error
+        return len(content)
+
+    @property
+    def failed(self) -> bool:
+        """Whether a write has failed."""
+        return self._error is not None
+
+    def check(self) -> None:
+        """Raise the first failure, if there was one."""
+        if self._error is not None:
+            raise self._error
+
+    def close(self) -> None:
+        self._file.close()
 
 
 class _Sound:
@@ -260,7 +304,9 @@ def _i420(image: Image) -> Image:
 def _without_fragments(path: Path) -> None:
     """Copy a fragmented MP4 into an ordinary one whose index stands in front."""
     av = import_av()
-    if not path.is_file() or path.is_symlink():
+    # FFmpeg itself must not meet a full disk; as fragments the film plays as well.
+    room = shutil.disk_usage(path.parent).free
+    if not path.is_file() or path.is_symlink() or room < 1.1 * path.stat().st_size + _ROOM:
         return
     with (
         atomic_path(path) as temporary,

@@ -41,7 +41,8 @@ def import_av() -> Any:
         import av
     except ImportError as error:
         raise MissingExtraError("Reading and writing videos", "video") from error
-    av.logging.set_level(av.logging.PANIC)  # what matters comes as an exception
+    # Its logging stays off, as it is by default: switched on, threads of FFmpeg wait for Python's
+    # lock while Python waits for them (PyAV issue 751).
     return av
 
 

@@ -15,6 +15,7 @@ from masklens.detections import Detections
 from masklens.detector import MaskDetector
 from masklens.faces import Faces
 from masklens.io.frames import Frame
+from masklens.stream.cuts import CutDetector
 from masklens.stream.records import TrackRecord
 from masklens.stream.tracks import Track, Tracker
 
@@ -56,6 +57,7 @@ class StreamLabeller:
         self._offsets: dict[int, FloatArray] = {}
         self._numbers = 0
         self._session = 0
+        self._cuts = CutDetector()
 
     def find(self, frame: Frame) -> Faces:
         """The faces of a frame. May be called from several threads."""
@@ -73,7 +75,8 @@ class StreamLabeller:
             so that a face's label is the one its track has.
         """
         time = frame.time or 0.0
-        if frame.session != self._session:
+        cut = found is not None and self._cuts.is_cut(frame.image)
+        if cut or frame.session != self._session:
             # Nobody knows what happened meanwhile: who is there now is somebody new.
             self._session = frame.session
             self._finish(self._tracker.clear())
