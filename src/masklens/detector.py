@@ -39,6 +39,8 @@ class MaskDetector:
             one per core.
         runtime: "onnx", "litert" or "openvino", for the classifier, and for the face finder where
             there is one in that format (not for LiteRT). The latter two are extras.
+        long_side: working size of the face finder in pixels; None is its own. Smaller is faster,
+            and loses small faces.
 
     Raises:
         BundleError: the bundle or the face finder cannot be used.
@@ -53,11 +55,14 @@ class MaskDetector:
         threshold: float | None = None,
         threads: int = 0,
         runtime: str = "onnx",
+        long_side: int | None = None,
     ) -> None:
         self.bundle = bundle if isinstance(bundle, Bundle) else Bundle.load(bundle)
         self.card = self.bundle.card
         self.classifier = MaskClassifier(self.bundle, threads, runtime=runtime)
-        self.finder = load_finder(finder, 1, runtime, bundle=self.bundle)
+        self.finder = load_finder(
+            finder, 1, runtime, bundle=self.bundle, long_side=long_side
+        )
         self.workers = threads or os.cpu_count() or 1
         self.threshold = self.card.threshold() if threshold is None else threshold
 

@@ -135,6 +135,8 @@ def command(
         if videos or tracks:
             from masklens.cli.video_console import label_videos
 
-            failed += label_videos(detector, videos, writers[1:3], out, tracks, every)
+            failed += label_videos(
+                detector.for_streams(), videos, writers[1:3], out, tracks, every
+            )
     console.written([out, json_file, csv_file, coco_file, tracks])
     sys.exit(1 if failed else 0)

@@ -81,10 +81,11 @@ def command(
     from masklens.cli.live_console import run_live
     from masklens.detector import MaskDetector
     from masklens.io.sources import open_source
+    from masklens.stream.labeller import LONG_SIDE
 
     if tracks is None and json_file is not None:
         tracks = json_file.with_suffix(".tracks.csv")
-    detector = MaskDetector(bundle, finder=finder, threshold=threshold, threads=1)
+    detector = MaskDetector(bundle, finder=finder, threshold=threshold, threads=1, long_side=LONG_SIDE)
     opened = open_source(source, give_up=give_up, on_status=lambda s: click.echo(s, err=True))
     run_live(
         opened,

@@ -20,9 +20,9 @@ from masklens.io.frames import Frame
 from masklens.io.video import (
     decoded,
     duration_of,
+    frame_of,
     import_av,
     open_container,
-    pixels_of,
     reason_of,
     video_stream,
 )
@@ -177,14 +177,9 @@ class Camera:
         now = time.monotonic()
         self._began = now if self._began is None else self._began
         time_in_stream = self._clock(picture, now - self._began)
-        frame = Frame(
-            pixels_of(picture),
-            self.name,
-            index=self._count,
-            time=time_in_stream,
-            session=self.lost,
-            arrived=now,
-        )
+        frame = frame_of(picture, self.name)
+        frame.index, frame.time = self._count, time_in_stream
+        frame.session, frame.arrived = self.lost, now
         self._count += 1
         with self._condition:
             self.dropped += self._newest is not None

@@ -26,6 +26,9 @@ class Frame:
             pictures.
         session: how many times the source was lost and came back before this frame.
         arrived: ``time.monotonic()`` when a camera's frame came in; None for files.
+        shrink: makes the upright picture in a size (width, height) that is smaller, faster than
+            from ``image``.
+        size: width and height of the upright picture.
     """
 
     pixels: Image | Callable[[], Image]
@@ -35,6 +38,21 @@ class Frame:
     time: float | None = None
     session: int = 0
     arrived: float | None = None
+    shrink: Callable[[int, int], Image] | None = None
+
+    size: tuple[int, int] = (0, 0)
+
+    def __post_init__(self) -> None:
+        if not callable(self.pixels):
+            self.size = (self.pixels.shape[1], self.pixels.shape[0])
+
+    def within(self, long_side: int) -> Image:
+        """The picture, made smaller if its longer side is longer than ``long_side`` pixels."""
+        width, height = self.size
+        scale = long_side / max(width, height, 1)
+        if scale >= 1 or self.shrink is None or "image" in self.__dict__:
+            return self.image
+        return self.shrink(max(1, round(width * scale)), max(1, round(height * scale)))
 
     @cached_property
     def image(self) -> Image:

@@ -6,7 +6,7 @@ PyAV is the extra ``video``; it is imported only when the first video is opened.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -114,7 +114,9 @@ class VideoReader:
                 time = picture.time if picture.time is not None else last + 1 / (self.rate or 25)
                 start = time if start is None else start
                 last = max(time - start, last)
-                yield Frame(pixels_of(picture), self.name, self._relative, index, last)
+                frame = frame_of(picture, self.name)
+                frame.relative, frame.index, frame.time = self._relative, index, last
+                yield frame
                 index += 1
         except self._av.error.FFmpegError as error:
             broken = reason_of(error)
@@ -207,14 +209,24 @@ def duration_of(stream: Any) -> float | None:
     return None if whole is None or whole <= 0 else whole / 1e6
 
 
-def pixels_of(picture: Any) -> Callable[[], Image]:
-    """A function that makes upright RGB of a decoded frame."""
+def frame_of(picture: Any, name: str) -> Frame:
+    """A decoded frame whose upright RGB pixels are made when they are asked for."""
+    matrix = display_matrix(picture)
+    lies = matrix is not None and matrix[0] == 0
+    width, height = picture.width, picture.height
 
     def make() -> Image:
-        image = picture.to_ndarray(format="rgb24")
-        return upright(image, display_matrix(picture))
+        return upright(picture.to_ndarray(format="rgb24"), matrix)
 
-    return make
+    def shrink(width: int, height: int) -> Image:
+        coded = (height, width) if lies else (width, height)
+        image = picture.to_ndarray(
+            format="rgb24", width=coded[0], height=coded[1], interpolation="AREA"
+        )
+        return upright(image, matrix)
+
+    size = (height, width) if lies else (width, height)
+    return Frame(make, name, shrink=shrink, size=size)
 
 
 def display_matrix(picture: Any) -> tuple[int, int, int, int] | None:

@@ -205,7 +205,7 @@ def save_picture(path: Path, image: Any) -> None:
 
 def frame_record(frame: Frame, detections: Detections) -> dict[str, Any]:
     """One frame's results as JSON values; the format of ``--json``."""
-    height, width = frame.image.shape[:2]
+    width, height = frame.size
     moving = {} if frame.time is None else {"frame": frame.index, "time": round(frame.time, 4)}
     return {
         "file": frame.name,

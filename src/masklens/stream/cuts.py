@@ -22,7 +22,9 @@ class CutDetector:
 
     def is_cut(self, image: Image) -> bool:
         """Whether a picture, uint8 (H, W, 3), shows another scene than the last one given."""
-        small = cv2.resize(image, (_SIDE, _SIDE), interpolation=cv2.INTER_AREA)
+        # Every fourth pixel is enough, and quicker than all of them.
+        thin = image[::4, ::4] if min(image.shape[:2]) > 4 * _SIDE else image
+        small = cv2.resize(thin, (_SIDE, _SIDE), interpolation=cv2.INTER_AREA)
         now = np.asarray(small.mean(axis=2), dtype=np.float32)
         last, self._last = self._last, now
         return last is not None and difference(last, now) > _ANOTHER_SCENE

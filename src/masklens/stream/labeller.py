@@ -19,6 +19,8 @@ from masklens.stream.cuts import CutDetector
 from masklens.stream.records import TrackRecord
 from masklens.stream.tracks import Track, Tracker
 
+#: Working size of the face finder for moving pictures, in pixels; ``docs/video.md`` says why.
+LONG_SIDE = 640
 #: A settled track is looked at again after this many seconds.
 REVISIT = 1.0
 #: A face that was not found again is still shown for this many seconds, where it should be.
@@ -57,11 +59,15 @@ class StreamLabeller:
         self._offsets: dict[int, FloatArray] = {}
         self._numbers = 0
         self._session = 0
+        self._long_side = getattr(detector.finder, "long_side", LONG_SIDE)
         self._cuts = CutDetector()
 
     def find(self, frame: Frame) -> Faces:
         """The faces of a frame. May be called from several threads."""
-        return self.detector.finder.find(frame.image)
+        image = frame.within(self._long_side)
+        found = self.detector.finder.find(image)
+        scale = np.float32(frame.size[0] / image.shape[1])
+        return Faces(found.boxes * scale, found.scores, found.landmarks * scale)
 
     def update(self, frame: Frame, found: Faces | None) -> Detections:
         """Take the next frame.
@@ -75,7 +81,7 @@ class StreamLabeller:
             so that a face's label is the one its track has.
         """
         time = frame.time or 0.0
-        cut = found is not None and self._cuts.is_cut(frame.image)
+        cut = found is not None and self._cuts.is_cut(frame.within(self._long_side))
         if cut or frame.session != self._session:
             # Nobody knows what happened meanwhile: who is there now is somebody new.
             self._session = frame.session

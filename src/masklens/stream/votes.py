@@ -17,8 +17,10 @@ LEAD = 0.15
 #: Faces this wide (pixels) and wider have a full vote, narrower ones less.
 FULL_WIDTH = 48.0
 #: A track is settled after this many looks, if its label has at least SETTLED_SHARE of the votes.
-SETTLED_LOOKS = 6
+SETTLED_LOOKS = 5
 SETTLED_SHARE = 0.75
+#: … or if it is so unlikely to be a face at all.
+NO_FACE = 0.15
 
 
 class Votes:
@@ -84,8 +86,6 @@ class Votes:
     @property
     def settled(self) -> bool:
         """Whether it is enough to look now and then."""
-        return (
-            self.looks >= SETTLED_LOOKS
-            and self._agrees
-            and float(self.shares.max()) >= SETTLED_SHARE
-        )
+        if self.looks < SETTLED_LOOKS:
+            return False
+        return self.face < NO_FACE or (self._agrees and float(self.shares.max()) >= SETTLED_SHARE)
