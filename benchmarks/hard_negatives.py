@@ -27,7 +27,7 @@ from masklens.crop import crop_face
 from masklens.dataset.sheet import Block, Tile, draw_sheets, save_sheets
 from masklens.dataset.synthesize import STYLES, paint
 from masklens.dataset.synthesize.produce import BareFace, bare_faces
-from masklens.faces import YuNet
+from masklens.finder import shipped_finder
 from masklens.io.pictures import read_picture
 from masklens.labels import WITH_MASK, WITHOUT_MASK
 
@@ -45,7 +45,7 @@ def listed() -> dict:
 
 def bare(data: Path, portraits: int) -> list[BareFace]:
     """All usable bare faces of scenes/val, and as many portraits of prajna/without_mask."""
-    finder = YuNet()
+    finder = shipped_finder()
 
     def refuse(path: Path, error: Exception) -> None:
         raise SystemExit(f"{path}: {error}")

@@ -27,7 +27,7 @@ from masklens.dataset.scan import Dataset, load_dataset
 from masklens.dataset.synthesize import STYLES, paint
 from masklens.detector import MaskDetector
 from masklens.errors import InputError
-from masklens.faces import YuNet
+from masklens.finder import shipped_finder
 from masklens.io.pictures import read_picture
 from masklens.labels import LABELS, MASK_WORN_INCORRECTLY, WITH_MASK, WITHOUT_MASK
 from masklens.runtime import open_session
@@ -147,7 +147,7 @@ def painted(bundle: Bundle, folder: Path) -> list[Row]:
     """Held-out bare faces, painted with what is no mask, at the finder's boxes."""
     dataset = held_in(load_dataset(folder), test=True)
     bare = [p for p in dataset.pictures if p.annotations[0].label == WITHOUT_MASK]
-    finder, classifier, card = YuNet(min_score=0.6), MaskClassifier(bundle), bundle.card
+    finder, classifier, card = shipped_finder(min_score=0.6), MaskClassifier(bundle), bundle.card
     props = [style for style, label in STYLES.items() if label == WITHOUT_MASK]
     rng = np.random.default_rng(1)
     outcomes: dict[str, list[bool]] = defaultdict(list)

@@ -31,7 +31,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 from common import ROOT, data_root, machine, print_table
-from moving import FPS, make_film, read_stamp
+from moving import make_film, read_stamp
 
 from masklens import MaskDetector
 from masklens.boxes import iou
@@ -71,9 +71,7 @@ def speed(options: argparse.Namespace) -> None:
     every = options.every or every_for_file(VideoReader(path).rate)
     detector = stream_detector()
     time_ours(detector, path, every, limit=60)  # warm up
-    pairs = [
-        (time_ours(detector, path, every), time_bare(detector, path, every)) for _ in range(5)
-    ]
+    pairs = [(time_ours(detector, path, every), time_bare(detector, path, every)) for _ in range(5)]
     ours, bare = (sorted(column)[2] for column in zip(*pairs, strict=True))
     share = sorted(o / b for o, b in pairs)[2]
     print(f"{path.name}, 480×848, faces looked for in every frame {every}; {machine()}\n")
@@ -382,7 +380,9 @@ def camera(options: argparse.Namespace) -> None:
     rows.append(["… largest", f"{age.max():.0f} ms", ""])
     settled = memory[2:] or memory
     growth = settled[-1] - settled[0]
-    rows.append(["memory at the end of minute 1 → end", f"{settled[0]:.0f} → {settled[-1]:.0f} MB", ""])
+    rows.append(
+        ["memory at the end of minute 1 → end", f"{settled[0]:.0f} → {settled[-1]:.0f} MB", ""]
+    )
     rows.append(["growth", f"{growth:.1f} MB", "< 20 MB"])
     print_table(["", "measured", "bar"], rows)
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from masklens.dataset.synthesize import paint
-from masklens.faces import YuNet
+from masklens.finder import shipped_finder
 from masklens.io.pictures import read_picture
 from masklens.io.writers import save_picture
 
@@ -24,7 +24,7 @@ DRAWN = {"astronaut-masked.jpg": ("surgical", 3), "astronaut-badly-worn.jpg": ("
 def main() -> None:
     """Write the pictures beside the portrait."""
     portrait = read_picture(PICTURES / "astronaut.jpg")
-    face = YuNet().find(portrait)
+    face = shipped_finder().find(portrait)
     for name, (style, seed) in DRAWN.items():
         rng = np.random.default_rng(seed)
         painted = paint(portrait, face.landmarks[0], face.boxes[0], style, rng)

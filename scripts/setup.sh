@@ -1,5 +1,5 @@
 # Sourced by demo and test: a virtual environment in .venv with exactly what a lock file says.
-# Usage: setup_venv requirements.lock|requirements-all.lock; afterwards $python is its interpreter.
+# Usage: setup_venv requirements[-serve|-all].lock; afterwards $python is its interpreter.
 
 fail() {
     echo "$*" >&2
@@ -20,6 +20,12 @@ need() {
     eval "$check" >/dev/null 2>&1 || fail "$why: $* is installed, but '$check' still fails."
 }
 
+# What scripts/android builds with. Maven fetches the rest.
+need_android_tools() {
+    need 'javac -version && mvn -v && aapt v && command -v zipalign && apksigner version' \
+        "The Android app" default-jdk-headless maven aapt zipalign apksigner
+}
+
 stamp_of() {
     echo ".venv/installed-$(cat "$1" pyproject.toml | cksum | cut -d' ' -f1)"
 }
@@ -38,6 +44,7 @@ setup_venv() {
     $pip --require-hashes --requirement "$1"
     $pip --no-deps --no-build-isolation --editable .
     touch "$(stamp_of "$1")"
-    # The longer list contains the shorter one.
+    # The longer lists contain the shorter ones.
     [ "$1" = requirements.lock ] || touch "$(stamp_of requirements.lock)"
+    [ "$1" != requirements-all.lock ] || touch "$(stamp_of requirements-serve.lock)"
 }

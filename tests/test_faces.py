@@ -79,7 +79,7 @@ def test_finders_by_name_path_and_object(finder, tmp_path):
 
 @pytest.mark.parametrize(
     ("finder", "message"),
-    [("haar", "No face finder"), ("absent.onnx", "Cannot read"), ("broken.onnx", "not an ONNX")],
+    [("haar", "No face finder"), ("absent.onnx", "Cannot read"), ("broken.onnx", "cannot open")],
 )
 def test_finders_that_are_none(finder, message, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)

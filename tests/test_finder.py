@@ -61,9 +61,12 @@ def test_one_rule_turns_cells_into_pixels(finder_bundle):
     np.testing.assert_allclose(found.scores, [0.75])
 
 
-def test_the_detector_takes_the_bundles_own_finder_else_yunet(finder_bundle, toy_bundle):
-    assert isinstance(MaskDetector(finder_bundle).finder, CellFinder)
-    assert isinstance(MaskDetector(toy_bundle).finder, YuNet)
+def test_the_detector_takes_the_bundles_own_finder_else_the_shipped_one(finder_bundle, toy_bundle):
+    own = MaskDetector(finder_bundle).finder
+    shipped = MaskDetector(toy_bundle).finder
+    assert isinstance(own, CellFinder)
+    assert isinstance(shipped, CellFinder)
+    assert own.long_side == 64 != shipped.long_side
     assert isinstance(MaskDetector(finder_bundle, finder="yunet").finder, YuNet)
 
 

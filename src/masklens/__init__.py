@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         MasklensError,
         MissingExtraError,
         OutputError,
+        ServeError,
     )
     from masklens.faces import FaceFinder, Faces, YuNet
     from masklens.labels import LABELS
@@ -45,6 +46,7 @@ __all__ = [
     "MissingExtraError",
     "ModelCard",
     "OutputError",
+    "ServeError",
     "YuNet",
     "__version__",
 ]

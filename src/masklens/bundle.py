@@ -21,6 +21,9 @@ from masklens.io.atomic import atomic_path, write_json
 from masklens.labels import NOT_A_FACE
 
 CARD_FILE = "card.json"
+
+#: In the run folder of a face finder: the section "finder" of a card.
+FINDER_CARD_FILE = "finder.json"
 CLASSIFIER_FILE = "classifier.onnx"
 FORMAT = 1
 
@@ -105,8 +108,8 @@ class ModelCard:
         refines_box: the network has a second output ``box`` (N, 4): the face's tight box as xyxy
             in the crop's square, 0…1.
         face_calibration: see there; None takes the finder's score as it is.
-        finder: the bundle's own face finder; None leaves it to YuNet. ``face_calibration`` holds
-            for this finder only.
+        finder: the bundle's own face finder; None leaves it to the shipped one.
+            ``face_calibration`` holds for this finder only.
         thresholds: of the score, by purpose: "default", "precise", "sensitive".
         threshold_notes: what each threshold was chosen for, and on which data.
         training: command, data with hash, seed, versions.

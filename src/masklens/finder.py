@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
-import onnx
 
 from masklens.bundle import Bundle, FinderCard
 from masklens.crop import FloatArray, Image
@@ -147,8 +147,14 @@ def grid(height: int, width: int, strides: Sequence[int]) -> tuple[FloatArray, F
     return np.concatenate(corners), np.concatenate(sizes)
 
 
-def bundle_finder(bundle: Bundle, threads: int = 0, runtime: str = "onnx") -> CellFinder | None:
+def bundle_finder(
+    bundle: Bundle, threads: int = 0, runtime: str = "onnx", **options: Any
+) -> CellFinder | None:
     """The finder of a bundle in the first of its formats that the runtime reads.
+
+    Args:
+        bundle: see there.
+        threads, runtime, options: as of :class:`CellFinder`.
 
     Returns:
         None when the bundle has no finder. A runtime that reads none of its files leaves the
@@ -161,8 +167,16 @@ def bundle_finder(bundle: Bundle, threads: int = 0, runtime: str = "onnx") -> Ce
         for suffix in RUNTIMES.get(name, ()):
             file = str(Path(card.file).with_suffix(suffix))
             if file in bundle.card.files:
-                return CellFinder(bundle.path(file), card, threads=threads, runtime=name)
+                return CellFinder(bundle.path(file), card, threads=threads, runtime=name, **options)
     raise BundleError(f"The bundle {bundle.folder} has no {card.file}, which its card names.")
+
+
+def shipped_finder(threads: int = 0, runtime: str = "onnx", **options: Any) -> CellFinder:
+    """The finder of the bundle that ships with masklens; arguments as of :class:`CellFinder`."""
+    finder = bundle_finder(Bundle.load(), threads, runtime, **options)
+    if finder is None:
+        raise BundleError("The bundle that ships has no face finder. Reinstall masklens.")
+    return finder
 
 
 def load_finder(
@@ -171,44 +185,38 @@ def load_finder(
     runtime: str = "onnx",
     *,
     bundle: Bundle | None = None,
+    **options: Any,
 ) -> FaceFinder:
     """A face finder from its name, from a file, from a bundle, or the object itself.
 
     Args:
         finder: "yunet"; the path of an .onnx file, of masklens or a YuNet; any finder; None takes
-            the bundle's own, and YuNet where it has none.
+            the bundle's own, and where it has none that of the bundle that ships.
         threads: of the network; 0 is one per core.
         runtime: a runtime that does not read ONNX files leaves them to ONNX Runtime.
         bundle: see above.
+        options: as of :class:`CellFinder` and :class:`YuNet`, for example ``long_side``.
 
     Raises:
         BundleError: no such name, or the file is no face finder.
+        MissingExtraError: YuNet needs the extra of that name.
     """
     if finder is None:
-        own = bundle_finder(bundle, threads, runtime) if bundle is not None else None
-        if own is not None:
-            return own
-        finder = "yunet"
+        own = bundle_finder(bundle, threads, runtime, **options) if bundle is not None else None
+        return own or shipped_finder(threads, runtime, **options)
     if not isinstance(finder, str | Path):
         return finder
     if ".onnx" not in RUNTIMES.get(runtime, ()):
         runtime = "onnx"
     if str(finder) == "yunet":
-        return YuNet(threads=threads, runtime=runtime)
+        return YuNet(threads=threads, runtime=runtime, **options)
     path = Path(finder)
     if path.suffix != ".onnx":
         raise BundleError(
             f'No face finder is called "{finder}". Use "yunet" or the path of an .onnx file.'
         )
-    if _is_ours(path):
-        return CellFinder(path, threads=threads, runtime=runtime)
-    return YuNet(path, threads=threads, runtime=runtime)
-
-
-def _is_ours(path: Path) -> bool:
-    """Whether an ONNX file has our outputs; files that cannot be read are left to YuNet's words."""
-    try:
-        names = {output.name for output in onnx.load(path).graph.output}
-    except Exception:  # protobuf raises its own DecodeError, which moves between versions
-        return False
-    return set(_OUTPUTS) <= names
+    if not path.is_file():
+        raise BundleError(f"Cannot read the face finder {path}: no such file.")
+    if set(_OUTPUTS) <= set(open_network(path, runtime, threads).outputs):
+        return CellFinder(path, threads=threads, runtime=runtime, **options)
+    return YuNet(path, threads=threads, runtime=runtime, **options)

@@ -20,7 +20,7 @@ from masklens.dataset.features import extract
 from masklens.dataset.scan import Dataset, load_dataset
 from masklens.dataset.split import grouped_split, report_split
 from masklens.errors import DatasetError
-from masklens.faces import YuNet
+from masklens.finder import shipped_finder
 
 Image = np.ndarray[Any, np.dtype[np.uint8]]
 
@@ -38,7 +38,7 @@ def noisy(image: Image, amount: float = 25) -> Image:
 
 def masked(image: Image) -> Image:
     """A light-blue patch where the mask of the report's data set sits."""
-    finder = YuNet(long_side=320, threads=1)
+    finder = shipped_finder(1, long_side=320)
     _, _, nose, right, left = finder.find(image).landmarks[0]
     result = image.copy()
     centre = (nose + right + left) / 3
@@ -128,7 +128,7 @@ def test_how_two_copies_differ(copies: Dataset, found: Twins) -> None:
 def test_mirrored_features_are_those_of_the_mirror_image(portrait: Image, tmp_path: Path) -> None:
     PillowImage.fromarray(portrait).save(tmp_path / "a.png")
     PillowImage.fromarray(np.ascontiguousarray(portrait[:, ::-1])).save(tmp_path / "b.png")
-    finder = YuNet(long_side=320, threads=1)
+    finder = shipped_finder(1, long_side=320)
     computed = extract(tmp_path / "a.png", finder).mirrored
     detected = extract(tmp_path / "b.png", finder)
     cosines = computed.descriptors @ detected.descriptors.T

@@ -18,7 +18,7 @@ from masklens.dataset.synthesize import STYLES, paint
 from masklens.dataset.synthesize.geometry import CHIN, face_frame
 from masklens.dataset.synthesize.produce import bare_faces, choose_styles, paintings
 from masklens.errors import DatasetError, InputError
-from masklens.faces import YuNet
+from masklens.finder import shipped_finder
 from masklens.labels import LABELS, MASK_WORN_INCORRECTLY, WITH_MASK, WITHOUT_MASK
 from tests.conftest import ROOT
 
@@ -249,15 +249,15 @@ def test_only_bare_faces_of_a_labelled_folder(tmp_path: Path, portrait: Image) -
     for label in ("with_mask", "no mask"):
         (tmp_path / label).mkdir()
         PillowImage.fromarray(portrait).save(tmp_path / label / f"{label}.jpg")
-    found = list(bare_faces(tmp_path, YuNet(threads=1), 0, lambda path, error: None))
+    found = list(bare_faces(tmp_path, shipped_finder(1), 0, lambda path, error: None))
     assert [face.path.name for face in found] == ["no mask.jpg"]
     (tmp_path / "no mask" / "no mask.jpg").unlink()
     with pytest.raises(DatasetError, match="no face labelled without_mask"):
-        list(bare_faces(tmp_path, YuNet(threads=1), 0, lambda path, error: None))
+        list(bare_faces(tmp_path, shipped_finder(1), 0, lambda path, error: None))
 
 
 def test_only_bare_faces_of_a_coco_file(tmp_path: Path, portrait_file: Path) -> None:
-    x1, y1, x2, y2 = (float(v) for v in YuNet(threads=1).find(_read(portrait_file)).boxes[0])
+    x1, y1, x2, y2 = (float(v) for v in shipped_finder(1).find(_read(portrait_file)).boxes[0])
     coco = {
         "images": [{"id": 1, "file_name": str(portrait_file)}],
         "categories": [{"id": 1, "name": "without_mask"}, {"id": 2, "name": "with_mask"}],
@@ -270,14 +270,14 @@ def test_only_bare_faces_of_a_coco_file(tmp_path: Path, portrait_file: Path) -> 
         coco["annotations"][0]["category_id"] = category  # type: ignore[index]
         file.write_text(json.dumps(coco))
         if expected:
-            assert len(list(bare_faces(file, YuNet(threads=1), 0, lambda p, e: None))) == expected
+            assert len(list(bare_faces(file, shipped_finder(1), 0, lambda p, e: None))) == expected
         else:
             with pytest.raises(DatasetError):
-                list(bare_faces(file, YuNet(threads=1), 0, lambda p, e: None))
+                list(bare_faces(file, shipped_finder(1), 0, lambda p, e: None))
 
 
 def test_paintings_use_faces_again(portrait_file: Path) -> None:
-    faces = list(bare_faces(portrait_file, YuNet(threads=1), 0, lambda path, error: None))
+    faces = list(bare_faces(portrait_file, shipped_finder(1), 0, lambda path, error: None))
     made = list(paintings(faces, ["hand", "cup"], seed=1, count=5))
     assert [p.style for p in made] == ["hand", "cup", "hand", "cup", "hand"]
     assert len({p.name for p in made}) == 5
@@ -329,7 +329,7 @@ def test_the_command_without_a_face(tmp_path: Path) -> None:
 def test_real_photographs(shared_data: Path) -> None:
     """Every style on real faces, turned and rolled as people are."""
     source = shared_data / "data" / "scenes" / "val" / "annotations.coco.json"
-    faces = bare_faces(source, YuNet(threads=1), 0, lambda path, error: None)
+    faces = bare_faces(source, shipped_finder(1), 0, lambda path, error: None)
     made = list(paintings(faces, list(STYLES), seed=0, count=32))
     assert {p.style for p in made} == set(STYLES)
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image as PillowImage
 
-from masklens.faces import YuNet
+from masklens.finder import shipped_finder
 from masklens.labels import LABELS
 
 
@@ -40,7 +40,7 @@ def coco(tmp_path, small_portrait):
     """Six scenes with one boxed face each, two of each label; the last has no face beside it."""
     root = tmp_path / "street"
     (root / "images").mkdir(parents=True)
-    x1, y1, x2, y2 = (float(v) for v in YuNet().find(small_portrait).boxes[0])
+    x1, y1, x2, y2 = (float(v) for v in shipped_finder().find(small_portrait).boxes[0])
     images, annotations = [], []
     for number in range(7):
         label = number % 3

@@ -1,12 +1,15 @@
 """Every way in which a picture file can be odd gives a correct picture or one clear sentence."""
 
+import struct
+import zlib
+
 import numpy as np
 import pytest
 from PIL import Image as PillowImage
 
 from masklens.errors import InputError
 from masklens.io import pictures
-from masklens.io.pictures import read_picture
+from masklens.io.pictures import PictureError, decode_picture, read_picture
 
 RED = (200, 30, 40)
 
@@ -166,3 +169,50 @@ def test_truncated_files_are_refused_whatever_other_libraries_told_pillow(tmp_pa
     make_truncated_jpeg(tmp_path / "half.jpg")
     with pytest.raises(InputError, match="cannot be read"):
         read_picture(tmp_path / "half.jpg")
+
+
+def test_a_damaged_avif(tmp_path):
+    path = save(tmp_path, "a.avif", PillowImage.effect_noise((64, 64), 80))
+    content = path.read_bytes()
+    start = content.index(b"mdat") + 4
+    path.write_bytes(content[:start] + bytes(len(content) - start))
+    with pytest.raises(InputError, match=r"a\.avif cannot be read"):
+        read_picture(path)
+
+
+def tiff_of_one_tile(side, tile):
+    """A picture of black pixels in one tile, which may be larger than the picture."""
+    packed = zlib.compress(bytes(3 * tile * tile))
+    short, long = 3, 4
+    tags = [(256, long, side), (257, long, side), (259, short, 8), (262, short, 2)]
+    tags += [(277, short, 3), (322, long, tile), (323, long, tile), (324, long, 0)]
+    tags += [(325, long, len(packed))]
+    start = 8 + 2 + 12 * (len(tags) + 1) + 4
+    tags = [(tag, kind, start + 6 if tag == 324 else value) for tag, kind, value in tags]
+    entries = [struct.pack("<HHII", tag, kind, 1, value) for tag, kind, value in tags]
+    entries.insert(2, struct.pack("<HHII", 258, short, 3, start))  # BitsPerSample
+    head = b"II*\0" + struct.pack("<IH", 8, len(entries)) + b"".join(entries) + bytes(4)
+    return head + struct.pack("<HHH", 8, 8, 8) + packed
+
+
+def test_a_tile_larger_than_its_picture():
+    """It is unpacked whole: a few kilobytes would take gigabytes."""
+    assert not decode_picture(tiff_of_one_tile(20, 32), "This", max_pixels=1100).any()
+    with pytest.raises(PictureError, match="2048×2048 pixels") as refused:
+        decode_picture(tiff_of_one_tile(20, 2048), "This", max_pixels=1_000_000)
+    assert refused.value.reason == "too_large"
+
+
+def test_pictures_from_memory(tmp_path):
+    path = save(tmp_path, "a.png", plain())
+    content = path.read_bytes()
+    assert np.array_equal(decode_picture(content, "This"), read_picture(path))
+    for options, data, reason in (
+        ({}, b"", "unknown"),
+        ({"formats": ("JPEG",)}, content, "unknown"),
+        ({"max_pixels": 1000}, content, "too_large"),
+        ({}, content[:60], "damaged"),
+    ):
+        with pytest.raises(PictureError, match=r"^This ") as caught:
+            decode_picture(data, "This", **options)
+        assert caught.value.reason == reason

@@ -28,6 +28,7 @@ TOY = StreetRecipe(
     blocks=2,
     head=8,
     fit=FitSettings(epochs=2, batch=8, warmup=2, learning_rate=1e-3),
+    polish=FitSettings(epochs=1, batch=8, warmup=1, learning_rate=5e-4, mixup=0.5),
 )
 
 
@@ -78,12 +79,13 @@ def test_a_run_writes_a_bundle_that_opens(finished: TrainResult) -> None:
     bundle = Bundle.load(finished.bundle.folder)
     assert bundle.card == finished.bundle.card
     assert bundle.card.outputs == OUTPUTS
-    assert bundle.card.training["epochs"] == 2
+    assert bundle.card.training["epochs"] == 3
     assert not finished.interrupted
     answer = MaskClassifier(bundle).predict(np.zeros((3, 32, 32, 3), np.uint8))
     assert answer.probabilities.shape == (3, 3)
     assert answer.boxes is not None
     assert len((bundle.folder / "history.csv").read_text().splitlines()) == 3
+    assert len((bundle.folder / "history_polish.csv").read_text().splitlines()) == 2
 
 
 @pytest.mark.parametrize("way", ["keras file", "back from onnx"])
@@ -110,7 +112,7 @@ def test_a_run_goes_on_where_it_stopped(scenes: Path, tmp_path: Path) -> None:
     assert first.interrupted
     assert Bundle.load(tmp_path).card.training["epochs"] == 1
     second = run(scenes, tmp_path, resume=True)
-    assert second.epochs == 2
+    assert second.epochs == 3
     lines = (tmp_path / "history.csv").read_text().splitlines()
     assert [line.split(",")[0] for line in lines] == ["epoch", "1", "2"]
 

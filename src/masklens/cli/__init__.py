@@ -14,9 +14,12 @@ COMMANDS = {
     "detect": "detect",
     "live": "live",
     "train": "train",
+    "train-finder": "train_finder",
+    "calibrate": "calibrate",
     "evaluate": "evaluate",
     "export": "export",
     "benchmark": "benchmark",
+    "serve": "serve",
     "dataset": "dataset",
 }
 
@@ -53,6 +56,7 @@ def main() -> None:
     Examples:
       masklens detect photo.jpg
       masklens detect holiday/ --out labelled/ --json results.json
+      masklens serve
       masklens dataset fetch prajna --to data/prajna
       masklens train data/prajna --recipe report --out runs/report
     """

@@ -32,9 +32,7 @@ import click
 )
 @click.option(
     "--finder",
-    default="yunet",
-    show_default=True,
-    help="Face finder: a name, or the path of an .onnx file.",
+    help="Face finder: yunet, or the path of an .onnx file.  [default: the one that ships]",
 )
 def command(
     source: Path,
@@ -44,7 +42,7 @@ def command(
     styles: str,
     classes: str,
     seed: int,
-    finder: str,
+    finder: str | None,
 ) -> None:
     """Paint masks, badly worn masks and look-alikes onto bare faces.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -38,7 +39,7 @@ import click
 @click.option(
     "--every",
     type=click.IntRange(min=1),
-    help="Look for faces in every K-th frame of a video.  [default: about ten a second]",
+    help="Look for faces in every K-th frame of a video.  [default: six times a second]",
 )
 @click.option(
     "--threshold",
@@ -59,7 +60,7 @@ import click
 )
 @click.option(
     "--finder",
-    help="Face finder: a name, or the path of an .onnx file.  [default: the bundle's, else yunet]",
+    help="Face finder: yunet, or the path of an .onnx file.  [default: the bundle's]",
 )
 @click.option(
     "--threads",
@@ -121,22 +122,27 @@ def command(
         CsvWriter(csv_file),
         CocoWriter(coco_file, coco_images),
     ]
-    detector = MaskDetector(bundle, finder=finder, threads=threads)
-    detector.threshold = detector.card.threshold(preset) if threshold is None else threshold
+
+    def detector(**options: Any) -> MaskDetector:
+        made = MaskDetector(bundle, finder=finder, **options)
+        made.threshold = made.card.threshold(preset) if threshold is None else threshold
+        return made
+
     failed = 0
     with ExitStack() as stack:
         for writer in writers:
             stack.enter_context(writer)
         if pictures:
+            finds = detector(threads=threads)
             with console.Results(len(pictures)) as results:
-                summary = label_pictures(detector, pictures, writers, results.show, results.fail)
+                summary = label_pictures(finds, pictures, writers, results.show, results.fail)
             console.summarise(summary)
             failed = summary.failed
-        if videos or tracks:
+        if videos:
             from masklens.cli.video_console import label_videos
+            from masklens.stream.labeller import LONG_SIDE
 
-            failed += label_videos(
-                detector.for_streams(), videos, writers[1:3], out, tracks, every
-            )
+            follows = detector(threads=1, long_side=LONG_SIDE)
+            failed += label_videos(follows, videos, writers[1:3], out, tracks, every)
     console.written([out, json_file, csv_file, coco_file, tracks])
     sys.exit(1 if failed else 0)

@@ -86,7 +86,7 @@ import click
 )
 @click.option(
     "--finder",
-    help="Face finder: a name, or the path of an .onnx file.  [default: the bundle's, else yunet]",
+    help="Face finder: yunet, or the path of an .onnx file.  [default: the bundle's]",
 )
 @click.option(
     "--threads",

@@ -85,7 +85,9 @@ def command(
 
     if tracks is None and json_file is not None:
         tracks = json_file.with_suffix(".tracks.csv")
-    detector = MaskDetector(bundle, finder=finder, threshold=threshold, threads=1, long_side=LONG_SIDE)
+    detector = MaskDetector(
+        bundle, finder=finder, threshold=threshold, threads=1, long_side=LONG_SIDE
+    )
     opened = open_source(source, give_up=give_up, on_status=lambda s: click.echo(s, err=True))
     run_live(
         opened,

@@ -25,7 +25,8 @@ from masklens.dataset.features import Features, extract
 from masklens.dataset.registration import correlate_plain, lay_upon, register
 from masklens.dataset.scan import Dataset
 from masklens.errors import DatasetError, InputError
-from masklens.faces import FaceFinder, YuNet
+from masklens.faces import FaceFinder
+from masklens.finder import shipped_finder
 
 #: Told of the work: what is being done, how much is done, how much there is.
 Progress = Callable[[str, int, int], None]
@@ -96,7 +97,7 @@ def find_twins(
 
     Args:
         dataset: folders of classes or a COCO file; labels are not looked at.
-        finder: tells where masks would sit; the default is YuNet at a small size.
+        finder: tells where masks would sit; the default is the shipped one at a small size.
         progress: called often, from one thread.
 
     Raises:
@@ -104,7 +105,7 @@ def find_twins(
         MissingExtraError: imagehash is not installed.
     """
     tell = progress or (lambda what, done, total: None)
-    finder = finder or YuNet(long_side=320, threads=1)
+    finder = finder or shipped_finder(1, long_side=320)
     with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
 
         def spread(what: str, work: Callable[[Any], Any], items: Sequence[Any]) -> Iterator[Any]:

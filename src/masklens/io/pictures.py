@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import io
+import math
+import struct
 import warnings
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -21,8 +25,29 @@ with contextlib.suppress(ImportError):  # optional: HEIC, the format of many pho
 #: Larger pictures are refused from their header, before anything is decoded.
 MAX_PIXELS = 250_000_000
 
+#: Pillow reports damaged files through all of these.
+_DAMAGED = (
+    *(ArithmeticError, EOFError, LookupError, MemoryError, OSError, RuntimeError, SyntaxError),
+    *(TypeError, ValueError, struct.error, zlib.error),
+)
+
+#: TIFF 6.0, section 15: TileWidth and TileLength.
+_TILE_TAGS = (322, 323)
+
 #: Our own limit stands in for Pillow's, which warns at 89 and refuses at 179 megapixels.
 PillowImage.MAX_IMAGE_PIXELS = None
+
+
+class PictureError(InputError):
+    """A picture that cannot be used, and why, for those who have to tell the cases apart.
+
+    Attributes:
+        reason: "absent", "unknown" (no picture at all), "damaged" or "too_large".
+    """
+
+    def __init__(self, message: str, reason: str) -> None:
+        super().__init__(message)
+        self.reason = reason
 
 
 def read_picture(path: str | Path) -> Image:
@@ -41,29 +66,72 @@ def read_picture(path: str | Path) -> Image:
         InputError: no such file, no picture, damaged, empty, or more than ``MAX_PIXELS`` pixels.
     """
     path = Path(path)
+    try:
+        return _read(path, str(path), MAX_PIXELS)
+    except FileNotFoundError as error:
+        raise PictureError(f"{path} does not exist.", "absent") from error
+    except IsADirectoryError as error:
+        raise PictureError(f"{path} is a folder, not a picture.", "absent") from error
+
+
+def decode_picture(
+    content: bytes,
+    name: str,
+    *,
+    max_pixels: int = MAX_PIXELS,
+    formats: tuple[str, ...] | None = None,
+) -> Image:
+    """Read a picture from memory; see :func:`read_picture`.
+
+    Args:
+        content: what would be in the file.
+        name: what errors call it, at the beginning of a sentence.
+        max_pixels: larger pictures are refused from their header.
+        formats: Pillow's names of the formats to accept; None is all of them.
+
+    Raises:
+        PictureError: no picture of these formats, damaged, empty or too large.
+    """
+    return _read(content, name, max_pixels, formats)
+
+
+def _read(
+    source: Path | bytes, name: str, max_pixels: int, formats: tuple[str, ...] | None = None
+) -> Image:
     # WeasyPrint, imported for a report, tells Pillow to fill what a truncated file lacks with grey.
     ImageFile.LOAD_TRUNCATED_IMAGES = False
+    file = io.BytesIO(source) if isinstance(source, bytes) else source
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Pillow warns of harmless flaws in EXIF and TIFF tags
-            with PillowImage.open(path) as picture:
-                if picture.width * picture.height > MAX_PIXELS:
-                    raise InputError(
-                        f"{path} has {picture.width}×{picture.height} pixels, more than the "
-                        f"{MAX_PIXELS // 1_000_000} megapixels that are read. Scale it down first."
+            with PillowImage.open(file, formats=formats) as picture:
+                width, height = max(picture.size, _tile(picture), key=math.prod)
+                if width * height > max_pixels:
+                    raise PictureError(
+                        f"{name} has {width}×{height} pixels, more than the "
+                        f"{max_pixels // 1_000_000} megapixels that are read. Scale it down first.",
+                        "too_large",
                     )
                 return _to_rgb(picture)
-    except FileNotFoundError as error:
-        raise InputError(f"{path} does not exist.") from error
-    except IsADirectoryError as error:
-        raise InputError(f"{path} is a folder, not a picture.") from error
+    except (FileNotFoundError, IsADirectoryError):
+        raise
     except UnidentifiedImageError as error:
-        what = "is empty" if path.stat().st_size == 0 else "is not a picture that can be read"
-        raise InputError(f"{path} {what}.") from error
-    except (OSError, SyntaxError, ValueError, EOFError, MemoryError) as error:
-        # Pillow reports damaged files through all of these.
+        size = len(source) if isinstance(source, bytes) else source.stat().st_size
+        what = "is empty" if size == 0 else "is not a picture that can be read"
+        raise PictureError(f"{name} {what}.", "unknown") from error
+    except _DAMAGED as error:
         reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
-        raise InputError(f"{path} cannot be read: {reason.rstrip('.')}.") from error
+        raise PictureError(f"{name} cannot be read: {reason.rstrip('.')}.", "damaged") from error
+
+
+def _tile(picture: PillowImage.Image) -> tuple[int, int]:
+    """Width and height of a TIFF's tiles, (0, 0) without any.
+
+    They may be far larger than the picture and are unpacked whole.
+    """
+    tags = getattr(picture, "tag_v2", {})
+    width, height = (tags.get(tag, 0) for tag in _TILE_TAGS)
+    return (width, height) if isinstance(width, int) and isinstance(height, int) else (0, 0)
 
 
 def _to_rgb(picture: PillowImage.Image) -> Image:
@@ -80,7 +148,7 @@ def _to_rgb(picture: PillowImage.Image) -> Image:
         upright = ImageOps.exif_transpose(picture)
     image = np.asarray(upright.convert("RGB"))
     if image.size == 0:
-        raise InputError("the picture has no pixels")
+        raise ValueError("it has no pixels")
     return image
 
 

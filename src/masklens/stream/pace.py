@@ -66,5 +66,5 @@ class Pace:
 
 
 def every_for_file(rate: float | None) -> int:
-    """K for a file, where nothing is in a hurry: about 10 looks for faces per second of film."""
-    return max(1, round((rate or 25.0) / 10))
+    """K for a file: faces are looked for up to 6 times per second of film."""
+    return max(1, math.ceil((rate or 25.0) / 6))

@@ -8,9 +8,11 @@ import os
 import tempfile
 from collections.abc import Callable, Iterator
 from importlib.util import find_spec
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 from masklens.errors import MissingExtraError
+from masklens.training.memory import keep_freed_memory
 
 if TYPE_CHECKING:
     from masklens.training.run import TrainOptions, TrainResult
@@ -21,18 +23,28 @@ RECIPES = {"report": "report", "street": "street"}
 _NEEDED = ("keras", "tensorflow", "tf2onnx", "sklearn", "scipy", "matplotlib")
 
 
-def load_recipe(name: str) -> Callable[[TrainOptions], TrainResult]:
-    """The function of a recipe; imports TensorFlow.
+def require_extra() -> None:
+    """Raise MissingExtraError unless everything is installed that training needs."""
+    if any(find_spec(module) is None for module in _NEEDED):
+        raise MissingExtraError("Training", "train")
+
+
+def load_module(name: str) -> ModuleType:
+    """A module of this package that trains; imports TensorFlow.
 
     Raises:
         MissingExtraError: not everything is installed that training needs.
     """
-    if any(find_spec(module) is None for module in _NEEDED):
-        raise MissingExtraError("Training", "train")
+    require_extra()
+    keep_freed_memory()
     with _quiet():
         importlib.import_module("tensorflow")
-    module = importlib.import_module(f"masklens.training.{RECIPES[name]}")
-    recipe: Callable[[TrainOptions], TrainResult] = module.train
+    return importlib.import_module(f"masklens.training.{name}")
+
+
+def load_recipe(name: str) -> Callable[[TrainOptions], TrainResult]:
+    """The function of a recipe; see :func:`load_module`."""
+    recipe: Callable[[TrainOptions], TrainResult] = load_module(RECIPES[name]).train
     return recipe
 
 

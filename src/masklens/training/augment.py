@@ -28,6 +28,7 @@ class Augmentation:
         small: scaled down to a side between ``small_side`` and the full one, and up again.
         small_side: smallest side of a crop in pixels; with 20 % margin 17 px hold a 12 px face.
         light: gain, gamma and colour cast.
+        hue: turn of all colours, in degrees; masks come in all of them.
         grey, blur, noise, jpeg, occlude: probabilities of each.
     """
 
@@ -38,6 +39,7 @@ class Augmentation:
     small: float = 0.45
     small_side: int = 16
     light: float = 0.2
+    hue: float = 12.0
     grey: float = 0.05
     blur: float = 0.2
     noise: float = 0.15
@@ -46,7 +48,7 @@ class Augmentation:
 
 
 #: No change at all: the crop that serving would cut.
-PLAIN = Augmentation(0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0)
+PLAIN = Augmentation(0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0)
 
 
 def view(
@@ -119,11 +121,13 @@ def degrade(pixels: Image, a: Augmentation, rng: np.random.Generator) -> Image:
         pixels = _occlude(pixels, rng)
     if a.light:
         pixels = _relight(pixels, a.light, rng)
+    if a.hue:
+        pixels = _turn_hue(pixels, a.hue * float(rng.standard_normal()))
     if rng.random() < a.grey:
         grey = cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)
         pixels = np.repeat(np.asarray(grey, np.uint8)[..., None], 3, axis=2)
     if rng.random() < a.small:
-        low = np.exp(rng.uniform(np.log(a.small_side), np.log(size)))
+        low = np.exp(rng.uniform(np.log(min(a.small_side, size)), np.log(size)))
         pixels = _resize(pixels, int(low), cv2.INTER_AREA)
     scale = pixels.shape[0] / size
     if rng.random() < a.blur:
@@ -151,6 +155,14 @@ def _relight(pixels: Image, strength: float, rng: np.random.Generator) -> Image:
     ramp = (np.linspace(0, 1, 256) ** gamma)[:, None] * gains
     table = np.clip((ramp - 0.5) * contrast + 0.5, 0, 1) * 255
     return np.asarray(cv2.LUT(pixels, table.astype(np.uint8)[None]), dtype=np.uint8)
+
+
+def _turn_hue(pixels: Image, degrees: float) -> Image:
+    """Turn the colours about the grey axis; a linear map, three times cheaper than HSV."""
+    cos, sin = np.cos(np.deg2rad(degrees)), np.sin(np.deg2rad(degrees))
+    axis = np.full((3, 3), (1 - cos) / 3)
+    cross = np.array([[0, -1, 1], [1, 0, -1], [-1, 1, 0]]) * sin / np.sqrt(3)
+    return np.asarray(cv2.transform(pixels, axis + cross + cos * np.eye(3)), dtype=np.uint8)
 
 
 def _blur(pixels: Image, strength: float, rng: np.random.Generator) -> Image:

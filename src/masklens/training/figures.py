@@ -46,6 +46,33 @@ def _lines(axes: Axes, history: Sequence[Mapping[str, float]], name: str) -> Non
     axes.legend(frameon=False)
 
 
+def finder_figure(history: Sequence[Mapping[str, float]]) -> Figure:
+    """The losses of a face finder by epoch and, where they were measured, its scores.
+
+    Args:
+        history: a row per epoch: epoch, loss and its parts, perhaps face_ap and masked_recall.
+    """
+    figure = Figure(figsize=(10, 4), layout="constrained")
+    losses, scores = figure.subplots(1, 2)
+    epochs = [row["epoch"] for row in history]
+    for name in ("loss", "objectness", "overlap", "box", "landmarks", "labels"):
+        losses.plot(epochs, [row[name] for row in history], label=name, marker=".")
+    losses.set(title="Training loss and its parts", ylabel="weighted loss per learning cell")
+    losses.set_ylim(bottom=0)
+    names = {"face_ap": "average precision, IoU 0.5", "masked_recall": "masked faces found"}
+    for name, label in names.items():
+        if name in history[0]:
+            scores.plot(epochs, [row[name] for row in history], label=label, marker=".")
+    scores.set(title="Photographs that are not trained on", ylabel="share (0 to 1)")
+    for axes in (losses, scores):
+        axes.set_xlabel("epoch")
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.grid(alpha=0.3)
+        if axes.lines:
+            axes.legend(frameon=False)
+    return figure
+
+
 def confusion_figure(evaluation: Evaluation) -> Figure:
     """The confusion matrix: number of pictures, and the share of their true label."""
     counts = evaluation.confusion()

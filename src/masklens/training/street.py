@@ -23,12 +23,12 @@ from masklens.crop import FloatArray
 from masklens.dataset.scan import Dataset, Picture, load_dataset
 from masklens.dataset.split import report_split
 from masklens.errors import DatasetError
-from masklens.faces import YuNet
+from masklens.finder import shipped_finder
 from masklens.io.atomic import write_json
 from masklens.labels import LABELS, MASK_WORN_INCORRECTLY, NOT_A_FACE, WITHOUT_MASK
 from masklens.training.fit import AfterEpoch, FitSettings, batches, fit
 from masklens.training.mobilenet import settle, street_network
-from masklens.training.onnx_graph import save_keras, save_onnx
+from masklens.training.onnx_graph import round_weights, save_keras, save_onnx
 from masklens.training.run import RunFolder, TrainOptions, TrainResult
 from masklens.training.samples import OUTPUTS, Samples, cut_samples
 from masklens.training.scoring import calibrate
@@ -49,6 +49,7 @@ class StreetRecipe:
         blocks: of MobileNetV2's 17 that are kept.
         head: channels of the layer before pooling.
         fit: the training itself.
+        polish: a second, gentler round with mixed pictures, against labels that are wrong; or None.
     """
 
     size: int = 112
@@ -56,6 +57,15 @@ class StreetRecipe:
     blocks: int = 16
     head: int = 256
     fit: FitSettings = field(default_factory=FitSettings)
+    polish: FitSettings | None = field(
+        default_factory=lambda: FitSettings(
+            epochs=7, learning_rate=2.5e-4, weight_decay=0.02, mixup=0.3, average=0.998
+        )
+    )
+
+    def epochs(self) -> int:
+        """Of both rounds."""
+        return self.fit.epochs + (self.polish.epochs if self.polish else 0)
 
 
 def train(
@@ -108,17 +118,21 @@ def train(
     weights_of_samples = sample_weights(samples)
     stream = batches(recipe.size, samples, weights_of_samples, recipe.fit, recipe.margin, 0)
     settle(model, next(stream)[0])
-    epochs = fit(
-        model,
-        samples,
-        weights_of_samples,
-        recipe.fit,
-        margin=recipe.margin,
-        checkpoints=run.checkpoint,
-        history=run.path / "history.csv",
-        resume=options.resume,
-        after_epoch=after_epoch,
-    )
+    epochs = 0
+    for name, settings in (("", recipe.fit), ("polish", recipe.polish)):
+        if settings is None or epochs < (recipe.fit.epochs if name else 0):
+            continue
+        epochs += fit(
+            model,
+            samples,
+            weights_of_samples,
+            settings,
+            margin=recipe.margin,
+            checkpoints=run.checkpoint / name,
+            history=run.path / f"history{name and '_' + name}.csv",
+            resume=options.resume,
+            after_epoch=after_epoch,
+        )
     facts = {
         **run.training_facts(options.data),
         "epochs": epochs,
@@ -132,15 +146,14 @@ def train(
     if others is not None:
         bundle, metrics = calibrate(bundle, others)
     write_json(run.path / "metrics.json", metrics)
-    return TrainResult(bundle, metrics, epochs, recipe.fit.epochs)
+    return TrainResult(bundle, metrics, epochs, recipe.epochs())
 
 
 def write_model(
     model: keras.Model, recipe: StreetRecipe, facts: Mapping[str, Any], folder: Path
 ) -> Bundle:
     """Write the trained network as a bundle that is not calibrated yet."""
-    # ONNX keeps float16; with the same numbers in Keras every export agrees to rounding.
-    model.set_weights([w.astype(np.float16).astype(np.float32) for w in model.get_weights()])
+    round_weights(model)
     card = ModelCard(
         name="street",
         version="1",
@@ -163,13 +176,16 @@ def write_model(
 
 
 def _with_options(recipe: StreetRecipe, options: TrainOptions) -> StreetRecipe:
-    fit_settings = replace(
+    settings = replace(
         recipe.fit,
         epochs=options.epochs or recipe.fit.epochs,
         batch=options.batch_size or recipe.fit.batch,
         seed=options.seed,
     )
-    return replace(recipe, fit=fit_settings)
+    polish = recipe.polish and replace(
+        recipe.polish, batch=settings.batch, seed=(options.seed + 1) % 2**31
+    )
+    return replace(recipe, fit=settings, polish=polish)
 
 
 def held_in(dataset: Dataset, *, test: bool = False) -> Dataset:
@@ -190,7 +206,7 @@ def cut_all(datasets: Sequence[Dataset]) -> Samples:
     def bar(pictures: Sequence[Picture]) -> Iterable[Picture]:
         return tqdm(pictures, "faces", disable=None)
 
-    finder = YuNet(min_score=FINDER_MIN_SCORE, threads=0)
+    finder = shipped_finder(min_score=FINDER_MIN_SCORE)
     return Samples.concatenate(
         [cut_samples(dataset, finder, paints=True, progress=bar) for dataset in datasets]
     )

@@ -96,7 +96,7 @@ def _convolution(graph: Graph, layer: Any, source: str, pads: list[int] | None) 
     name = layer.name
     graph.node(
         "Conv",
-        [source, graph.weight(f"{name}_w", kernel), graph.weight(f"{name}_b", bias)],
+        [source, graph.half(f"{name}_w", kernel), graph.half(f"{name}_b", bias)],
         name,
         strides=list(layer.strides),
         group=kernel.shape[0] if deep else 1,

@@ -87,3 +87,27 @@ def _least_squares(points: np.ndarray, wanted: np.ndarray) -> np.ndarray:
     gram = features.T @ features
     gram += 1e-6 * np.eye(len(gram)) * np.trace(gram) / len(gram)
     return np.asarray(np.linalg.solve(gram, features.T @ wanted))
+
+
+def deepen(network: keras.Model, new: FinderPlan) -> keras.Model:
+    """Give a network more units that change nothing yet: each passes on what it gets.
+
+    Args:
+        network: all of its layers are in the plan ``new`` with the same shapes.
+        new: with more units in the stages or heads; a new unit keeps the number of channels.
+    """
+    deeper = finder_network(new)
+    names = {layer.name for layer in network.layers}
+    for layer in deeper.layers:
+        if not layer.weights:
+            continue
+        if layer.name in names:
+            layer.set_weights(network.get_layer(layer.name).get_weights())
+            continue
+        kernel, bias = (np.zeros(w.shape, np.float32) for w in layer.weights)
+        if isinstance(layer, keras.layers.DepthwiseConv2D):
+            kernel[1, 1] = 1
+        else:
+            kernel[0, 0] = np.eye(*kernel.shape[2:])
+        layer.set_weights([kernel, bias])
+    return deeper

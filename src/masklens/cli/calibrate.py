@@ -1,0 +1,49 @@
+"""``masklens calibrate``: a bundle and photographs in, the bundle with fitted scores out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+
+@click.command("calibrate")
+@click.argument("bundle", type=click.Path(path_type=Path))
+@click.argument("scenes", metavar="SCENES.json", type=click.Path(path_type=Path, dir_okay=False))
+@click.option(
+    "--finder",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="RUN",
+    help="Run folder of train-finder: its face finder becomes the bundle's.",
+)
+@click.option(
+    "--out", type=click.Path(path_type=Path), required=True, help="Folder for the new bundle."
+)
+def command(bundle: Path, scenes: Path, finder: Path | None, out: Path) -> None:
+    """Fit a bundle's scores and thresholds to photographs of your own.
+
+    BUNDLE is a folder, or "default". SCENES.json is a COCO detection file with boxed faces that
+    the models were not trained on: temperature, the probability of a face and the three thresholds
+    are fitted to it and written into the card of the new bundle; no weight is changed.
+
+    \b
+    Examples:
+      masklens calibrate default canteen.json --out bundles/canteen
+      masklens calibrate runs/street val.json --finder runs/finder --out bundles/street
+    """
+    from masklens.training import require_extra
+
+    require_extra()
+    from masklens.training.assemble import assemble
+
+    calibrated, scores = assemble(bundle, scenes, finder, out)
+    accuracy, (low, high) = scores["accuracy"]["value"], scores["accuracy"]["interval_95"]
+    click.secho(
+        f"Labels at annotated boxes {accuracy:.3f} right (95 % interval {low:.3f} to {high:.3f}); "
+        f"detection F1 {scores['detection_f1']:.3f}; calibration error "
+        f"{scores['expected_calibration_error']:.3f}",
+        bold=True,
+    )
+    for purpose, threshold in calibrated.card.thresholds.items():
+        click.echo(f"Threshold {purpose}: {threshold}")
+    click.echo(f"Written: {out}")

@@ -1,0 +1,230 @@
+"""The application: its routes, what they take and how they answer."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from fastapi import Depends, FastAPI, Query, Request, Response
+from fastapi.security import HTTPBearer
+from fastapi.telemetry import TelemetryConfig
+from PIL import Image as PillowImage
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp
+
+import masklens
+from masklens.crop import Image
+from masklens.detections import Detections
+from masklens.detector import MaskDetector
+from masklens.errors import InputError
+from masklens.io.draw import draw_detections
+from masklens.io.sources import Frame
+from masklens.io.writers import frame_record
+from masklens.server import failures, page
+from masklens.server.failures import ApiError
+from masklens.server.guard import Guard
+from masklens.server.linger import Linger
+from masklens.server.metrics import MetricsMiddleware
+from masklens.server.schemas import ONE_PICTURE, Answer, Failure, Health, form
+from masklens.server.schemas import failures as failing
+from masklens.server.service import Service
+from masklens.server.settings import Settings
+
+Threshold = Annotated[
+    float | None,
+    Query(ge=0, le=1, description="Leave out faces with a lower score. Goes before `preset`."),
+]
+Preset = Annotated[
+    Literal["default", "precise", "sensitive"], Query(description="Which of the card's thresholds.")
+]
+
+_DESCRIPTION = """Finds every face in a picture and says whether it wears a mask (`with_mask`),
+wears it badly (`mask_worn_incorrectly`) or wears none (`without_mask`).
+
+Nothing of a picture is written to disk or log. Every error has the same shape."""
+
+#: FastAPI would report exceptions, with their messages, to whatever OpenTelemetry is set up to.
+_NO_TELEMETRY: TelemetryConfig = {
+    "tracing": False,
+    "metrics": False,
+    "logs": False,
+    "operation_spans": False,
+    "auto_configure": False,
+}
+
+#: How annotated pictures are written: content type -> Pillow's format and options.
+_WRITERS: dict[str, tuple[str, dict[str, Any]]] = {
+    "image/jpeg": ("JPEG", {"quality": 92}),
+    "image/png": ("PNG", {"compress_level": 3}),
+    "image/webp": ("WEBP", {"quality": 90, "method": 2}),
+}
+
+
+def create_app(
+    detector: MaskDetector, settings: Settings, folder: Path = page.PAGE
+) -> tuple[ASGIApp, Service]:
+    """The application and what it works with; close the service's engine at the end.
+
+    Args:
+        detector: with one thread per network; the engine's workers run it side by side.
+        settings: see there.
+        folder: of the built page.
+    """
+    service = Service(detector, settings)
+    bearer = HTTPBearer(auto_error=False, description="Checked before anything is read.")
+    secured = [] if settings.token is None else [Depends(bearer)]
+    app = FastAPI(
+        title="masklens",
+        description=_DESCRIPTION,
+        version=masklens.__version__,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        license_info={"name": "Apache-2.0"},
+        telemetry=_NO_TELEMETRY,
+    )
+    failures.install(app)
+
+    @app.post(
+        "/v1/detect",
+        summary="Find and label faces",
+        tags=["detection"],
+        response_model=Answer,
+        response_model_exclude_none=True,
+        responses=failing(400, 408, 413, 415, 422, 429, 503),
+        openapi_extra={"requestBody": {"required": True, "content": ONE_PICTURE | form(True)}},
+        dependencies=secured,
+    )
+    async def detect(
+        request: Request, threshold: Threshold = None, preset: Preset = "default"
+    ) -> Response:
+        """Send one picture as the body, or several as files of a form.
+
+        Of several, those that cannot be read have an `error` in place of `faces`; when none can be
+        read, the answer is the first one's error.
+        """
+        least = service.threshold(threshold, preset)
+
+        def finish(image: Image, found: Detections, omitted: int) -> dict[str, Any]:
+            kept = found.above(least)
+            for label, count in kept.counts().items():
+                service.metrics.faces.labels(label).inc(count)
+            record = frame_record(Frame(image, ""), kept)
+            return record | {"faces_omitted": omitted}
+
+        results = await service.run(request, finish, settings.limits.pictures)
+        failed = [result for _, result in results if isinstance(result, ApiError)]
+        if len(failed) == len(results):
+            raise failed[0]
+        pictures = [
+            {"file": name, "error": result.record()}
+            if isinstance(result, ApiError)
+            else result | {"file": name}
+            for name, result in results
+        ]
+        card = service.card
+        return JSONResponse(
+            {
+                "model": f"{card.name} {card.version}",
+                "threshold": least,
+                "pictures": pictures,
+            },
+            headers={"Cache-Control": "no-store"},
+        )
+
+    @app.post(
+        "/v1/detect/annotated",
+        summary="Draw the faces on the picture",
+        tags=["detection"],
+        response_class=Response,
+        responses={
+            **failing(400, 408, 413, 415, 422, 429, 503),
+            200: {
+                "description": "The picture with a box and a label for each face; JPEG, or what "
+                "Accept asks for first: image/png, image/webp",
+                "content": {kind: ONE_PICTURE[kind] for kind in _WRITERS},
+            },
+        },
+        openapi_extra={"requestBody": {"required": True, "content": ONE_PICTURE | form(False)}},
+        dependencies=secured,
+    )
+    async def annotated(
+        request: Request, threshold: Threshold = None, preset: Preset = "default"
+    ) -> Response:
+        """Send one picture, as the body or as a file of a form; metadata is left behind."""
+        least = service.threshold(threshold, preset)
+        kind = _wanted(request.headers.get("accept", ""))
+        style, options = _WRITERS[kind]
+
+        def finish(image: Image, found: Detections, omitted: int) -> bytes:
+            out = io.BytesIO()
+            drawn = PillowImage.fromarray(draw_detections(image, found.above(least)))
+            try:
+                drawn.save(out, style, **options)
+            except (OSError, ValueError) as error:  # JPEG and WebP have a largest side
+                raise InputError(
+                    f"A picture of {image.shape[1]}×{image.shape[0]} pixels cannot be written as "
+                    f"{style}: {str(error).rstrip('.')}."
+                ) from error
+            return out.getvalue()
+
+        ((_, result),) = await service.run(request, finish, 1)
+        if isinstance(result, ApiError):
+            raise result
+        return Response(result, media_type=kind, headers={"Cache-Control": "no-store"})
+
+    @app.get(
+        "/v1/model",
+        summary="The model's card",
+        tags=["detection"],
+        responses=failing(),
+        dependencies=secured,
+    )
+    async def model() -> dict[str, Any]:
+        """The card of the model: labels, thresholds, training, scores with intervals."""
+        return service.card.to_dict()
+
+    @app.get(
+        "/healthz",
+        summary="Does it work?",
+        tags=["operation"],
+        response_model=Health,
+        responses={503: {"model": Failure, "description": "It is stopping, or broken"}},
+    )
+    async def health() -> Any:
+        """Whether the server works. Needs no token."""
+        if not service.engine.alive:
+            raise ApiError(503, "stopping", "The server is stopping, or a part of it has died.")
+        return {"status": "ok"}
+
+    @app.get(
+        "/metrics",
+        summary="Counters for Prometheus",
+        tags=["operation"],
+        response_class=Response,
+        responses={
+            **failing(),
+            200: {"content": {"text/plain": {"schema": {"type": "string"}}}},
+        },
+        dependencies=secured,
+    )
+    async def metrics() -> Response:
+        """Counters, times and sizes in the form of Prometheus."""
+        text = await run_in_threadpool(service.metrics.text)
+        return Response(text, media_type="text/plain; version=0.0.4; charset=utf-8")
+
+    app.include_router(page.documentation(app, "masklens: the HTTP API"))
+    app.include_router(page.pages(app, detector.bundle, folder))
+    wrapped: ASGIApp = Linger(Guard(app, settings))
+    return MetricsMiddleware(wrapped, service.metrics), service
+
+
+def _wanted(accept: str) -> str:
+    """The first type of an Accept header that can be written; JPEG without one."""
+    for part in accept.lower().split(","):
+        kind = part.partition(";")[0].strip()
+        if kind in _WRITERS:
+            return kind
+    return "image/jpeg"

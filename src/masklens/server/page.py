@@ -1,0 +1,169 @@
+"""The built page, the model that it loads, and the documentation of the API: files, read only.
+
+The page is what Vite builds from ``web/`` into ``page/`` beside this module. The model comes from
+the bundle that is served, whatever the build had.
+"""
+
+from __future__ import annotations
+
+import mimetypes
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import fastapi_offline
+from fastapi import APIRouter, FastAPI, HTTPException, Request
+from starlette.datastructures import Headers
+from starlette.responses import FileResponse, HTMLResponse, Response
+from starlette.staticfiles import NotModifiedResponse, PathLike, StaticFiles
+from starlette.types import Scope
+
+from masklens.bundle import CARD_FILE, Bundle
+from masklens.server.failures import ApiError
+
+PAGE = Path(__file__).parent / "page"
+_DOCS = Path(__file__).parent / "docs"
+_SWAGGER = Path(fastapi_offline.__file__).parent / "static"
+
+#: Systems differ in what they know of these; browsers insist on them.
+_TYPES = {
+    ".html": "text/html",
+    ".css": "text/css",
+    ".js": "text/javascript",
+    ".mjs": "text/javascript",
+    ".json": "application/json",
+    ".map": "application/json",
+    ".wasm": "application/wasm",
+    ".webmanifest": "application/manifest+json",
+    ".svg": "image/svg+xml",
+    ".png": "image/png",
+    ".ico": "image/x-icon",
+    ".woff2": "font/woff2",
+    ".onnx": "application/octet-stream",
+    ".tflite": "application/octet-stream",
+}
+
+#: Siblings that a build may have made, the smaller ones first.
+_ENCODINGS = (("br", ".br"), ("gzip", ".gz"))
+
+#: Vite's names with a hash of their content, like assets/index-B4kE9x_2.js.
+_HASHED = re.compile(r"(^|/)assets/.*-[\w-]{8}\.\w+$")
+
+NOT_BUILT = (
+    "The page is not built. From a checkout: npm --prefix web ci && npm --prefix web run build. "
+    "The API works without it and is described at /docs."
+)
+
+
+class Files(StaticFiles):
+    """A folder: right types, compressed siblings, and caching that lasts as long as it may."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(directory=folder, html=True, check_dir=False)
+        self._folder = folder.resolve()
+
+    def file_response(
+        self, full_path: PathLike, stat_result: object, scope: Scope, status_code: int = 200
+    ) -> Response:
+        """One file, or 304 when the client has it."""
+        path = Path(full_path)
+        relative = path.relative_to(self._folder).as_posix()
+        lasting = _HASHED.search(relative)
+        headers = {
+            "Cache-Control": "public, max-age=31536000, immutable" if lasting else "no-cache"
+        }
+        return file_answer(path, scope, headers)
+
+
+def file_answer(path: Path, scope: Scope, headers: dict[str, str]) -> Response:
+    """A file in the smallest form that the client takes, or 304 when it has that already."""
+    request = Headers(scope=scope)
+    accepted = set(_accepted(request.get("accept-encoding", "")))
+    source = path
+    for encoding, suffix in _ENCODINGS:
+        sibling = path.with_name(path.name + suffix)
+        if sibling.is_file():
+            headers = headers | {"Vary": "Accept-Encoding"}
+            if encoding in accepted and source == path:
+                source, headers = sibling, headers | {"Content-Encoding": encoding}
+    answer = FileResponse(
+        source, headers=headers, media_type=media_type(path), stat_result=source.stat()
+    )
+    if answer.headers["etag"] in _known(request.get("if-none-match", "")):
+        return NotModifiedResponse(answer.headers)
+    return answer
+
+
+def _known(header: str) -> set[str]:
+    """The tags of an If-None-Match header, weak or not."""
+    return {tag.strip().removeprefix("W/") for tag in header.split(",")}
+
+
+def media_type(path: Path) -> str:
+    """The type of a file by its name."""
+    known = _TYPES.get(path.suffix.lower())
+    return known or mimetypes.guess_type(path.name)[0] or "application/octet-stream"
+
+
+def _accepted(header: str) -> Iterator[str]:
+    """The encodings that an Accept-Encoding header names and does not exclude with q=0."""
+    for part in header.lower().split(","):
+        name, _, parameter = part.strip().partition(";")
+        if not re.fullmatch(r"\s*q=0(\.0*)?\s*", parameter):
+            yield name.strip()
+
+
+def model_file(bundle: Bundle, name: str) -> Path:
+    """The card, or a file that it lists and that lies in the bundle's folder."""
+    folder = bundle.folder.resolve()
+    path = (folder / name).resolve()
+    if (name != CARD_FILE and name not in bundle.card.files) or not path.is_relative_to(folder):
+        raise HTTPException(404)
+    return path
+
+
+def documentation(app: FastAPI, title: str) -> APIRouter:
+    """``/docs``: Swagger UI from our own files, without inline scripts."""
+    router = APIRouter(include_in_schema=False)
+    template = (_DOCS / "index.html").read_text(encoding="utf-8")
+
+    @router.get("/docs")
+    async def index() -> HTMLResponse:
+        return HTMLResponse(
+            template.replace("{title}", title), headers={"Cache-Control": "no-cache"}
+        )
+
+    @router.get("/docs/{name}")
+    async def file(name: str, request: Request) -> Response:
+        folder = {"start.js": _DOCS, "swagger-ui-bundle.js": _SWAGGER, "swagger-ui.css": _SWAGGER}
+        if name not in folder:
+            raise HTTPException(404)
+        return file_answer(folder[name] / name, request.scope, {"Cache-Control": "no-cache"})
+
+    return router
+
+
+def pages(app: FastAPI, bundle: Bundle, folder: Path) -> APIRouter:
+    """The model and the page: everything that no other route answers."""
+    router = APIRouter(include_in_schema=False)
+    files = Files(folder)
+
+    @router.api_route("/model/{name:path}", methods=["GET", "HEAD"])
+    async def model(name: str, request: Request) -> Response:
+        # Its address stays the same when the model changes: clients ask whether it has.
+        return file_answer(model_file(bundle, name), request.scope, {"Cache-Control": "no-cache"})
+
+    @router.api_route("/{path:path}", methods=["GET", "HEAD"])
+    async def page(path: str, request: Request) -> Response:
+        if allowed := methods.get(request.url.path):
+            raise HTTPException(405, headers={"Allow": ", ".join(sorted(allowed))})
+        if path in ("", "index.html") and not (folder / "index.html").is_file():
+            raise ApiError(404, "no_page", NOT_BUILT)
+        return await files.get_response(files.get_path(request.scope), request.scope)
+
+    methods: dict[str, set[str]] = {}
+    for route in app.routes:
+        methods.setdefault(getattr(route, "path", ""), set()).update(
+            getattr(route, "methods", None) or ()
+        )
+    return router

@@ -1,0 +1,82 @@
+"""uvicorn's HTTP protocol, with an end to connections that keep it waiting.
+
+uvicorn times out idle connections after an answer, but not one that never finishes its headers, nor
+one that never reads its answer; a few hundred of those would keep everybody else out.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+
+class BoundedProtocol(H11Protocol):
+    """One connection.
+
+    Class attributes, set by :func:`bounded`:
+        stall: seconds to send the headers of a request, and to read a part of an answer.
+        most: connections at a time; further ones are closed.
+    """
+
+    stall: float = 10
+    most: int = 256
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._waiting: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """A client connects."""
+        super().connection_made(transport)
+        if len(self.connections) > self.most:
+            transport.abort()
+            return
+        self._expect()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """It is gone."""
+        self._settle()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Some of a request arrived; when its headers are whole, the application's bounds hold."""
+        super().data_received(data)
+        if self._answering:
+            self._settle()
+
+    def on_response_complete(self) -> None:
+        """An answer is done; a pipelined request may have begun."""
+        super().on_response_complete()
+        if not self._answering:
+            self._expect()
+
+    def pause_writing(self) -> None:
+        """The client reads slower than we write."""
+        super().pause_writing()
+        self._expect()
+
+    def resume_writing(self) -> None:
+        """It has caught up."""
+        super().resume_writing()
+        if self._answering:
+            self._settle()
+
+    @property
+    def _answering(self) -> bool:
+        return self.cycle is not None and not self.cycle.response_complete
+
+    def _expect(self) -> None:
+        self._settle()
+        self._waiting = self.loop.call_later(self.stall, self.transport.abort)
+
+    def _settle(self) -> None:
+        if self._waiting is not None:
+            self._waiting.cancel()
+            self._waiting = None
+
+
+def bounded(stall: float, most: int) -> type[BoundedProtocol]:
+    """The protocol with bounds; uvicorn makes the instances itself, so they are a class's."""
+    return type("BoundedProtocol", (BoundedProtocol,), {"stall": stall, "most": most})

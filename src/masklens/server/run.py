@@ -1,0 +1,107 @@
+"""Running the server: a socket, uvicorn around the application, and a clean end."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import errno
+import gc
+import socket
+import sys
+import warnings
+from collections.abc import Callable
+from types import FrameType
+
+import cv2
+import numpy as np
+import uvicorn
+from prometheus_client import disable_created_metrics
+
+from masklens.detector import MaskDetector
+from masklens.errors import ServeError
+from masklens.server.api import create_app
+from masklens.server.protocol import bounded
+from masklens.server.settings import Settings
+
+
+class _Server(uvicorn.Server):
+    """Ends with status 0 when it was asked to end; at the second signal at once."""
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        self.force_exit = self.should_exit
+        self.should_exit = True
+
+
+def run(detector: MaskDetector, settings: Settings, ready: Callable[[str], None]) -> None:
+    """Serve until SIGINT or SIGTERM; requests that are in work are finished first.
+
+    Args:
+        detector: with one thread per network.
+        settings: see there.
+        ready: called with the server's address when it answers.
+
+    Raises:
+        ServeError: the address cannot be listened on.
+    """
+    _return_memory()
+    cv2.setNumThreads(1)  # the workers are what uses the cores
+    warnings.filterwarnings("ignore", module=r"PIL(\.|$)")  # io.pictures' own filter is per thread
+    listener = _listen(settings.host, settings.port)
+    detector.detect(np.zeros((64, 64, 3), np.uint8))  # the first run of a network takes longer
+    app, service = create_app(detector, settings)
+    # Garbage with pictures in it is found sooner when the modules need not be searched for it.
+    gc.collect()
+    gc.freeze()
+    # They are a second value for every counter, which nobody asks for.
+    disable_created_metrics()  # type: ignore[no-untyped-call]
+    limits = settings.limits
+    config = uvicorn.Config(
+        app,
+        http=bounded(limits.stall, limits.connections),
+        ws="none",
+        lifespan="off",
+        access_log=False,
+        log_config=None,  # warnings go to standard error
+        server_header=False,
+        proxy_headers=False,
+        timeout_keep_alive=5,
+        timeout_graceful_shutdown=int(limits.seconds) + 5,
+    )
+    host, port = listener.getsockname()[:2]
+    try:
+        with listener:
+            ready(f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}")
+            _Server(config).run([listener])
+    finally:
+        service.engine.close()
+
+
+def _return_memory() -> None:
+    """Have glibc give the memory of large pictures back, which it would keep by the gigabyte.
+
+    Once it has freed a large block it takes later ones from its heaps, which hardly ever shrink.
+    Blocks above 8 MiB (the face finder's input, needed all the time, is smaller) stay out of them,
+    and 32 MiB of a heap are kept, so that ordinary pictures do not ask for theirs again and again.
+    """
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError, AttributeError):  # musl has neither
+            mallopt = ctypes.CDLL("libc.so.6").mallopt
+            mallopt(-3, 8 << 20)  # M_MMAP_THRESHOLD
+            mallopt(-1, 32 << 20)  # M_TRIM_THRESHOLD
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    """A socket on the first address of the host that can be listened on, IPv4 before IPv6."""
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    except (OSError, UnicodeError) as error:
+        raise ServeError(f"{host} is no address of this machine.") from error
+    family, _, _, _, address = min(found, key=lambda entry: entry[0] != socket.AF_INET)
+    try:
+        return socket.create_server(address[:2], family=family, backlog=128)
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            raise ServeError(
+                f"Port {port} of {host} is taken. Stop what uses it, or choose another --port."
+            ) from error
+        raise ServeError(f"Cannot listen on {host}, port {port}: {error.strerror}.") from error

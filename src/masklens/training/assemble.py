@@ -1,0 +1,76 @@
+"""A bundle from its parts: a classifier, a face finder, and photographs to fit the scores to."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+from masklens.bundle import CARD_FILE, FINDER_CARD_FILE, Bundle, FinderCard, write_bundle
+from masklens.dataset.scan import load_dataset
+from masklens.errors import BundleError, DatasetError, OutputError
+from masklens.training.scoring import calibrate
+
+
+def assemble(
+    source: str | Path, scenes: Path, finder: Path | None, out: Path
+) -> tuple[Bundle, dict[str, Any]]:
+    """Copy a bundle, give it a finder, and fit its scores to photographs.
+
+    Args:
+        source: folder of the bundle, or "default".
+        scenes: COCO file of photographs that neither model was trained on.
+        finder: run folder of a face finder; None keeps what the bundle has.
+        out: folder of the new bundle; it must not hold one.
+
+    Returns:
+        The new bundle, and its scores on these photographs.
+
+    Raises:
+        BundleError: the bundle, or the finder's folder, is damaged.
+        DatasetError: no boxed faces.
+        OutputError: ``out`` holds a bundle, or cannot be written.
+    """
+    dataset = load_dataset(scenes)
+    if not dataset.boxed:
+        raise DatasetError(f"{scenes} has no boxed faces to fit scores to: give a COCO file.")
+    if (out / CARD_FILE).exists():
+        raise OutputError(f"{out} holds a bundle already. Choose another --out.")
+    bundle = Bundle.load(None if str(source) == "default" else source)
+    card, parts = bundle.card, {name: bundle.path(name) for name in bundle.card.files}
+    if finder is not None:
+        section = read_finder(finder)
+        if card.finder is not None:
+            parts = {n: p for n, p in parts.items() if Path(n).stem != Path(card.finder.file).stem}
+        card = dataclasses.replace(card, finder=section)
+        parts |= {name: finder / name for name in _finder_files(section)}
+    return calibrate(write_bundle(out, card, parts), dataset)
+
+
+def read_finder(run: Path) -> FinderCard:
+    """The card's section from a run folder of a face finder.
+
+    Raises:
+        BundleError: there is none, or a file that it names is missing.
+    """
+    try:
+        section = FinderCard.from_dict(
+            json.loads((run / FINDER_CARD_FILE).read_text(encoding="utf-8"))
+        )
+    except OSError as error:
+        raise BundleError(
+            f"{run} holds no face finder ({FINDER_CARD_FILE}: {error.strerror}). Give the folder "
+            'that "masklens train-finder --out" wrote.'
+        ) from error
+    except (ValueError, TypeError) as error:
+        raise BundleError(f"{run / FINDER_CARD_FILE} is damaged: {error}") from error
+    for name in _finder_files(section):
+        if not (run / name).is_file():
+            raise BundleError(f"{run} has no {name}, which its {FINDER_CARD_FILE} names.")
+    return section
+
+
+def _finder_files(section: FinderCard) -> list[str]:
+    litert = [str(Path(section.file).with_suffix(".tflite"))] if section.litert_shape else []
+    return [section.file, *litert]

@@ -1,0 +1,67 @@
+"""How well a finder finds the faces of annotated photographs, for the curves of a training.
+
+The figures with intervals are those of ``masklens evaluate`` and ``benchmarks/finder.py``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from masklens.detector import in_parallel
+from masklens.faces import FaceFinder, Faces
+from masklens.labels import LABELS, WITHOUT_MASK
+from masklens.training.calibration import match
+from masklens.training.finder.scenes import Scene
+
+Doubles = npt.NDArray[np.float64]
+
+#: Narrower faces do not count, in pixels.
+MIN_WIDTH = 16.0
+
+
+def find_all(finder: FaceFinder, scenes: Sequence[Scene], workers: int = 2) -> list[Faces]:
+    """The finder's faces of every picture."""
+    return list(in_parallel(lambda scene: finder.find(scene.image), scenes, workers))
+
+
+def score(found: Iterable[Faces], scenes: Sequence[Scene]) -> dict[str, float]:
+    """Average precision at IoU 0.5, and the recall of masked faces at the best F1.
+
+    Args:
+        found: from :func:`find_all`, down to low scores.
+        scenes: in the same order.
+
+    Returns:
+        ``face_ap``, ``best_f1``, ``masked_recall`` there, and ``threshold`` of the best F1, 0…1.
+    """
+    scores, hits, hidden = [], [], []
+    faces = masked = 0
+    for picture, scene in zip(found, scenes, strict=True):
+        met = match(picture.boxes, picture.scores, scene.boxes, min_width=MIN_WIDTH)
+        large = scene.boxes[:, 2] - scene.boxes[:, 0] >= MIN_WIDTH
+        covered = scene.labels != LABELS.index(WITHOUT_MASK)
+        faces, masked = faces + int(large.sum()), masked + int((large & covered).sum())
+        counts = met > -2
+        scores.append(picture.scores[counts])
+        hits.append(met[counts] >= 0)
+        hidden.append((met[counts] >= 0) & np.append(covered, False)[met[counts]])
+    order = np.argsort(-np.concatenate(scores), kind="stable")
+    true = np.cumsum(np.concatenate(hits)[order])
+    shown = np.arange(1, len(true) + 1)
+    f1 = 2 * true / (shown + max(1, faces))
+    best = int(f1.argmax()) if len(f1) else 0
+    return {
+        "face_ap": _average_precision(true / max(1, faces), true / shown),
+        "best_f1": float(f1[best]) if len(f1) else 0.0,
+        "masked_recall": float(np.concatenate(hidden)[order][: best + 1].sum() / max(1, masked)),
+        "threshold": float(np.concatenate(scores)[order][best]) if len(f1) else 0.0,
+    }
+
+
+def _average_precision(recall: Doubles, precision: Doubles) -> float:
+    """The area under the curve, with precision made to fall."""
+    falling = np.maximum.accumulate(precision[::-1])[::-1]
+    return float(np.sum(np.diff(recall, prepend=0.0) * falling))

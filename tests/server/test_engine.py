@@ -1,0 +1,170 @@
+import io
+import threading
+from concurrent.futures import CancelledError
+
+import numpy as np
+import pytest
+from PIL import Image as PillowImage
+
+from masklens import Faces, MaskDetector
+from masklens.server.engine import BATCH, BusyError, Engine, Job
+from masklens.server.metrics import Metrics
+from masklens.server.settings import Limits
+
+
+class Corners:
+    """Finds as many faces as the picture is tens of pixels wide, all of its own colour."""
+
+    name = "corners"
+
+    def find(self, image):
+        count = image.shape[1] // 10
+        boxes = np.array([[10 * i, 0, 10 * i + 10, 10] for i in range(count)], np.float32)
+        landmarks = np.zeros((count, 5, 2), np.float32)
+        return Faces(boxes.reshape(-1, 4), np.full(count, 0.9, np.float32), landmarks)
+
+
+@pytest.fixture
+def make(toy_bundle):
+    engines = []
+
+    def start(workers=2, **limits):
+        detector = MaskDetector(toy_bundle, finder=Corners(), threads=1)
+        engines.append(Engine(detector, workers, Limits(**limits), Metrics()))
+        return engines[-1]
+
+    yield start
+    for engine in engines:
+        engine.close()
+
+
+def picture(colour, faces):
+    out = io.BytesIO()
+    PillowImage.new("RGB", (10 * faces or 5, 10), colour).save(out, "PNG")
+    return out.getvalue()
+
+
+def labels(image, detections, omitted):
+    return detections.label_names, omitted
+
+
+COLOURS = {"red": "with_mask", "lime": "without_mask", "blue": "mask_worn_incorrectly"}
+
+
+def test_every_picture_gets_its_own_faces_back(make):
+    engine = make(queue=200)
+    expected, jobs = [], []
+    for number in range(150):
+        colour = list(COLOURS)[number % 3]
+        count = number % (2 * BATCH + 3)
+        jobs.append(Job(picture(colour, count), "p", labels))
+        expected.append(([COLOURS[colour]] * count, 0))
+    engine.submit(jobs)
+    assert [job.future.result(30) for job in jobs] == expected
+    assert engine._places == engine._faces == 0
+
+
+def test_faces_beyond_the_limit(make):
+    engine = make(faces=3)
+    job = Job(picture("red", 5), "p", labels)
+    engine.submit([job])
+    assert job.future.result(30) == (["with_mask"] * 3, 2)
+
+
+def blocked(engine):
+    """A job that keeps the only worker until the event is set."""
+    began, go = threading.Event(), threading.Event()
+
+    def finish(*_):
+        began.set()
+        assert go.wait(30)
+
+    job = Job(picture("red", 1), "p", finish)
+    engine.submit([job])
+    assert began.wait(30)
+    return job, go
+
+
+def test_all_of_a_form_are_taken_or_none(make):
+    engine = make(workers=1, queue=3)
+    first, go = blocked(engine)
+    with pytest.raises(BusyError) as busy:
+        engine.submit([Job(picture("red", 1), "p", labels) for _ in range(3)])
+    assert busy.value.seconds >= 1
+    two = [Job(picture("red", 1), "p", labels) for _ in range(2)]
+    engine.submit(two)
+    go.set()
+    first.future.result(30)
+    assert [job.future.result(30)[0] for job in two] == [["with_mask"]] * 2
+
+
+def test_what_nobody_waits_for_leaves_the_queue_at_once(make):
+    engine = make(workers=1, queue=3)
+    first, go = blocked(engine)
+    two = [Job(picture("red", 1), "p", labels) for _ in range(2)]
+    engine.submit(two)
+    engine.cancel(two)
+    assert engine._places == 1
+    engine.cancel([first])  # in work, so that it keeps its place until then
+    assert engine._places == 1
+    last = Job(picture("blue", 1), "p", labels)
+    engine.submit([last])
+    go.set()
+    assert last.future.result(30)[0] == ["mask_worn_incorrectly"]
+    assert engine._places == 0
+
+
+def test_an_error_belongs_to_its_picture(make):
+    engine = make()
+
+    def broken(*_):
+        raise ZeroDivisionError
+
+    jobs = [Job(picture("red", 2), "p", broken if i % 3 == 0 else labels) for i in range(12)]
+    jobs.append(Job(b"no picture", "This", labels))
+    engine.submit(jobs)
+    for number, job in enumerate(jobs[:-1]):
+        if number % 3 == 0:
+            with pytest.raises(ZeroDivisionError):
+                job.future.result(30)
+        else:
+            assert job.future.result(30)[0] == ["with_mask"] * 2
+    with pytest.raises(Exception, match="This is not a picture"):
+        jobs[-1].future.result(30)
+    assert engine._places == engine._faces == 0
+    assert engine.alive
+
+
+def test_an_error_of_the_network_fails_the_batch_and_not_the_pool(make):
+    engine = make()
+    predict = engine._detector.classifier.predict
+    engine._detector.classifier.predict = lambda crops: 1 / 0
+    # Crowds of several batches, so that two workers fail the same picture at a time.
+    jobs = [Job(picture("red", 10 * BATCH), "p", labels) for _ in range(30)]
+    engine.submit(jobs)
+    for job in jobs:
+        with pytest.raises(ZeroDivisionError):
+            job.future.result(30)
+    engine._detector.classifier.predict = predict
+    job = Job(picture("red", 2), "p", labels)
+    engine.submit([job])
+    assert job.future.result(30)[0] == ["with_mask"] * 2
+    assert engine._places == engine._faces == 0
+    assert engine.alive
+
+
+def test_closing_cancels_what_waits(make):
+    engine = make(workers=1)
+    first, go = blocked(engine)
+    last = Job(picture("red", 1), "p", labels)
+    engine.submit([last])
+    closer = threading.Thread(target=engine.close)
+    closer.start()
+    go.set()
+    closer.join(30)
+    first.future.result(0)
+    with pytest.raises(CancelledError):
+        last.future.result(0)
+    assert not engine.alive
+    with pytest.raises(BusyError):
+        engine.submit([Job(b"", "p", labels)])

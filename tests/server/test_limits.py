@@ -1,0 +1,349 @@
+import http.client
+import io
+import socket
+import struct
+import time
+import zlib
+from concurrent.futures import ThreadPoolExecutor
+
+import httpx
+import pytest
+from benchmarks.api_load import hammer
+from PIL import Image as PillowImage
+
+from tests.server.conftest import error_of
+
+
+def wait_for(condition, seconds=15):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it did not happen"
+        time.sleep(0.05)
+
+
+def request_head(length, path="/v1/detect"):
+    return (
+        f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: image/jpeg\r\n"
+        f"Content-Length: {length}\r\n\r\n"
+    ).encode()
+
+
+def png_header(width, height):
+    """A PNG that promises so many pixels and holds none of them."""
+
+    def chunk(kind, data):
+        checksum = zlib.crc32(kind + data)
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", checksum)
+
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"\0" * 99))
+
+
+def bomb(style, side=7200):
+    """A small file of 52 megapixels."""
+    out = io.BytesIO()
+    mode = "P" if style == "GIF" else "L"
+    image = PillowImage.new(mode, (side, side))
+    options = {
+        "TIFF": {"compression": "tiff_deflate"},
+        "AVIF": {"speed": 10},
+        "WEBP": {"method": 0},
+    }
+    image.save(out, style, **options.get(style, {}))
+    return out.getvalue()
+
+
+def many_scans(image, scans):
+    """A progressive JPEG whose last scan comes again and again."""
+    out = io.BytesIO()
+    image.save(out, "JPEG", progressive=True)
+    content = out.getvalue()
+    last = content.rindex(b"\xff\xda")
+    return content[:-2] + content[last:-2] * scans + content[-2:]
+
+
+# size
+
+
+def test_a_body_that_is_declared_too_large(client):
+    answer = client.post("/v1/detect", content=b"\xff\xd8" + bytes(20_000_001))
+    assert answer.status_code == 413
+    assert error_of(answer)["code"] == "too_large"
+    assert "20 MB" in error_of(answer)["message"]
+
+
+def test_a_body_without_a_length_is_counted_while_it_arrives(server, client):
+    sent = 0
+
+    def pieces():
+        nonlocal sent
+        for _ in range(400):
+            sent += 100_000
+            yield bytes(100_000)
+
+    answer = client.post("/v1/detect", content=pieces())
+    assert answer.status_code == 413
+    assert error_of(answer)["code"] == "too_large"
+    assert client.get("/healthz").status_code == 200
+
+
+def test_a_form_is_counted_too(client):
+    answer = client.post("/v1/detect", files={"picture": ("a.jpg", bytes(20_000_001))})
+    assert answer.status_code == 413
+
+
+def test_just_within_the_size(client, portrait_file):
+    content = portrait_file.read_bytes()
+    content += bytes(20_000_000 - len(content))
+    assert client.post("/v1/detect", content=content).status_code == 200
+
+
+@pytest.mark.parametrize("style", ["PNG", "GIF", "TIFF", "WEBP", "AVIF", "JPEG"])
+def test_bombs_are_refused_from_their_header(server, client, style):
+    content = bomb(style)
+    assert len(content) < 5_000_000
+    before = server.memory()
+    answer = client.post("/v1/detect", content=content)
+    assert answer.status_code == 413
+    error = error_of(answer)
+    assert error["code"] == "too_many_pixels"
+    assert "7200×7200" in error["message"]
+    assert server.memory() - before < 60e6
+
+
+def test_a_header_that_lies(client):
+    answer = client.post("/v1/detect", content=png_header(2_000_000_000, 2_000_000_000))
+    assert answer.status_code in (413, 415, 422)
+    answer = client.post("/v1/detect", content=png_header(5000, 5000))
+    assert answer.status_code == 422
+    assert error_of(answer)["code"] == "damaged_picture"
+
+
+def test_endless_scans_are_refused_before_they_are_decoded(client, portrait):
+    assert (
+        client.post(
+            "/v1/detect", content=many_scans(PillowImage.fromarray(portrait), 3)
+        ).status_code
+        == 200
+    )
+    content = many_scans(PillowImage.new("L", (4000, 4000), 90), 500)
+    assert len(content) < 5_000_000
+    start = time.monotonic()
+    answer = client.post("/v1/detect", content=content)
+    assert answer.status_code == 422
+    assert "scans" in error_of(answer)["message"]
+    assert time.monotonic() - start < 2
+
+
+def test_too_many_pictures(client, portrait_file):
+    files = [("picture", (f"{i}.jpg", b"x")) for i in range(17)]
+    answer = client.post("/v1/detect", files=files)
+    assert answer.status_code == 413
+    assert error_of(answer)["code"] == "too_many_pictures"
+
+
+def test_faces_beyond_the_limit_are_counted(limited, portrait):
+    pair = PillowImage.new("RGB", (1024, 512))
+    for left in (0, 512):
+        pair.paste(PillowImage.fromarray(portrait), (left, 0))
+    out = io.BytesIO()
+    pair.save(out, "PNG")
+    server = limited(faces=1)
+    answer = httpx.post(f"{server.address}/v1/detect?threshold=0", content=out.getvalue()).json()
+    (picture,) = answer["pictures"]
+    assert len(picture["faces"]) == 1
+    assert picture["faces_omitted"] >= 1
+
+
+# what is no picture
+
+
+@pytest.mark.parametrize(
+    ("content", "headers", "status", "code"),
+    [
+        (b"", {}, 400, "no_picture"),
+        (b"%PDF-1.7", {}, 415, "not_a_picture"),
+        (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\n", {}, 415, None),
+        (b'{"picture": "aGk="}', {"Content-Type": "application/json"}, 415, "unsupported_type"),
+        (b"x", {"Content-Type": "text/plain"}, 415, "unsupported_type"),
+        (b"x", {"Content-Type": "multipart/form-data"}, 400, "bad_form"),
+        (b"x", {"Content-Type": "multipart/form-data; boundary=b"}, 400, None),
+        (
+            b"--b\r\n\r\n\r\n--b--\r\n",
+            {"Content-Type": "multipart/form-data; boundary=b"},
+            400,
+            None,
+        ),
+        (b"--b--\r\n", {"Content-Type": "multipart/form-data; boundary=b"}, 400, None),
+    ],
+)
+def test_bad_bodies(client, content, headers, status, code):
+    answer = client.post("/v1/detect", content=content, headers=headers)
+    assert answer.status_code == status
+    error = error_of(answer)
+    assert code is None or error["code"] == code
+
+
+def test_a_form_with_options_in_it_says_where_they_belong(client, portrait_file):
+    answer = client.post(
+        "/v1/detect",
+        files={"picture": portrait_file.read_bytes()},
+        data={"threshold": "0.9"},
+    )
+    assert answer.status_code == 400
+    assert "?threshold=" in error_of(answer)["message"]
+
+
+def test_a_truncated_picture(client, portrait_file):
+    answer = client.post("/v1/detect", content=portrait_file.read_bytes()[:5000])
+    assert answer.status_code == 422
+    assert error_of(answer)["code"] == "damaged_picture"
+
+
+# time and places
+
+
+def test_past_capacity_there_is_429_and_the_queue_does_not_grow(limited, portrait_file):
+    server = limited(queue=4)
+    answers = hammer(server.port, [portrait_file.read_bytes()] * 60, 24, watch=True)
+    statuses = {answer.status for answer in answers}
+    assert statuses == {200, 429}
+    assert all(int(a.retry_after) >= 1 for a in answers if a.status == 429)
+    assert max(answer.depth for answer in answers) <= 4
+    assert server.metric("masklens_queue_pictures") == 0
+    assert server.metric("masklens_held_bytes") == 0
+
+
+def test_all_bodies_together_have_a_budget(limited, portrait_file):
+    server = limited(memory=3_000_000)
+    holding = [socket.create_connection(("127.0.0.1", server.port)) for _ in range(2)]
+    for connection in holding:
+        connection.sendall(request_head(2_000_000) + bytes(1_400_000))
+    wait_for(lambda: server.metric("masklens_held_bytes") == 2_800_000)
+    answer = httpx.post(f"{server.address}/v1/detect", content=bytes(500_000))
+    assert answer.status_code == 429
+    assert answer.headers["Retry-After"] == "1"
+    for connection in holding:
+        connection.close()
+    wait_for(lambda: server.metric("masklens_held_bytes") == 0)
+    content = portrait_file.read_bytes()
+    assert httpx.post(f"{server.address}/v1/detect", content=content).status_code == 200
+
+
+def test_clients_that_leave_give_their_places_back(server, client, portrait_file):
+    content = portrait_file.read_bytes()
+    for _ in range(3):
+        connections = [socket.create_connection(("127.0.0.1", server.port)) for _ in range(30)]
+        for connection in connections:
+            connection.sendall(request_head(len(content)) + content)
+        for connection in connections:
+            connection.close()
+    half = socket.create_connection(("127.0.0.1", server.port))
+    half.sendall(request_head(len(content)) + content[:100])
+    half.close()
+    wait_for(lambda: server.metric("masklens_queue_pictures") == 0)
+    wait_for(lambda: server.metric("masklens_held_bytes") == 0)
+    wait_for(lambda: server.metric("masklens_open_requests") == 1)  # the question itself
+    assert client.post("/v1/detect", content=content).status_code == 200
+
+
+def test_what_takes_too_long_is_answered_all_the_same(limited, portrait_file):
+    server = limited(seconds=0.001)
+    answer = httpx.post(f"{server.address}/v1/detect", content=portrait_file.read_bytes())
+    assert answer.status_code == 503
+    assert error_of(answer)["code"] == "too_slow"
+    assert "Retry-After" in answer.headers
+    wait_for(lambda: server.metric("masklens_queue_pictures") == 0)
+
+
+def test_slow_bodies_end_while_others_are_served(limited, portrait_file):
+    server = limited(stall=1.0, upload=2.0)
+    silent = socket.create_connection(("127.0.0.1", server.port))
+    silent.sendall(request_head(1000) + b"\xff\xd8")
+    dripping = socket.create_connection(("127.0.0.1", server.port))
+    dripping.sendall(request_head(1000))
+    start = time.monotonic()
+    content = portrait_file.read_bytes()
+    assert httpx.post(f"{server.address}/v1/detect", content=content).status_code == 200
+    dripping.settimeout(0.25)
+    heard = b""
+    while not heard and time.monotonic() - start < 10:
+        dripping.sendall(b"x")
+        try:
+            heard = dripping.recv(1000)
+        except TimeoutError:
+            continue
+    assert heard.startswith(b"HTTP/1.1 408")
+    assert 1.5 < time.monotonic() - start < 9
+    silent.settimeout(5)
+    assert silent.recv(1000).startswith(b"HTTP/1.1 408")
+    silent.close()
+    dripping.close()
+
+
+def test_headers_that_never_end_and_answers_that_nobody_reads(limited, portrait):
+    server = limited(stall=1.0)
+    silent = socket.create_connection(("127.0.0.1", server.port))
+    dripping = socket.create_connection(("127.0.0.1", server.port))
+    dripping.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n")
+    deaf = socket.socket()
+    deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    deaf.connect(("127.0.0.1", server.port))
+    deaf.sendall(b"GET /docs/swagger-ui-bundle.js HTTP/1.1\r\nHost: localhost\r\n\r\n" * 40)
+    end = time.monotonic() + 10
+    for connection in (silent, dripping):
+        connection.settimeout(0.3)
+        closed = False
+        while not closed and time.monotonic() < end:
+            try:
+                if connection is dripping:
+                    connection.sendall(b"X: y\r\n")
+                closed = connection.recv(100) == b""
+            except TimeoutError:
+                continue
+            except OSError:
+                closed = True
+        assert closed
+    wait_for(lambda: server.metric("masklens_open_requests") == 1)
+    deaf.close()
+
+
+def test_connections_beyond_the_limit_are_closed(limited):
+    server = limited(connections=5, stall=30.0)
+    held = [socket.create_connection(("127.0.0.1", server.port)) for _ in range(5)]
+    time.sleep(0.3)
+    with pytest.raises((OSError, http.client.HTTPException)):
+        server.metric("masklens_open_requests")
+    for connection in held:
+        connection.close()
+    time.sleep(0.3)
+    assert server.metric("masklens_open_requests") == 1
+
+
+def test_rubbish_instead_of_http(server, client):
+    for text in (b"\x16\x03\x01\x02\x00\x01", b"GET\r\n\r\n", b"A" * 100_000 + b"\r\n\r\n"):
+        with socket.create_connection(("127.0.0.1", server.port)) as connection:
+            connection.settimeout(15)
+            try:
+                connection.sendall(text)
+                connection.shutdown(socket.SHUT_WR)
+                assert connection.recv(100).startswith((b"HTTP/1.1 400", b"HTTP/1.1 431", b""))
+            except OSError:
+                pass
+    assert client.get("/healthz").status_code == 200
+
+
+def test_refusals_can_be_read_by_clients_that_are_still_sending(client):
+    """Also when it is refused before any of the body is read."""
+    with ThreadPoolExecutor(4) as pool:
+        answers = list(
+            pool.map(
+                lambda _: client.post(
+                    "/v1/detect",
+                    content=bytes(15_000_000),
+                    headers={"Origin": "http://evil.example"},
+                ),
+                range(8),
+            )
+        )
+    assert [answer.status_code for answer in answers] == [403] * 8

@@ -1,0 +1,182 @@
+"""What only a whole process can show: nothing on disk, nothing in the log, a clean end."""
+
+import io
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+
+import httpx
+import pytest
+from benchmarks.api_load import Server
+from PIL import Image as PillowImage
+
+from masklens.errors import MissingExtraError
+from tests.server.conftest import error_of
+
+#: Reports every file that is opened for writing, whatever opens it, before it runs a program.
+_WATCHED = """
+import os, sys, tempfile
+def watch(event, arguments):
+    if event == "open":
+        path, mode, flags = arguments
+        writes = flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT) or mode and set(mode) & set("wax+")
+        if writes and path != os.devnull:
+            print("WRITES", path, file=sys.stderr, flush=True)
+    elif event in ("os.mkdir", "os.rename", "subprocess.Popen", "os.exec", "os.posix_spawn"):
+        print("WRITES", event, arguments, file=sys.stderr, flush=True)
+sys.addaudithook(watch)
+tempfile.TemporaryFile(prefix="control").close()
+sys.argv = ["masklens", "serve", "--port", "0"]
+sys.dont_write_bytecode = True
+from masklens.cli import main
+main()
+"""
+
+#: A finder that fails with what it saw, as a library might.
+_BROKEN = """
+from masklens import MaskDetector
+from masklens.server.run import run
+from masklens.server.settings import Settings
+detector = MaskDetector(threads=1)
+class Broken:
+    name = "broken"
+    calls = 0
+    def find(self, image):
+        Broken.calls += 1
+        if Broken.calls == 1:
+            return find(image)
+        raise RuntimeError(f"confidential: {image[0, 0]}")
+find, detector.finder = detector.finder.find, Broken()
+run(detector, Settings(port=0), lambda address: print(address, flush=True))
+"""
+
+
+def large_picture(style="BMP"):
+    out = io.BytesIO()
+    PillowImage.effect_noise((2400, 2000), 90).convert("RGB").save(out, style)
+    return out.getvalue()
+
+
+def test_nothing_is_written_to_disk(portrait_file):
+    content = large_picture()
+    assert len(content) > 14_000_000
+    with Server(command=(sys.executable, "-c", _WATCHED)) as server:
+        start = server.errors()
+        assert "WRITES" in start, "the watch works: it saw the control"
+        with httpx.Client(base_url=server.address, timeout=120) as client:
+            assert client.post("/v1/detect", content=content).status_code == 200
+            for path in ("/v1/detect", "/v1/detect/annotated"):
+                answer = client.post(path, files={"picture": ("big.bmp", content)})
+                assert answer.status_code == 200
+            broken = portrait_file.read_bytes()[:9000]
+            assert client.post("/v1/detect", files={"picture": broken}).status_code == 422
+            assert client.post("/v1/detect", content=bytes(21_000_000)).status_code == 413
+        assert server.errors() == start
+
+
+def test_nothing_of_a_picture_is_logged(limited, portrait_file):
+    server = limited()
+    with httpx.Client(base_url=server.address, timeout=60) as client:
+        content = portrait_file.read_bytes()
+        for name, body in (("Mrs Smith.jpg", content), ("Mrs Smith.jpg", content[:3000])):
+            client.post("/v1/detect", files={"picture": (name, body)})
+            client.post("/v1/detect?threshold=Smith", content=body)
+        client.get("/Mrs Smith.jpg")
+        assert "Smith" not in client.get("/metrics").text
+    assert server.stop() == (0, "")
+
+
+def test_a_mistake_of_ours_is_logged_without_what_it_saw(portrait_file):
+    with Server(command=(sys.executable, "-c", _BROKEN)) as server:
+        url = f"{server.address}/v1/detect"
+        answer = httpx.post(url, content=portrait_file.read_bytes())
+        assert answer.status_code == 500
+        assert error_of(answer)["code"] == "internal"
+        assert "confidential" not in answer.text
+        assert "content-security-policy" in answer.headers
+        assert httpx.get(f"{server.address}/healthz").status_code == 200
+        assert server.metric("masklens_queue_pictures") == 0
+        status, errors = server.stop()
+    assert status == 0
+    assert "RuntimeError while answering" in errors
+    assert "in find" in errors
+    assert "confidential" not in errors
+
+
+@pytest.mark.parametrize("sign", [signal.SIGTERM, signal.SIGINT])
+def test_a_clean_end_answers_what_was_asked_before(portrait_file, sign):
+    with Server() as server:
+        content = large_picture("PNG")
+        answers = []
+
+        def ask():
+            answers.append(httpx.post(f"{server.address}/v1/detect", content=content, timeout=60))
+
+        clients = [threading.Thread(target=ask) for _ in range(6)]
+        for client in clients:
+            client.start()
+        while server.metric("masklens_queue_pictures") < 6:
+            time.sleep(0.01)
+        status, errors = server.stop(sign)
+        for client in clients:
+            client.join()
+    assert [answer.status_code for answer in answers] == [200] * 6
+    assert (status, errors) == (0, "")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the stand-in for a browser is a shell script")
+def test_open_shows_the_page_in_a_browser(tmp_path):
+    seen = tmp_path / "seen"
+    browser = tmp_path / "browser"
+    browser.write_text(f'#!/bin/sh\necho "$1" >{seen}.part; mv {seen}.part {seen}\n')
+    browser.chmod(0o755)
+    with Server("--open", environment={"BROWSER": f"{browser} %s"}) as server:
+        deadline = time.monotonic() + 20
+        while not seen.exists() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert seen.read_text().strip() == server.address
+
+
+def test_a_port_that_is_taken(server):
+    with pytest.raises(RuntimeError, match=rf"Error: Port {server.port} of 127.0.0.1 is taken"):
+        Server("--port", str(server.port))
+
+
+def test_an_address_that_is_not_ours():
+    with pytest.raises(RuntimeError, match=r"Error: nowhere\.invalid is no address"):
+        Server("--host", "nowhere.invalid", environment={"MASKLENS_TOKEN": "x"})
+
+
+def test_a_bundle_that_is_none(tmp_path):
+    with pytest.raises(RuntimeError, match=r"Error: .* is not a bundle"):
+        Server("--bundle", str(tmp_path))
+
+
+def test_ipv6():
+    try:
+        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+    except OSError:
+        pytest.skip("this machine has no IPv6")
+    with Server("--host", "::1") as server:
+        assert server.address.startswith("http://[::1]:")
+        assert httpx.get(f"{server.address}/healthz").json() == {"status": "ok"}
+
+
+@pytest.mark.parametrize("name", ["fastapi", "uvicorn", "python_multipart", "prometheus_client"])
+def test_a_missing_extra_is_one_line(name):
+    program = f"""
+import importlib.util, sys
+find = importlib.util.find_spec
+importlib.util.find_spec = lambda n, *a: None if n == {name!r} else find(n, *a)
+from masklens.cli import main
+sys.argv = ["masklens", "serve"]
+main()
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert done.stderr == f"Error: {MissingExtraError('masklens serve', 'serve')}\n"

@@ -1,0 +1,166 @@
+/** The camera, played by a film that is made of a picture; and a clip from a file. */
+
+import { join } from "node:path";
+import { chromium, expect, test, type Browser } from "@playwright/test";
+import {
+  PICTURES,
+  asCameraFrame,
+  cameraArguments,
+  expectOneOrigin,
+  networkLog,
+  openPage,
+  savedJson,
+  screenshot,
+  writeFilm,
+} from "./support";
+
+let browser: Browser;
+
+test.beforeAll(async ({ browser: plain }) => {
+  const page = await plain.newPage();
+  const frame = await asCameraFrame(page, join(PICTURES, "astronaut-masked.jpg"));
+  await page.close();
+  browser = await chromium.launch({
+    executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
+    args: cameraArguments(writeFilm(frame, "camera.mjpeg")),
+  });
+});
+
+test.afterAll(() => browser.close());
+
+test("camera on, labels on the picture, mirrored; freeze and save", async ({ baseURL }) => {
+  const context = await browser.newContext({ baseURL: baseURL!, permissions: ["camera"] });
+  const asked = networkLog(context);
+  const page = await context.newPage();
+  await openPage(page);
+  await page.locator("#mode-camera").click();
+  await expect(page.locator("#faces .chip")).toHaveText(["With mask"], { timeout: 20_000 });
+  await expect(page.locator("#frame")).toHaveClass(/mirrored/);
+  await expect(page.locator("#counts dd")).toHaveText(["1", "0", "0"]);
+  await expect(page.locator("#rate")).toHaveText(/\d fps/);
+  await screenshot(page, "camera-light");
+  // The box lies where the mirrored face is: the astronaut's is left of the middle, so right of it.
+  const green = await page.locator("#overlay").evaluate((canvas: HTMLCanvasElement) => {
+    const { data } = canvas.getContext("2d")!.getImageData(0, 0, canvas.width, canvas.height);
+    const columns: number[] = [];
+    for (let i = 3; i < data.length; i += 4) if (data[i]! > 200) columns.push(((i - 3) / 4) % canvas.width);
+    return columns.reduce((a, b) => a + b, 0) / columns.length / canvas.width;
+  });
+  expect(green).toBeGreaterThan(0.5);
+  await page.locator("#freeze").click();
+  await expect(page.locator("#freeze")).toHaveText("Go on");
+  const [saved] = await savedJson(page);
+  expect(saved?.faces[0]?.label).toBe("with_mask");
+  expect([saved?.width, saved?.height]).toEqual([640, 480]);
+  const [picture] = await Promise.all([page.waitForEvent("download"), page.locator("#save-picture").click()]);
+  expect(picture.suggestedFilename()).toMatch(/^camera-.*\.jpg$/);
+  await page.locator("#stop").click();
+  await expect(page.locator("#start")).toBeVisible();
+  expectOneOrigin(asked, page);
+  await context.close();
+});
+
+test("#camera on a phone starts at once; the app's bridge is used", async ({ baseURL }) => {
+  const context = await browser.newContext({
+    baseURL: baseURL!,
+    permissions: ["camera"],
+    viewport: { width: 390, height: 844 },
+    deviceScaleFactor: 2,
+    isMobile: true,
+    hasTouch: true,
+    colorScheme: "dark",
+  });
+  const page = await context.newPage();
+  await page.addInitScript(() => {
+    const calls: unknown[] = [];
+    Object.assign(window, {
+      calls,
+      masklensHost: {
+        save: (name: string, mime: string, base64: string) => calls.push(["save", name, mime, base64.length]),
+        share: (name: string, mime: string) => calls.push(["share", name, mime]),
+        keepScreenOn: (on: boolean) => calls.push(["keepScreenOn", on]),
+      },
+    });
+  });
+  await page.goto("./#camera");
+  await expect(page.locator("#faces .chip")).toHaveText(["With mask"], { timeout: 20_000 });
+  await screenshot(page, "phone-camera-dark", false);
+  await page.locator("#save-picture").click();
+  await page.locator("#share-picture").click();
+  await page.locator("#stop").click();
+  const calls = await page.evaluate(() => (window as unknown as { calls: unknown[][] }).calls);
+  expect(calls.map(([name]) => name).sort()).toEqual(["keepScreenOn", "keepScreenOn", "save", "share"]);
+  expect(calls.find(([name]) => name === "save")?.slice(2, 3)).toEqual(["image/jpeg"]);
+  await context.close();
+});
+
+test("a camera that is refused is one sentence", async ({ page }) => {
+  await openPage(page, "./#camera");
+  await expect(page.locator("#notice")).toHaveText(/^(The camera was not allowed|No camera was found)/);
+  await screenshot(page, "camera-refused");
+});
+
+test("a camera that answers too late is let go of", async ({ baseURL }) => {
+  const context = await browser.newContext({ baseURL: baseURL!, permissions: ["camera"] });
+  const page = await context.newPage();
+  await page.addInitScript(() => {
+    const devices = navigator.mediaDevices;
+    const open = devices.getUserMedia.bind(devices);
+    const asked = new Promise<void>((allow) => Object.assign(window, { allow }));
+    devices.getUserMedia = async (wish) => {
+      await asked;
+      const stream = await open(wish);
+      Object.assign(window, { late: stream });
+      return stream;
+    };
+  });
+  await page.goto("./#camera");
+  await expect(page.locator("body")).toHaveAttribute("data-engine", "ready", { timeout: 20_000 });
+  await page.locator("#mode-pictures").click();
+  const state = await page.evaluate(async () => {
+    const seen = window as unknown as { allow(): void; late?: MediaStream };
+    seen.allow();
+    for (let i = 0; i < 100; i++) {
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      if (seen.late?.getTracks()[0]?.readyState === "ended") break;
+    }
+    return seen.late?.getTracks().map(({ readyState }) => readyState);
+  });
+  expect(state).toEqual(["ended"]);
+  await expect(page.locator("body")).toHaveAttribute("data-view", "start");
+  await context.close();
+});
+
+test("a clip from a file plays with labels and is saved frame by frame", async ({ page }) => {
+  await openPage(page);
+  // A second of film of the example picture, recorded by the browser itself.
+  const clip = await page.evaluate(async () => {
+    const bitmap = await createImageBitmap(await (await fetch("examples/astronaut.jpg")).blob());
+    const canvas = Object.assign(document.createElement("canvas"), { width: 512, height: 512 });
+    const context = canvas.getContext("2d")!;
+    const recorder = new MediaRecorder(canvas.captureStream(15), { mimeType: "video/webm;codecs=vp8" });
+    const parts: Blob[] = [];
+    recorder.ondataavailable = ({ data }) => parts.push(data);
+    const ended = new Promise((resolve) => (recorder.onstop = resolve));
+    recorder.start();
+    for (let i = 0; i < 30; i++) {
+      context.drawImage(bitmap, i, 0);
+      await new Promise((resolve) => setTimeout(resolve, 60));
+    }
+    recorder.stop();
+    await ended;
+    const bytes = new Uint8Array(await new Blob(parts).arrayBuffer());
+    return btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join(""));
+  });
+  await page.locator("#files").setInputFiles({
+    name: "walk.webm",
+    mimeType: "video/webm",
+    buffer: Buffer.from(clip, "base64"),
+  });
+  await expect(page.locator("#faces .chip")).toHaveText(["No mask"], { timeout: 20_000 });
+  await expect(page.locator("#counts dd")).toHaveText(["0", "0", "1"]);
+  await screenshot(page, "clip-light");
+  const frames = await savedJson(page);
+  expect(frames.length).toBeGreaterThan(2);
+  expect(frames.every(({ time }) => typeof time === "number")).toBe(true);
+});

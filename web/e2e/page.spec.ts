@@ -1,0 +1,213 @@
+/** What a person does on the page, in a real browser: pictures, files, offline, keyboard. */
+
+import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { join } from "node:path";
+import { expect, test, type Page } from "@playwright/test";
+import {
+  PICTURES,
+  drop,
+  expectOneOrigin,
+  networkLog,
+  openPage,
+  pick,
+  savedJson,
+  screenshot,
+  setThreshold,
+} from "./support";
+
+const EXAMPLES = ["astronaut-masked.jpg", "astronaut-badly-worn.jpg", "astronaut.jpg"];
+const FILES = EXAMPLES.map((name) => join(PICTURES, name));
+const LABELS = ["with_mask", "mask_worn_incorrectly", "without_mask"];
+
+/** The astronaut's face, by eye. */
+const FACE = { left: 176, top: 66, right: 272, bottom: 174 };
+
+async function expectNothingSerious(page: Page): Promise<void> {
+  const axe = createRequire(import.meta.url).resolve("axe-core/axe.min.js");
+  // Not as a script tag: the page's own policy forbids those.
+  await page.evaluate(readFileSync(axe, "utf8"));
+  const found = await page.evaluate(async () => {
+    const { axe: runner } = window as unknown as {
+      axe: { run(): Promise<{ violations: { id: string; impact: string; nodes: { html: string }[] }[] }> };
+    };
+    const { violations } = await runner.run();
+    return violations.map(({ id, impact, nodes }) => ({ id, impact, where: nodes.map((n) => n.html) }));
+  });
+  expect(found.filter(({ impact }) => ["serious", "critical"].includes(impact))).toEqual([]);
+}
+
+test("pictures in, right boxes and labels out, nothing leaves the origin", async ({ page, context }) => {
+  const asked = networkLog(context);
+  const errors: string[] = [];
+  page.on("pageerror", (error) => errors.push(error.message));
+  page.on("console", (message) => message.type() === "error" && errors.push(message.text()));
+  await openPage(page);
+  await screenshot(page, "start-light");
+  await expectNothingSerious(page);
+  await pick(page, FILES);
+  const results = await savedJson(page);
+  expect(results.map(({ file }) => file)).toEqual(EXAMPLES);
+  expect(results.map(({ faces }) => faces.map(({ label }) => label))).toEqual(LABELS.map((l) => [l]));
+  for (const { faces, width } of results) {
+    expect(width).toBe(512);
+    const [x, y, w, h] = faces[0]!.box;
+    const shared =
+      (Math.min(x + w, FACE.right) - Math.max(x, FACE.left)) *
+      (Math.min(y + h, FACE.bottom) - Math.max(y, FACE.top));
+    const union = w * h + (FACE.right - FACE.left) * (FACE.bottom - FACE.top) - shared;
+    expect(shared / union).toBeGreaterThan(0.7);
+  }
+  await expect(page.locator("#counts dd")).toHaveText(["1", "1", "1"]);
+  await expect(page.locator("#share")).toHaveText("33 % compliant: 1 of 3 faces");
+  await expect(page.locator("#overlay")).toHaveAttribute("aria-label", /^1 face: mask \d+ %$/);
+  await screenshot(page, "pictures-light");
+  await expectNothingSerious(page);
+  expect(errors).toEqual([]);
+  expectOneOrigin(asked, page);
+});
+
+test("dropped and pasted pictures are taken, damaged ones named", async ({ page }) => {
+  await openPage(page);
+  const photo = readFileSync(FILES[0]!);
+  await drop(page, [
+    { name: "dropped.jpg", content: photo },
+    { name: "broken.jpg", content: photo.subarray(0, 90) },
+    { name: "empty.png", content: Buffer.alloc(0) },
+  ]);
+  await page.evaluate((base64) => {
+    const bytes = Uint8Array.from(atob(base64), (c) => c.charCodeAt(0));
+    const clipboardData = new DataTransfer();
+    clipboardData.items.add(new File([bytes], "pasted.jpg", { type: "image/jpeg" }));
+    document.body.dispatchEvent(new ClipboardEvent("paste", { clipboardData, bubbles: true, cancelable: true }));
+  }, photo.toString("base64"));
+  await expect(page.locator("body")).toHaveAttribute("data-done", "4");
+  await expect(page.locator(".item .badge")).toHaveText(["1 face", "unreadable", "unreadable", "1 face"]);
+  await page.locator(".item").nth(1).click();
+  await expect(page.locator("#notice")).toContainText("not a picture that this browser can read");
+  await page.locator(".item").nth(2).click();
+  await expect(page.locator("#notice")).toHaveText("The file is empty.");
+  await expect(page.locator("#picture")).toBeHidden();
+  await screenshot(page, "unreadable");
+});
+
+test("the threshold hides faces; picture and CSV are saved", async ({ page }) => {
+  await openPage(page);
+  await pick(page, FILES);
+  await page.getByRole("button", { name: "precise" }).click();
+  const sure = Number(await page.locator("#counts dd").first().innerText());
+  expect(sure).toBeLessThanOrEqual(1);
+  await setThreshold(page, 0.98);
+  await expect(page.locator("#counts dd")).toHaveText(["0", "0", "0"]);
+  await expect(page.locator("#faces li")).toHaveCount(0);
+  await page.getByRole("button", { name: "default" }).click();
+  await expect(page.locator("#counts dd")).toHaveText(["1", "1", "1"]);
+  const [table] = await Promise.all([page.waitForEvent("download"), page.locator("#save-csv").click()]);
+  const rows = readFileSync(await table.path(), "utf8").trim().split("\n");
+  expect(rows).toHaveLength(4);
+  expect(rows[1]).toMatch(/^astronaut-masked\.jpg,.*,with_mask,/);
+  const [picture] = await Promise.all([page.waitForEvent("download"), page.locator("#save-picture").click()]);
+  expect(picture.suggestedFilename()).toMatch(/^astronaut.*-masklens\.jpg$/);
+  // What was saved is a picture of the same size with a box in the label's colour.
+  const saved = readFileSync(await picture.path()).toString("base64");
+  const green = await page.evaluate(async (base64) => {
+    const image = new Image();
+    image.src = `data:image/jpeg;base64,${base64}`;
+    await image.decode();
+    const context = new OffscreenCanvas(image.width, image.height).getContext("2d")!;
+    context.drawImage(image, 0, 0);
+    const { data } = context.getImageData(0, 0, image.width, image.height);
+    let count = 0;
+    for (let i = 0; i < data.length; i += 4) {
+      if (Math.abs(data[i]! - 22) + Math.abs(data[i + 1]! - 133) + Math.abs(data[i + 2]! - 66) < 40) count++;
+    }
+    return [image.width, image.height, count];
+  }, saved);
+  expect(green.slice(0, 2)).toEqual([512, 512]);
+  expect(green[2]).toBeGreaterThan(400);
+});
+
+test("works by keyboard alone", async ({ page }) => {
+  await openPage(page);
+  await page.keyboard.press("Tab");
+  await expect(page.getByText("Skip to the picture")).toBeFocused();
+  await page.locator("#examples").focus();
+  await page.keyboard.press("Enter");
+  await expect(page.locator("body")).toHaveAttribute("data-done", "3");
+  await page.locator(".item").nth(2).focus();
+  await page.keyboard.press("Enter");
+  await expect(page.locator(".item").nth(2)).toHaveAttribute("aria-current", "true");
+  await expect(page.locator("#faces .chip")).toHaveText(["No mask"]);
+  await page.locator("#faces button").first().focus();
+  await page.keyboard.press("Tab");
+  await page.locator("#threshold").focus();
+  const before = await page.locator("#threshold-value").innerText();
+  await page.keyboard.press("ArrowRight");
+  await expect(page.locator("#threshold-value")).not.toHaveText(before);
+});
+
+test("a reload without a network works", async ({ page, context }) => {
+  await openPage(page);
+  await page.evaluate(() => navigator.serviceWorker.ready);
+  await expect.poll(() => page.evaluate(() => navigator.serviceWorker.controller !== null)).toBe(true);
+  await context.setOffline(true);
+  await openPage(page);
+  await pick(page, FILES.slice(0, 1));
+  await expect(page.locator("#faces .chip")).toHaveText(["With mask"]);
+  await screenshot(page, "offline");
+});
+
+test("the model is the one that the server has now, and stays without a network", async ({ page, context }) => {
+  await openPage(page);
+  await page.evaluate(() => navigator.serviceWorker.ready);
+  await expect.poll(() => page.evaluate(() => navigator.serviceWorker.controller !== null)).toBe(true);
+  await expect(page.locator("#model-name")).not.toHaveText("model another 7");
+  // As if the server had been started again with another bundle.
+  await context.route("**/model/card.json", async (route) => {
+    const card = (await (await route.fetch()).json()) as object;
+    await route.fulfill({ json: { ...card, name: "another", version: "7" } });
+  });
+  await openPage(page);
+  await expect(page.locator("#model-name")).toHaveText("model another 7");
+  await context.unroute("**/model/card.json");
+  await context.setOffline(true);
+  await openPage(page);
+  await expect(page.locator("#model-name")).toHaveText("model another 7");
+  await pick(page, FILES.slice(0, 1));
+  await expect(page.locator("#faces .chip")).toHaveText(["With mask"]);
+});
+
+for (const scheme of ["light", "dark"] as const) {
+  test(`on a phone, ${scheme}`, async ({ browser, baseURL }) => {
+    const context = await browser.newContext({
+      baseURL: baseURL!,
+      viewport: { width: 390, height: 844 },
+      deviceScaleFactor: 2,
+      isMobile: true,
+      hasTouch: true,
+      colorScheme: scheme,
+    });
+    const page = await context.newPage();
+    await openPage(page);
+    await screenshot(page, `phone-start-${scheme}`);
+    await pick(page, FILES);
+    await page.locator(".item").nth(1).click();
+    await expect(page.locator("#faces .chip")).toHaveText(["Badly worn"]);
+    await screenshot(page, `phone-pictures-${scheme}`);
+    const wide = await page.evaluate(() => document.documentElement.scrollWidth);
+    expect(wide).toBeLessThanOrEqual(390);
+    await expectNothingSerious(page);
+    await context.close();
+  });
+}
+
+test("dark, on a desk", async ({ browser, baseURL }) => {
+  const context = await browser.newContext({ baseURL: baseURL!, colorScheme: "dark", viewport: { width: 1440, height: 900 } });
+  const page = await context.newPage();
+  await openPage(page);
+  await screenshot(page, "start-dark");
+  await pick(page, FILES);
+  await screenshot(page, "pictures-dark");
+  await expectNothingSerious(page);
+  await context.close();
+});

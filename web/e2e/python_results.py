@@ -1,0 +1,70 @@
+"""What Python says of 40 photographs: the yardstick of ``web/e2e/parity.spec.ts``.
+
+    python web/e2e/python_results.py FOLDER OUT.json [--bundle DIR] [--png DIR]
+
+Runs ``MaskDetector`` over 40 pictures of FOLDER (a COCO folder with ``annotations.coco.json``, such
+as scenes/val), spread over all of them, and writes their faces with full precision and without a
+threshold. With ``--png`` the decoded pixels are kept as PNG too, so that JPEG decoders can be told
+apart from the pipeline.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+from PIL import Image as PillowImage
+
+from masklens.bundle import Bundle
+from masklens.detector import MaskDetector
+from masklens.finder import bundle_finder
+from masklens.io.pictures import read_picture
+
+PICTURES = 40
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--bundle", type=Path)
+    parser.add_argument("--png", type=Path)
+    arguments = parser.parse_args()
+    coco = json.loads((arguments.folder / "annotations.coco.json").read_text())
+    names = sorted(image["file_name"] for image in coco["images"])
+    chosen = [names[i * len(names) // PICTURES] for i in range(PICTURES)]
+    bundle = Bundle.load(arguments.bundle)
+    finder = bundle_finder(bundle, threads=1)
+    assert finder is not None, "the bundle has no face finder"
+    detector = MaskDetector(bundle, finder=finder, threshold=0.0, threads=1)
+    results = []
+    for name in chosen:
+        path = arguments.folder / "images" / name
+        image = read_picture(path)
+        if arguments.png:
+            arguments.png.mkdir(parents=True, exist_ok=True)
+            PillowImage.fromarray(image).save(arguments.png / f"{path.stem}.png", compress_level=1)
+        found = detector.detect(image)
+        results.append(
+            {
+                "file": str(path.resolve()),
+                "faces": [
+                    {
+                        "box": list(face.box),
+                        "label": face.label,
+                        "score": face.score,
+                        "face_score": face.face_score,
+                        "probabilities": list(face.probabilities.values()),
+                    }
+                    for face in found
+                ],
+            }
+        )
+    threshold = detector.card.threshold()
+    arguments.out.parent.mkdir(parents=True, exist_ok=True)
+    arguments.out.write_text(json.dumps({"threshold": threshold, "pictures": results}))
+
+
+if __name__ == "__main__":
+    main()

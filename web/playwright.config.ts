@@ -1,0 +1,52 @@
+/**
+ * End-to-end tests of the built page in Debian's Chromium (CHROMIUM names another one), served by
+ * `masklens serve` with its headers: PYTHON runs it, MASKLENS_BUNDLE is the bundle that the page
+ * was built with. PAGE_URL runs them against any other server that has the page.
+ */
+
+import { defineConfig } from "@playwright/test";
+import { BUNDLE, PROJECT, PYTHON } from "./e2e/support";
+
+const PORT = 4817;
+const url = process.env.PAGE_URL ?? `http://127.0.0.1:${PORT}/`;
+const serve = [PYTHON, "-m", "masklens", "serve", "--port", String(PORT)];
+if (BUNDLE !== undefined) serve.push("--bundle", BUNDLE);
+
+export default defineConfig({
+  testDir: "e2e",
+  outputDir: "../out/playwright",
+  timeout: 90_000,
+  // Generous, because the machine may have other things to do; what must be fast is measured
+  // by bench/.
+  expect: { timeout: 20_000 },
+  // Speed is part of what is tested, so one at a time.
+  workers: 1,
+  reporter: "list",
+  use: {
+    baseURL: url,
+    launchOptions: {
+      executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
+      args: [
+        "--no-sandbox",
+        "--disable-gpu",
+        "--disable-background-networking",
+        "--disable-component-update",
+        "--disable-sync",
+        "--no-first-run",
+      ],
+    },
+  },
+  ...(process.env.PAGE_URL === undefined
+    ? {
+        webServer: {
+          command: serve.map((word) => JSON.stringify(word)).join(" "),
+          env: { PYTHONPATH: `${PROJECT}/src` },
+          url,
+          // Another one could serve another page.
+          reuseExistingServer: false,
+          gracefulShutdown: { signal: "SIGTERM", timeout: 10_000 },
+          stderr: "pipe",
+        },
+      }
+    : {}),
+});

@@ -1,0 +1,67 @@
+/**
+ * The page's side of the worker: calls that return promises.
+ */
+
+import type { Card } from "../core/card";
+import { compilePacked } from "./files";
+import type { Answer, Labelled, Request } from "./protocol";
+
+type Pending = { resolve: (answer: Answer) => void; reject: (error: Error) => void };
+type WithoutId<T> = T extends unknown ? Omit<T, "id"> : never;
+
+export class Engine {
+  private readonly worker = new Worker(new URL("./worker.ts", import.meta.url), { type: "module" });
+  private readonly pending = new Map<number, Pending>();
+  private next = 0;
+
+  /** The card, once models and runtime are loaded. Rejects when they cannot be. */
+  readonly card: Promise<Card>;
+
+  /** Both are URLs relative to the page; `model` ends with a slash. */
+  constructor(runtime: string, model: string) {
+    this.worker.onmessage = ({ data }: MessageEvent<Answer>) => this.settle(data);
+    this.worker.onerror = (event) => {
+      const error = new Error(`The engine stopped: ${event.message || "it could not be started"}.`);
+      for (const { reject } of this.pending.values()) reject(error);
+      this.pending.clear();
+    };
+    const absolute = (url: string): string => new URL(url, document.baseURI).href;
+    this.card = this.ask({ kind: "load", model: absolute(model) }).then(
+      (answer) => (answer as Extract<Answer, { kind: "card" }>).card,
+    );
+    // Here and not in the worker: it is compiled while the worker starts.
+    void compilePacked(absolute(runtime))
+      .catch((error: unknown) => new Error(error instanceof Error ? error.message : String(error)))
+      .then((compiled) => this.ask({ kind: "runtime", runtime: compiled }))
+      .catch(() => undefined); // the card's promise tells
+  }
+
+  /** Label a picture file. */
+  async picture(file: Blob): Promise<Labelled> {
+    return labelled(await this.ask({ kind: "picture", file }));
+  }
+
+  /** Label a frame, which is handed over; faces are looked for at `longSide` pixels. */
+  async frame(bitmap: ImageBitmap, longSide: number): Promise<Labelled> {
+    return labelled(await this.ask({ kind: "frame", bitmap, longSide }, [bitmap]));
+  }
+
+  private ask(request: WithoutId<Request>, transfer: Transferable[] = []): Promise<Answer> {
+    const id = this.next++;
+    return new Promise((resolve, reject) => {
+      this.pending.set(id, { resolve, reject });
+      this.worker.postMessage({ ...request, id }, transfer);
+    });
+  }
+
+  private settle(answer: Answer): void {
+    const pending = this.pending.get(answer.id);
+    this.pending.delete(answer.id);
+    if (answer.kind === "error") pending?.reject(new Error(answer.message));
+    else pending?.resolve(answer);
+  }
+}
+
+function labelled(answer: Answer): Labelled {
+  return (answer as Extract<Answer, { kind: "labelled" }>).result;
+}

@@ -1,0 +1,86 @@
+/**
+ * The whole pipeline: a picture in, labelled faces out. The counterpart of `MaskDetector`.
+ */
+
+import type { Card } from "../core/card";
+import { finderInput, foundFaces, type FoundFace } from "../core/finder";
+import { classifierInput, labelFaces, type ClassifierOutput, type Face } from "../core/labelling";
+import type { Pixels } from "../core/resize";
+import { BundleError } from "../core/card";
+import { fetchCard, fetchModel } from "./files";
+import { openNetwork, prepareRuntime, startRuntime, type Network } from "./network";
+
+/** Faces are classified in groups of at most this many, so that a crowd does not take the memory. */
+const BATCH = 16;
+
+export class Detector {
+  private constructor(
+    readonly card: Card,
+    private readonly finder: Promise<Network>,
+    private readonly classifier: Promise<Network>,
+  ) {}
+
+  /**
+   * Load the bundle in the folder `model`, an absolute URL that ends with a slash. The detector may
+   * be used at once: pictures are prepared while the runtime is compiled and the networks open.
+   */
+  static async load(runtime: Promise<WebAssembly.Module>, model: string): Promise<Detector> {
+    prepareRuntime();
+    const started = runtime.then(startRuntime);
+    const card = await fetchCard(model);
+    const open = async (name: string, after: Promise<unknown>): Promise<Network> => {
+      const content = fetchModel(model, name, card);
+      content.catch(() => undefined); // told below; not as an error that nobody heard
+      await after;
+      return openNetwork(name, await content);
+    };
+    const finder = open(card.finder.file, started);
+    return new Detector(card, finder, open(card.classifier, finder));
+  }
+
+  /** Resolves when both networks are open; rejects when they cannot be. */
+  async ready(): Promise<void> {
+    await Promise.all([this.finder, this.classifier]);
+  }
+
+  /**
+   * Find and label the faces of a picture, best first, none left out for its score.
+   * `longSide` is the size faces are looked for at; the card's by default.
+   */
+  async detect(picture: Pixels, longSide = this.card.finder.longSide): Promise<Face[]> {
+    const found = await this.find(picture, longSide);
+    const faces: Face[] = [];
+    for (let i = 0; i < found.length; i += BATCH) {
+      const group = found.slice(i, i + BATCH);
+      faces.push(...labelFaces(group, await this.classify(picture, group), picture, this.card));
+    }
+    return faces.sort((a, b) => b.score - a.score);
+  }
+
+  private async find(picture: Pixels, longSide: number): Promise<FoundFace[]> {
+    const input = finderInput(picture, longSide, this.card.finder.multiple);
+    const { face, box, landmarks } = await (await this.finder).run(input.tensor, [
+      1,
+      input.height,
+      input.width,
+      3,
+    ]);
+    if (face === undefined || box === undefined || landmarks === undefined) {
+      throw new BundleError("The face finder lacks one of its outputs face, box and landmarks.");
+    }
+    return foundFaces({ face, box, landmarks }, input, picture, this.card.finder);
+  }
+
+  private async classify(picture: Pixels, faces: FoundFace[]): Promise<ClassifierOutput> {
+    const { size, refinesBox } = this.card;
+    const boxes = faces.map(({ box }) => box);
+    const shape = [faces.length, size, size, 3];
+    const input = classifierInput(picture, boxes, this.card);
+    const outputs = await (await this.classifier).run(input, shape);
+    const { probabilities, box } = outputs;
+    if (probabilities === undefined || (refinesBox && box === undefined)) {
+      throw new BundleError("The classifier lacks an output that its card promises.");
+    }
+    return refinesBox && box !== undefined ? { probabilities, box } : { probabilities };
+  }
+}

@@ -1,0 +1,69 @@
+/**
+ * The wasm runtime: ONNX Runtime Web, one thread, its files from this origin only. Model bytes go
+ * in; a network comes out that takes one tensor and gives named ones.
+ */
+
+import * as ort from "onnxruntime-web/wasm";
+import glue from "onnxruntime-web/ort-wasm-simd-threaded.mjs?url";
+import { BundleError } from "../core/card";
+
+export interface Network {
+  /** Run the network; the result has the network's own output names. */
+  run(tensor: Float32Array, shape: readonly number[]): Promise<Record<string, Float32Array>>;
+}
+
+const runtimeGlue = new URL(glue, import.meta.url).href;
+
+/** Fetch what belongs to the runtime, which is needed as soon as it starts. */
+export function prepareRuntime(): void {
+  import(/* @vite-ignore */ runtimeGlue).catch(() => undefined); // starting it will tell
+}
+
+/**
+ * Start the runtime. `compiled` is ort-wasm-simd-threaded.wasm. ONNX Runtime takes it as bytes only
+ * and has the browser compile them, so it is given a stand-in that stands for what is compiled.
+ */
+export function startRuntime(compiled: WebAssembly.Module): void {
+  const standIn = new ArrayBuffer(8);
+  const { instantiate } = WebAssembly;
+  const known = async (imports?: WebAssembly.Imports) => ({
+    module: compiled,
+    instance: await instantiate(compiled, imports),
+  });
+  Object.assign(WebAssembly, {
+    instantiate: (source: BufferSource, imports?: WebAssembly.Imports) =>
+      source === standIn || (source as Uint8Array).buffer === standIn
+        ? known(imports)
+        : instantiate(source, imports),
+  });
+  // Android's WebView has no SharedArrayBuffer, and most static hosts do not send its headers.
+  ort.env.wasm.numThreads = 1;
+  ort.env.wasm.wasmBinary = standIn;
+  ort.env.wasm.wasmPaths = { mjs: runtimeGlue };
+}
+
+/** Open the content of an ONNX file that has one input. */
+export async function openNetwork(name: string, model: ArrayBuffer): Promise<Network> {
+  let session: ort.InferenceSession;
+  try {
+    session = await ort.InferenceSession.create(new Uint8Array(model), {
+      executionProviders: ["wasm"],
+      graphOptimizationLevel: "all",
+      logSeverityLevel: 3,
+    });
+  } catch (error) {
+    throw new BundleError(`The model ${name} cannot be opened: ${String(error)}`);
+  }
+  const input = session.inputNames[0] ?? "";
+  return {
+    async run(tensor, shape) {
+      const feeds = { [input]: new ort.Tensor("float32", tensor, shape) };
+      const results = await session.run(feeds);
+      const outputs: Record<string, Float32Array> = {};
+      for (const [key, value] of Object.entries(results)) {
+        outputs[key] = value.data as Float32Array;
+      }
+      return outputs;
+    },
+  };
+}

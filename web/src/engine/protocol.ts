@@ -1,0 +1,27 @@
+/** What page and worker say to each other. Every request has a number, which the answer repeats. */
+
+import type { Card } from "../core/card";
+import type { Face } from "../core/labelling";
+
+export type Request =
+  | { id: number; kind: "load"; model: string }
+  // The runtime, compiled, or why there is none.
+  | { id: number; kind: "runtime"; runtime: WebAssembly.Module | Error }
+  | { id: number; kind: "picture"; file: Blob }
+  | { id: number; kind: "frame"; bitmap: ImageBitmap; longSide: number };
+
+/** Faces of a picture, in pixels of the upright original. */
+export interface Labelled {
+  width: number;
+  height: number;
+  /** Best first, none left out for its score. */
+  faces: Face[];
+  /** Milliseconds spent on it in the worker. */
+  time: number;
+}
+
+export type Answer =
+  | { id: number; kind: "card"; card: Card }
+  | { id: number; kind: "taken" }
+  | { id: number; kind: "labelled"; result: Labelled }
+  | { id: number; kind: "error"; message: string };

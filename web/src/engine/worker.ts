@@ -1,0 +1,83 @@
+/**
+ * The worker: everything that takes time happens here, so that the page never freezes.
+ */
+
+import type { Face } from "../core/labelling";
+import { Detector } from "./detector";
+import { decodePicture, readBitmap } from "./pixels";
+import type { Answer, Labelled, Request } from "./protocol";
+
+declare const self: DedicatedWorkerGlobalScope;
+interface DedicatedWorkerGlobalScope {
+  onmessage: ((event: MessageEvent<Request>) => void) | null;
+  postMessage(answer: Answer): void;
+}
+
+let haveRuntime: (runtime: WebAssembly.Module | Promise<never>) => void;
+const runtime = new Promise<WebAssembly.Module>((resolve) => (haveRuntime = resolve));
+let detector: Promise<Detector> | undefined;
+// One at a time: two pictures in memory at once gain nothing on one thread.
+let turn: Promise<void> = Promise.resolve();
+
+self.onmessage = ({ data: request }) => {
+  if (request.kind === "load") detector = Detector.load(runtime, request.model);
+  // A picture may be unpacked while the models are still on their way.
+  if (request.kind === "load" || request.kind === "runtime") void reply(request);
+  else turn = turn.then(() => reply(request));
+};
+
+async function reply(request: Request): Promise<void> {
+  const said = await answer(request).catch((error: unknown) => {
+    const message = error instanceof Error ? error.message : String(error);
+    return { id: request.id, kind: "error", message } as const;
+  });
+  self.postMessage(said);
+}
+
+async function answer(request: Request): Promise<Answer> {
+  const { id } = request;
+  if (request.kind === "runtime") {
+    const given = request.runtime;
+    haveRuntime(given instanceof Error ? Promise.reject(given) : given);
+    return { id, kind: "taken" };
+  }
+  if (detector === undefined) throw new Error("The models are not loaded.");
+  if (request.kind === "load") {
+    const loaded = await detector;
+    await loaded.ready();
+    return { id, kind: "card", card: loaded.card };
+  }
+  return { id, kind: "labelled", result: await label(detector, request) };
+}
+
+async function label(
+  loading: Promise<Detector>,
+  request: Extract<Request, { kind: "picture" | "frame" }>,
+): Promise<Labelled> {
+  const start = performance.now();
+  if (request.kind === "frame") {
+    const { width, height } = request.bitmap;
+    const { pixels } = readBitmap(request.bitmap);
+    const faces = await (await loading).detect(pixels, request.longSide);
+    return { width, height, faces, time: performance.now() - start };
+  }
+  const { pixels, width, height } = await decodePicture(request.file);
+  const faces = await (await loading).detect(pixels);
+  const enlarge = width / pixels.width;
+  return {
+    width,
+    height,
+    faces: enlarge === 1 ? faces : faces.map((face) => enlarged(face, enlarge)),
+    time: performance.now() - start,
+  };
+}
+
+/** A face of a picture that was scaled down, in pixels of the original. */
+function enlarged(face: Face, by: number): Face {
+  const [x1, y1, x2, y2] = face.box;
+  return {
+    ...face,
+    box: [x1 * by, y1 * by, x2 * by, y2 * by],
+    landmarks: face.landmarks.map((value) => value * by),
+  };
+}

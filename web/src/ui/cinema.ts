@@ -1,0 +1,206 @@
+/**
+ * Camera and clips: both are a video element with faces that are tracked from frame to frame.
+ */
+
+import type { Card } from "../core/card";
+import type { Face } from "../core/labelling";
+import { Tracks } from "../core/tracks";
+import type { Engine } from "../engine/client";
+import { facingOf, openCamera, type Facing } from "./camera";
+import { byId } from "./dom";
+import { appHasTorch, hasTorch, keepScreenOn, switchTorch } from "./host";
+import { Live, type Frame } from "./live";
+import type { Stage } from "./stage";
+
+export interface Watcher {
+  /** Faces of a new frame, tracked, none left out; and the counts of tracks so far. */
+  onFaces(frame: Frame, counts: readonly number[]): void;
+  onError(message: string): void;
+  threshold(): number;
+}
+
+export class Cinema {
+  private readonly video = byId<HTMLVideoElement>("video");
+  private live: Live | undefined;
+  private tracks = new Tracks();
+  private stream: MediaStream | undefined;
+  private facing: Facing = "user";
+  private torchOn = false;
+  /** Which opening is the current one: the person may be gone before a camera has answered. */
+  private opening = 0;
+  /** The last frame that was looked at. */
+  last: Frame | undefined;
+
+  constructor(
+    private readonly engine: Engine,
+    private readonly stage: Stage,
+    private readonly watcher: Watcher,
+  ) {
+    byId("flip").addEventListener("click", () => {
+      this.facing = this.facing === "user" ? "environment" : "user";
+      void this.openCamera();
+    });
+    byId("freeze").addEventListener("click", () => this.freeze(!this.frozen));
+    byId("torch").addEventListener("click", () => void this.torch(!this.torchOn));
+    byId("play").addEventListener("click", () => this.playOrPause());
+    const seek = byId<HTMLInputElement>("seek");
+    seek.addEventListener("input", () => {
+      this.video.currentTime = Number(seek.value) * (this.video.duration || 0);
+    });
+    this.video.addEventListener("timeupdate", () => this.showTime());
+    for (const event of ["play", "pause", "ended"]) {
+      this.video.addEventListener(event, () => this.showPlaying());
+    }
+    setInterval(() => this.showRate(), 500);
+  }
+
+  get frozen(): boolean {
+    return this.stream !== undefined && this.video.paused;
+  }
+
+  /** Open the camera, or open it again looking the other way. */
+  async openCamera(): Promise<void> {
+    this.close();
+    const { opening } = this;
+    try {
+      const card = await this.engine.card;
+      const stream = await openCamera(this.facing);
+      if (opening !== this.opening) return stop(stream);
+      this.stream = stream;
+      const track = stream.getVideoTracks()[0]!;
+      track.addEventListener("ended", () => this.watcher.onError("The camera was taken away."));
+      this.video.srcObject = stream;
+      await this.video.play();
+      this.stage.showVideo(facingOf(track, this.facing) === "user");
+      byId("torch").hidden = !(hasTorch(track) || appHasTorch());
+      void keepScreenOn(true);
+      this.watch(card, card.finder.longSide);
+    } catch (error) {
+      if (opening !== this.opening) return;
+      this.close();
+      this.watcher.onError(error instanceof Error ? error.message : String(error));
+    }
+  }
+
+  /** Show a clip from its beginning, playing. */
+  async openClip(file: Blob): Promise<void> {
+    this.close();
+    const { opening } = this;
+    const card = await this.engine.card;
+    if (opening !== this.opening) return;
+    this.video.src = URL.createObjectURL(file);
+    try {
+      await new Promise<void>((resolve, reject) => {
+        this.video.onloadeddata = () => resolve();
+        this.video.onerror = () => reject(new Error());
+      });
+    } catch {
+      this.close();
+      this.watcher.onError("This is not a video that this browser can play. Try MP4 or WebM.");
+      return;
+    }
+    this.stage.showVideo(false);
+    this.watch(card, card.finder.longSide);
+    await this.video.play().catch(() => undefined); // where playing needs a tap, there is a button
+  }
+
+  /** Let go of camera or clip. */
+  close(): void {
+    this.opening += 1;
+    this.live?.stop();
+    this.live = undefined;
+    this.last = undefined;
+    if (this.stream !== undefined) {
+      stop(this.stream);
+      this.stream = undefined;
+      void keepScreenOn(false);
+    }
+    this.torchOn = false;
+    byId("torch").setAttribute("aria-pressed", "false");
+    this.video.pause();
+    this.video.onerror = null;
+    if (this.video.src.startsWith("blob:")) URL.revokeObjectURL(this.video.src);
+    this.video.srcObject = null;
+    this.video.removeAttribute("src");
+    this.showFrozen(false);
+  }
+
+  /** The frame that is shown, unmirrored, at its own size. */
+  snapshot(): Promise<ImageBitmap> {
+    return createImageBitmap(this.video);
+  }
+
+  get open(): boolean {
+    return this.live !== undefined;
+  }
+
+  private watch(card: Card, longSide: number): void {
+    this.tracks = new Tracks();
+    let before = 0;
+    this.live = new Live(
+      this.engine,
+      this.video,
+      longSide,
+      (frame) => {
+        if (frame.at < before) this.tracks = new Tracks(); // somebody moved back in the clip
+        before = frame.at;
+        const faces: Face[] = this.tracks.update(frame.faces, frame.at, this.watcher.threshold());
+        this.last = { ...frame, faces };
+        this.watcher.onFaces(this.last, this.tracks.counts(card.labels.length));
+      },
+      ({ message }) => this.watcher.onError(message),
+    );
+    this.live.start();
+  }
+
+  private freeze(on: boolean): void {
+    if (this.stream === undefined) return;
+    if (on) this.video.pause();
+    else void this.video.play();
+    this.showFrozen(on);
+  }
+
+  private async torch(on: boolean): Promise<void> {
+    const track = this.stream?.getVideoTracks()[0];
+    if (track === undefined) return;
+    this.torchOn = (await switchTorch(track, on)) && on;
+    byId("torch").setAttribute("aria-pressed", String(this.torchOn));
+  }
+
+  private playOrPause(): void {
+    if (!this.video.paused) this.video.pause();
+    else void this.video.play();
+  }
+
+  private showFrozen(on: boolean): void {
+    byId("freeze").setAttribute("aria-pressed", String(on));
+    byId("freeze").querySelector("span")!.textContent = on ? "Go on" : "Freeze";
+    byId("freeze").querySelector("use")!.setAttribute("href", on ? "#i-play" : "#i-freeze");
+  }
+
+  private showPlaying(): void {
+    const playing = !this.video.paused;
+    byId("play").setAttribute("aria-pressed", String(playing));
+    byId("play").querySelector("span")!.textContent = playing ? "Pause" : "Play";
+    byId("play").querySelector("use")!.setAttribute("href", playing ? "#i-freeze" : "#i-play");
+  }
+
+  private showTime(): void {
+    const { currentTime, duration } = this.video;
+    if (this.stream !== undefined || !Number.isFinite(duration)) return;
+    byId<HTMLInputElement>("seek").value = String(currentTime / duration);
+    byId("time").textContent = `${currentTime.toFixed(1)} / ${duration.toFixed(1)} s`;
+  }
+
+  private showRate(): void {
+    const rate = this.live?.rate ?? 0;
+    const text = rate > 0 ? `${rate.toFixed(rate < 10 ? 1 : 0)} fps` : "";
+    const output = byId("rate");
+    output.textContent = text;
+    output.title = `Faces are looked for at ${this.live?.longSide ?? 0} pixels.`;
+  }
+}
+
+function stop(stream: MediaStream): void {
+  for (const track of stream.getTracks()) track.stop();
+}

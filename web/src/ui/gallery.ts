@@ -1,0 +1,147 @@
+/**
+ * What the person brought: pictures and clips, worked on one after the other, shown as a strip.
+ * Files stay files; only the one that is looked at is held as pixels.
+ */
+
+import type { Face } from "../core/labelling";
+import type { Entry } from "../core/records";
+import type { Engine } from "../engine/client";
+import type { Labelled } from "../engine/protocol";
+import { byId, make, sign } from "./dom";
+
+export interface Item {
+  name: string;
+  file: Blob;
+  kind: "picture" | "clip";
+  state: "waiting" | "done" | "failed";
+  /** Of a picture that is done. */
+  result?: Labelled;
+  /** Of a picture that failed: a sentence. */
+  error?: string;
+  /** Of a clip: the frames that were looked at so far. */
+  frames: Entry[];
+}
+
+const THUMBNAIL = 112;
+
+export class Gallery {
+  readonly items: Item[] = [];
+  selected: Item | undefined;
+  private readonly list = byId<HTMLOListElement>("items");
+  private readonly buttons = new Map<Item, HTMLButtonElement>();
+  private working = false;
+
+  constructor(
+    private readonly engine: Engine,
+    private readonly onSelect: (item: Item) => void,
+    private readonly onDone: (item: Item) => void,
+    private readonly badge: (item: Item) => string,
+  ) {}
+
+  /** Take files; the first new one is shown. */
+  add(files: readonly File[]): void {
+    const added = files.map((file): Item => {
+      const kind = file.type.startsWith("video/") ? "clip" : "picture";
+      return { name: file.name || "pasted picture", file, kind, state: "waiting", frames: [] };
+    });
+    if (added.length === 0) return;
+    this.items.push(...added);
+    for (const item of added) {
+      const button = make("button", { type: "button", class: "item waiting", title: item.name });
+      button.append(make("span", { class: "item-name" }, item.name));
+      button.addEventListener("click", () => this.select(item));
+      this.buttons.set(item, button);
+      this.list.append(make("li", {}, button));
+    }
+    byId("strip").hidden = false;
+    this.select(added[0]!);
+    void this.work();
+  }
+
+  select(item: Item): void {
+    this.selected = item;
+    for (const [other, button] of this.buttons) {
+      button.setAttribute("aria-current", String(other === item));
+    }
+    this.buttons.get(item)?.scrollIntoView({ block: "nearest", inline: "nearest" });
+    this.onSelect(item);
+  }
+
+  clear(): void {
+    this.items.length = 0;
+    this.selected = undefined;
+    this.buttons.clear();
+    this.list.replaceChildren();
+    byId("strip").hidden = true;
+  }
+
+  /** Write the number of faces, or what is wrong, below each picture again. */
+  refresh(): void {
+    for (const [item, button] of this.buttons) {
+      button.className = `item ${item.state}`;
+      button.querySelector(".badge")?.remove();
+      const text = this.badge(item);
+      button.setAttribute("aria-label", `${item.name}, ${text}`);
+      button.append(make("span", { class: "badge" }, text));
+    }
+  }
+
+  private async work(): Promise<void> {
+    if (this.working) return;
+    this.working = true;
+    let item: Item | undefined;
+    while ((item = this.items.find(({ state }) => state === "waiting")) !== undefined) {
+      await this.label(item);
+      if (!this.buttons.has(item)) continue; // cleared meanwhile
+      this.refresh();
+      this.onDone(item);
+      await this.thumbnail(item);
+    }
+    this.working = false;
+  }
+
+  private async label(item: Item): Promise<void> {
+    if (item.kind === "clip") {
+      item.state = "done"; // it is looked at while it plays
+      return;
+    }
+    try {
+      item.result = await this.engine.picture(item.file);
+      item.state = "done";
+    } catch (error) {
+      item.error = error instanceof Error ? error.message : String(error);
+      item.state = "failed";
+    }
+  }
+
+  private async thumbnail(item: Item): Promise<void> {
+    const button = this.buttons.get(item);
+    if (button === undefined) return;
+    if (item.kind === "clip" || item.result === undefined) {
+      button.prepend(sign(item.kind === "clip" ? "play" : "mask_worn_incorrectly"));
+      return;
+    }
+    const { width, height } = item.result;
+    const shorter = Math.min(width, height);
+    const bitmap = await createImageBitmap(item.file, {
+      resizeWidth: Math.max(1, Math.round((width * THUMBNAIL) / shorter)),
+      resizeHeight: Math.max(1, Math.round((height * THUMBNAIL) / shorter)),
+      resizeQuality: "medium",
+    });
+    const canvas = make("canvas", { width: String(THUMBNAIL), height: String(THUMBNAIL) });
+    const context = canvas.getContext("2d")!;
+    context.drawImage(bitmap, (THUMBNAIL - bitmap.width) / 2, (THUMBNAIL - bitmap.height) / 2);
+    bitmap.close();
+    button.prepend(canvas);
+  }
+}
+
+/** What an item says in files: one entry per picture, one per frame of a clip. */
+export function entriesOf(item: Item, shows: (face: Face) => boolean): Entry[] {
+  if (item.kind === "clip") {
+    return item.frames.map((frame) => ({ ...frame, faces: frame.faces.filter(shows) }));
+  }
+  if (item.result === undefined) return [];
+  const { width, height, faces } = item.result;
+  return [{ file: item.name, width, height, faces: faces.filter(shows) }];
+}

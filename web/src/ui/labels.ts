@@ -1,0 +1,76 @@
+/**
+ * How labels look and read: a word, a sign, a colour and a line pattern each, so that colour is
+ * never the only sign. Words and colours are those of `masklens.io.draw`.
+ */
+
+export interface LabelStyle {
+  /** On a picture, where room is short. */
+  short: string;
+  /** In a list. */
+  long: string;
+  colour: string;
+  ink: string;
+  /** Of the box's line, in multiples of its width; none is a whole line. */
+  dash: readonly number[];
+  /** The sign's strokes in a square of 24: moves (true) and lines. */
+  sign: readonly (readonly [boolean, number, number])[];
+}
+
+const STYLES: Record<string, LabelStyle> = {
+  with_mask: {
+    short: "mask",
+    long: "With mask",
+    colour: "#168542",
+    ink: "#fff",
+    dash: [],
+    sign: [
+      [true, 4, 12.5],
+      [false, 9.2, 17.7],
+      [false, 20, 6.8],
+    ],
+  },
+  mask_worn_incorrectly: {
+    short: "badly worn",
+    long: "Badly worn",
+    colour: "#ffa01e",
+    ink: "#1b1300",
+    dash: [5, 2.5],
+    sign: [
+      [true, 12, 4.5],
+      [false, 12, 14],
+      [true, 12, 18.6],
+      [false, 12, 18.9],
+    ],
+  },
+  without_mask: {
+    short: "no mask",
+    long: "No mask",
+    colour: "#d62728",
+    ink: "#fff",
+    dash: [1.5, 2],
+    sign: [
+      [true, 6, 6],
+      [false, 18, 18],
+      [true, 18, 6],
+      [false, 6, 18],
+    ],
+  },
+};
+
+/** How a label looks; one that is not known is grey and goes by its own name. */
+export function styleOf(label: string): LabelStyle {
+  return (
+    STYLES[label] ?? { short: label, long: label, colour: "#5a5a5a", ink: "#fff", dash: [], sign: [] }
+  );
+}
+
+/** Labels in the order a person wants them: worn, badly worn, not worn. */
+export function inReadingOrder(labels: readonly string[]): string[] {
+  const order = Object.keys(STYLES);
+  const place = (label: string): number => (order.indexOf(label) + 1 || order.length + 1);
+  return [...labels].sort((a, b) => place(a) - place(b));
+}
+
+export function percent(share: number): string {
+  return `${Math.round(share * 100)} %`;
+}

@@ -1,0 +1,265 @@
+/**
+ * The page: files and the camera come in, the engine labels them, stage and panel show it.
+ */
+
+import runtime from "virtual:runtime";
+import type { Card } from "../core/card";
+import type { Face } from "../core/labelling";
+import { toCsv, toJson } from "../core/records";
+import { Engine } from "../engine/client";
+import { Cinema } from "./cinema";
+import { byId } from "./dom";
+import { drawFaces, savedDrawing } from "./draw";
+import { entriesOf, Gallery, type Item } from "./gallery";
+import { canShare, inApp, saveFile, shareFile } from "./host";
+import { keepOffline, offerInstallation } from "./install";
+import { takeFiles } from "./intake";
+import { Panel } from "./panel";
+import { describe, Stage } from "./stage";
+
+type View = "start" | "picture" | "clip" | "camera";
+
+const EXAMPLES = ["astronaut-masked.jpg", "astronaut-badly-worn.jpg", "astronaut.jpg"];
+
+const engine = new Engine(runtime, "model/");
+const stage = new Stage();
+const gallery = new Gallery(engine, select, done, badge);
+const cinema = new Cinema(engine, stage, {
+  onFaces: (_, counts) => showLive(counts),
+  onError: (message) => fail(message),
+  threshold: () => panel?.threshold ?? 1,
+});
+let panel: Panel | undefined;
+let card: Card | undefined;
+let view: View = "start";
+let liveCounts: readonly number[] = [];
+
+takeFiles(byId("dropping"), byId<HTMLInputElement>("files"), (files) => gallery.add(files));
+for (const id of ["choose", "add"]) {
+  byId(id).addEventListener("click", () => byId<HTMLInputElement>("files").click());
+}
+byId("examples").addEventListener("click", () => void examples());
+byId("open-camera").addEventListener("click", camera);
+byId("mode-camera").addEventListener("click", camera);
+byId("mode-pictures").addEventListener("click", pictures);
+byId("stop").addEventListener("click", pictures);
+byId("clear").addEventListener("click", clear);
+byId("save-picture").addEventListener("click", () => void keep(saveFile));
+byId("share-picture").addEventListener("click", () => void keep(shareFile));
+byId("save-json").addEventListener("click", () => void saveTable("json"));
+byId("save-csv").addEventListener("click", () => void saveTable("csv"));
+byId("share-picture").hidden = !canShare();
+window.addEventListener("hashchange", route);
+document.addEventListener("visibilitychange", () => {
+  // The camera's light must not stay on behind another app.
+  if (document.hidden && view === "camera") cinema.close();
+  else if (!document.hidden && view === "camera" && !cinema.open) void cinema.openCamera();
+});
+
+engine.card.then(
+  (loaded) => {
+    card = loaded;
+    stage.labels = card.labels;
+    panel = new Panel(card, refresh, (face) => stage.mark(face));
+    byId("model-name").textContent = `model ${card.name} ${card.version}`;
+    byId("engine").textContent = "Ready. Once opened, this page works without a network.";
+    document.body.dataset.engine = "ready";
+    refresh();
+    // Only now, and not in the way of the first picture: what the page itself has fetched by then
+    // need not be fetched again.
+    if (!inApp()) setTimeout(keepOffline, 2000);
+  },
+  (error: Error) => {
+    byId("engine").textContent = error.message;
+    document.body.dataset.engine = "failed";
+    stage.showNotice(error.message);
+  },
+);
+if (!inApp()) offerInstallation(byId<HTMLButtonElement>("install"));
+route();
+
+function route(): void {
+  if (location.hash === "#camera") camera();
+  else if (view === "camera") pictures();
+}
+
+function show(next: View): void {
+  view = next;
+  document.body.dataset.view = next;
+  byId("start").hidden = next !== "start";
+  byId("view").hidden = next === "start";
+  byId("camera-controls").hidden = next !== "camera";
+  byId("clip-controls").hidden = next !== "clip";
+  byId("busy").hidden = true;
+  byId("mode-camera").setAttribute("aria-pressed", String(next === "camera"));
+  byId("mode-pictures").setAttribute("aria-pressed", String(next !== "camera"));
+  byId("faces-title").textContent = next === "picture" ? "In this picture" : "In view";
+  stage.showNotice(undefined);
+}
+
+function camera(): void {
+  if (view === "camera" && cinema.open) return;
+  if (location.hash !== "#camera") history.replaceState(null, "", "#camera");
+  show("camera");
+  liveCounts = [];
+  refresh();
+  void cinema.openCamera().then(refresh);
+}
+
+function pictures(): void {
+  cinema.close();
+  if (location.hash === "#camera") history.replaceState(null, "", location.pathname);
+  if (gallery.selected === undefined) show("start");
+  else gallery.select(gallery.selected);
+  refresh();
+}
+
+function clear(): void {
+  gallery.clear();
+  pictures();
+}
+
+/** The gallery wants an item shown. */
+function select(item: Item): void {
+  cinema.close();
+  if (location.hash === "#camera") history.replaceState(null, "", location.pathname);
+  show(item.kind === "clip" ? "clip" : "picture");
+  if (item.kind === "clip") {
+    item.frames.length = 0;
+    void cinema.openClip(item.file);
+  } else {
+    byId("busy").hidden = item.state !== "waiting";
+    void showPicture(item);
+  }
+  refresh();
+}
+
+async function showPicture(item: Item): Promise<void> {
+  const bitmap = await createImageBitmap(item.file).catch(() => undefined);
+  if (gallery.selected !== item || view !== "picture") return bitmap?.close();
+  if (bitmap === undefined) stage.showNothing();
+  else stage.showPicture(bitmap);
+  refresh();
+}
+
+/** A picture was labelled, or could not be. */
+function done(item: Item): void {
+  if (item === gallery.selected && view === "picture") byId("busy").hidden = true;
+  refresh();
+  document.body.dataset.done = String(gallery.items.filter(({ state }) => state !== "waiting").length);
+  if (item.kind === "picture") {
+    const faces = item.result?.faces.filter((face) => panel?.shows(face)) ?? [];
+    const said = item.error ?? describe(faces, card?.labels ?? []);
+    byId("status").textContent = `${item.name}: ${said}`;
+  }
+}
+
+function badge(item: Item): string {
+  if (item.state === "waiting") return "…";
+  if (item.state === "failed") return "unreadable";
+  if (item.kind === "clip") return "video";
+  const count = item.result?.faces.filter((face) => panel?.shows(face)).length ?? 0;
+  return `${count} ${count === 1 ? "face" : "faces"}`;
+}
+
+function showLive(counts: readonly number[]): void {
+  liveCounts = counts;
+  const item = gallery.selected;
+  const frame = cinema.last;
+  if (view === "clip" && item !== undefined && frame !== undefined) {
+    const { width, height, faces, at } = frame;
+    item.frames.push({ file: item.name, width, height, time: Number(at.toFixed(3)), faces });
+  }
+  refresh();
+}
+
+/** Bring everything on the page in line with results and threshold. */
+function refresh(): void {
+  if (panel === undefined || card === undefined) return;
+  const faces = shown();
+  stage.showFaces(faces);
+  panel.showFaces(faces);
+  const moving = view === "camera" || view === "clip";
+  if (moving) panel.showCounts(liveCounts.length > 0 ? liveCounts : panel.count([]), "seen");
+  else panel.showCounts(panel.count(allFaces()), "faces");
+  if (!moving) gallery.refresh();
+  const item = gallery.selected;
+  if (view === "picture") stage.showNotice(item?.error);
+  const something = view === "picture" ? item?.result !== undefined : moving && cinema.open;
+  for (const id of ["save-picture", "share-picture"]) disable(id, !something);
+  const results = entries().length > 0;
+  for (const id of ["save-json", "save-csv"]) disable(id, !results);
+  disable("clear", gallery.items.length === 0);
+}
+
+/** The faces upon what is shown. */
+function shown(): Face[] {
+  const faces =
+    view === "picture" ? gallery.selected?.result?.faces : view === "start" ? [] : cinema.last?.faces;
+  return faces?.filter((face) => panel!.shows(face)) ?? [];
+}
+
+function allFaces(): Face[] {
+  return gallery.items.flatMap(({ result }) => result?.faces ?? []);
+}
+
+function entries(): ReturnType<typeof entriesOf> {
+  const shows = panel?.shows ?? (() => false);
+  if (view !== "camera") return gallery.items.flatMap((item) => entriesOf(item, shows));
+  const frame = cinema.last;
+  if (frame === undefined) return [];
+  const { width, height, at } = frame;
+  return [{ file: "camera", width, height, time: Number(at.toFixed(3)), faces: shown() }];
+}
+
+/** The picture with its boxes, at its full size, to a file or to others. */
+async function keep(to: (name: string, content: Blob) => Promise<void>): Promise<void> {
+  try {
+    const item = view === "camera" ? undefined : gallery.selected;
+    const faces = shown();
+    const bitmap =
+      view === "picture" ? await createImageBitmap(item!.file) : await cinema.snapshot();
+    const canvas = new OffscreenCanvas(bitmap.width, bitmap.height);
+    const context = canvas.getContext("2d")!;
+    context.fillStyle = "#fff";
+    context.fillRect(0, 0, canvas.width, canvas.height);
+    context.drawImage(bitmap, 0, 0);
+    drawFaces(context, faces, savedDrawing(bitmap.width, bitmap.height, card!.labels));
+    bitmap.close();
+    const png = item?.file.type === "image/png";
+    const content = await canvas.convertToBlob({ type: png ? "image/png" : "image/jpeg", quality: 0.92 });
+    const stem = item?.name.replace(/\.[^.]*$/, "") ?? `camera-${stamp()}`;
+    await to(`${stem}-masklens.${png ? "png" : "jpg"}`, content);
+    byId("status").textContent = "The picture was handed over.";
+  } catch (error) {
+    fail(error instanceof Error ? error.message : String(error));
+  }
+}
+
+async function saveTable(kind: "json" | "csv"): Promise<void> {
+  const json = kind === "json";
+  const content = json ? toJson(entries(), card!) : toCsv(entries(), card!);
+  const type = json ? "application/json" : "text/csv";
+  await saveFile(`masklens.${kind}`, new Blob([content], { type }));
+}
+
+async function examples(): Promise<void> {
+  const files = EXAMPLES.map(async (name) => {
+    const content = await (await fetch(`examples/${name}`)).blob();
+    return new File([content], name, { type: "image/jpeg" });
+  });
+  gallery.add(await Promise.all(files));
+}
+
+function fail(message: string): void {
+  stage.showNotice(message);
+  refresh();
+}
+
+function disable(id: string, off: boolean): void {
+  byId<HTMLButtonElement>(id).disabled = off;
+}
+
+function stamp(): string {
+  return new Date().toISOString().slice(0, 19).replaceAll(/[-:]/g, "").replace("T", "-");
+}

@@ -1,0 +1,147 @@
+/** The parts without pixels: the card, overlaps, files, tracks, and the choice of a size. */
+
+import { describe, expect, test } from "vitest";
+import { BundleError, readCard } from "../src/core/card";
+import type { Box } from "../src/core/crop";
+import { foundFaces, suppress, type FoundFace } from "../src/core/finder";
+import type { Face } from "../src/core/labelling";
+import { toCsv, toJson } from "../src/core/records";
+import { Tracks } from "../src/core/tracks";
+import { Pace } from "../src/ui/live";
+
+const labels = ["with_mask", "without_mask", "mask_worn_incorrectly"];
+const cardJson = {
+  format: 1,
+  name: "toy",
+  version: "1",
+  labels,
+  outputs: [...labels, "not_a_face"],
+  size: 32,
+  value_range: [-1, 1],
+  margin: 0.2,
+  thresholds: { default: 0.3 },
+  files: { "classifier.onnx": {}, "finder.onnx": {} },
+  finder: { long_side: 640 },
+};
+
+function face(box: Box, label = 0, score = 0.9): Face {
+  const probabilities = labels.map((_, i) => (i === label ? 0.8 : 0.1));
+  return { box, label, score, faceScore: score, probabilities, landmarks: [] };
+}
+
+describe("the card", () => {
+  test("is read, with the defaults of what it leaves out", () => {
+    const card = readCard(cardJson);
+    expect(card.finder).toEqual({
+      file: "finder.onnx",
+      strides: [8, 16, 32],
+      multiple: 32,
+      longSide: 640,
+      minScore: 0.3,
+      nmsIou: 0.45,
+    });
+    expect(card.classifier).toBe("classifier.onnx");
+    expect(card.temperature).toBe(1);
+  });
+  test.each([
+    [{ ...cardJson, format: 2 }, /format 2/],
+    [{ ...cardJson, finder: undefined }, /finder/],
+    [{ ...cardJson, finder: null }, /brings no face finder/],
+    [{ ...cardJson, margin: "wide" }, /margin/],
+    [{ ...cardJson, outputs: ["with_mask"] }, /without_mask/],
+    [{ ...cardJson, files: {} }, /no classifier/],
+    [[], /card/],
+  ])("is refused with a sentence: %#", (value, message) => {
+    expect(() => readCard(value)).toThrow(BundleError);
+    expect(() => readCard(value)).toThrow(message);
+  });
+});
+
+describe("the finder's output", () => {
+  test("cells are read stride by stride, row by row", () => {
+    const card = readCard({ ...cardJson, finder: { min_score: 0.5 } }).finder;
+    const cells = 8 * 4 + 4 * 2 + 2 * 1;
+    const output = {
+      face: new Float32Array(cells),
+      box: new Float32Array(cells * 4),
+      landmarks: new Float32Array(cells * 10),
+    };
+    const cell = 8 * 4 + 4 + 3; // stride 16, second row, last column
+    output.face[cell] = 0.75;
+    output.box.set([-1, -0.5, 0.5, 0.75], cell * 4);
+    const input = { tensor: new Float32Array(), width: 64, height: 32, scale: 0.5 };
+    const [found, ...others] = foundFaces(output, input, { width: 128, height: 64 }, card);
+    expect(others).toEqual([]);
+    expect(found?.box).toEqual([64, 16, 112, 56]);
+    expect(found?.landmarks.slice(0, 2)).toEqual([96, 32]);
+  });
+  test("of two boxes that overlap the weaker goes", () => {
+    const found = (box: Box, score: number): FoundFace => ({ box, score, landmarks: [] });
+    const faces = [
+      found([0, 0, 10, 10], 0.5),
+      found([1, 0, 11, 10], 0.9),
+      found([9, 9, 20, 20], 0.4),
+    ];
+    expect(suppress(faces, 0.3).map(({ score }) => score)).toEqual([0.9, 0.4]);
+  });
+});
+
+describe("files", () => {
+  const entries = [{ file: 'a "b", c.jpg', width: 9, height: 8, faces: [face([1, 2, 4, 6])] }];
+  test("JSON has the keys of docs/formats.md", () => {
+    const [first] = JSON.parse(toJson(entries, { labels }));
+    expect(Object.keys(first)).toEqual(["file", "width", "height", "faces"]);
+    expect(first.faces[0]).toEqual({
+      box: [1, 2, 3, 4],
+      label: "with_mask",
+      score: 0.9,
+      face_score: 0.9,
+      probabilities: { with_mask: 0.8, without_mask: 0.1, mask_worn_incorrectly: 0.1 },
+    });
+  });
+  test("CSV quotes what needs it", () => {
+    const [header, row] = toCsv(entries, { labels }).split("\n");
+    expect(header).toBe(
+      "file,x,y,w,h,label,score,face_score,p_with_mask,p_without_mask,p_mask_worn_incorrectly",
+    );
+    expect(row).toBe('"a ""b"", c.jpg",1,2,3,4,with_mask,0.9,0.9,0.8,0.1,0.1');
+  });
+});
+
+describe("tracks", () => {
+  test("one odd frame does not change the label, a lasting change does", () => {
+    const tracks = new Tracks();
+    const see = (label: number, frame: number): Face =>
+      tracks.update([face([10 + frame, 10, 60 + frame, 70], label)], frame / 15, 0.3)[0]!;
+    for (let i = 0; i < 10; i++) see(0, i);
+    expect(see(1, 10)).toMatchObject({ label: 0, track: 1 });
+    expect(see(0, 11)).toMatchObject({ label: 0, track: 1 });
+    for (let i = 12; i < 24; i++) see(1, i);
+    expect(see(1, 24)).toMatchObject({ label: 1, track: 1 });
+    expect(tracks.counts(3)).toEqual([0, 1, 0]);
+  });
+  test("two faces keep their numbers, one that comes back late gets a new one", () => {
+    const tracks = new Tracks();
+    const both = [face([0, 0, 40, 40]), face([100, 0, 140, 40], 1)];
+    expect(tracks.update(both, 0, 0.3).map(({ track }) => track)).toEqual([1, 2]);
+    expect(tracks.update([...both].reverse(), 0.1, 0.3).map(({ track }) => track)).toEqual([2, 1]);
+    expect(tracks.update(both, 5, 0.3).map(({ track }) => track)).toEqual([3, 4]);
+    expect(tracks.counts(3)).toEqual([2, 2, 0]);
+  });
+  test("a faint face begins no track", () => {
+    expect(new Tracks().update([face([0, 0, 9, 9], 0, 0.1)], 0, 0.3)[0]?.track).toBeUndefined();
+  });
+});
+
+describe("the size at which faces are looked for", () => {
+  const after = (time: number, frames = 200): number => {
+    const pace = new Pace(800);
+    for (let i = 0; i < frames; i++) pace.note(time);
+    return pace.longSide;
+  };
+  test("falls on slow devices, rises on fast ones, and stays where it is right", () => {
+    expect(after(150)).toBe(256);
+    expect(after(6)).toBe(800);
+    expect(after(50)).toBe(384);
+  });
+});
