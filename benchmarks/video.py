@@ -49,10 +49,13 @@ from masklens.stream.results import TrackTable, frame_line
 
 OUT = ROOT / "out" / "bench"
 
+#: The face finder, from --finder; None is the one that masklens would take.
+FINDER: str | None = None
+
 
 def stream_detector() -> MaskDetector:
     """The detector as ``masklens live`` makes it."""
-    return MaskDetector(threads=1, long_side=LONG_SIDE)
+    return MaskDetector(finder=FINDER, threads=1, long_side=LONG_SIDE)
 
 
 def clip(name: str) -> Path:
@@ -527,6 +530,7 @@ def main() -> None:
     for function in (speed, record, labels, camera, cut, soak, cuts):
         command = commands.add_parser(function.__name__)
         command.set_defaults(run=function)
+        command.add_argument("--finder", help="as of masklens live")
         if function is speed:
             command.add_argument("--no-notebook", action="store_true")
             command.add_argument("--notebook-frames", type=int, default=120)
@@ -541,6 +545,8 @@ def main() -> None:
         if function is soak:
             command.add_argument("--frames", type=int, default=100_000)
     options = parser.parse_args()
+    global FINDER
+    FINDER = options.finder
     options.run(options)
 
 
