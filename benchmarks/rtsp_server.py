@@ -11,18 +11,19 @@ from __future__ import annotations
 
 import sys
 import time
+from pathlib import Path
 
 import gi
 
 gi.require_version("Gst", "1.0")
 gi.require_version("GstRtspServer", "1.0")
-from gi.repository import GLib, Gst, GstRtspServer
+from gi.repository import GLib, Gst, GstRtspServer  # noqa: E402 - after their versions
 
 
 def main() -> None:
     film, port, sent = sys.argv[1:4]
     Gst.init(None)
-    log = open(sent, "a", buffering=1)  # noqa: SIM115 - it is open as long as the server runs
+    log = Path(sent).open("a", buffering=1)
     server = GstRtspServer.RTSPServer()
     server.set_service(port)
     factory = GstRtspServer.RTSPMediaFactory()

@@ -1,16 +1,16 @@
 """Measure the bars of moving pictures.
 
-    python benchmarks/video.py speed      frames a second against the notebook's loop and the bare session
+    python benchmarks/video.py speed      against the notebook's loop and the bare session
     python benchmarks/video.py record     1280×720, four faces, overlay and H.264
     python benchmarks/video.py labels     identity switches, label accuracy, label changes
-    python benchmarks/video.py camera [--minutes 10]      an RTSP camera: age of frames, memory
+    python benchmarks/video.py camera [--minutes 10]     an RTSP camera: age of frames, memory
     python benchmarks/video.py cut        an RTSP camera that is cut for 10 seconds
-    python benchmarks/video.py soak [--frames 100000]     memory, threads, file handles
+    python benchmarks/video.py soak [--frames 100000]    memory, threads, file handles
     python benchmarks/video.py cuts       what the scene detector sees in the clips
 
-Clips come from ``data/clips``; the film with known faces is made once (``benchmarks/moving.py``) into
-``out/bench``. The cameras need GStreamer's RTSP server (``benchmarks/rtsp_server.py``), the notebook's
-loop the extra ``train``.
+Clips come from ``data/clips``; the film with known faces is made once (``benchmarks/moving.py``)
+into ``out/bench``. The cameras need GStreamer's RTSP server (``benchmarks/rtsp_server.py``), the
+notebook's loop the extra ``train``.
 """
 
 from __future__ import annotations
@@ -200,9 +200,8 @@ def labels(options: argparse.Namespace) -> None:
     table = _film_scores(detector, path, truth)
     print(f"The film: {len(truth)} frames, {sum(map(len, truth))} face-frames, 24 heads\n")
     print_table(["known boxes and labels, IoU 0.35", "measured", "bar"], table)
-    rows = []
-    for name in ("mall_00.mp4", "mall_04.mp4", "mall_08.mp4", "mall_10.mp4"):
-        rows.append([name, *_changes(detector, clip(name))])
+    names = ("mall_00.mp4", "mall_04.mp4", "mall_08.mp4", "mall_10.mp4")
+    rows = [[name, *_changes(detector, clip(name))] for name in names]
     total = [sum(row[i] for row in rows) for i in (1, 2, 3, 4)]
     rows.append(["all", *total])
     print("\nLabel changes\n")

@@ -7,7 +7,7 @@ needed as RGB: faces are looked for in some, and the others only move the boxes 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from masklens.crop import Image
@@ -41,6 +41,7 @@ class Frame:
     shrink: Callable[[int, int], Image] | None = None
 
     size: tuple[int, int] = (0, 0)
+    _small: tuple[int, Image] | None = field(default=None, init=False, repr=False)
 
     def __post_init__(self) -> None:
         if not callable(self.pixels):
@@ -52,7 +53,10 @@ class Frame:
         scale = long_side / max(width, height, 1)
         if scale >= 1 or self.shrink is None or "image" in self.__dict__:
             return self.image
-        return self.shrink(max(1, round(width * scale)), max(1, round(height * scale)))
+        if self._small is None or self._small[0] != long_side:
+            small = self.shrink(max(1, round(width * scale)), max(1, round(height * scale)))
+            self._small = (long_side, small)
+        return self._small[1]
 
     @cached_property
     def image(self) -> Image:

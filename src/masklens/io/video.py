@@ -221,7 +221,7 @@ def frame_of(picture: Any, name: str) -> Frame:
     def shrink(width: int, height: int) -> Image:
         coded = (height, width) if lies else (width, height)
         image = picture.to_ndarray(
-            format="rgb24", width=coded[0], height=coded[1], interpolation="AREA"
+            format="rgb24", width=coded[0], height=coded[1], interpolation="BILINEAR"
         )
         return upright(image, matrix)
 
