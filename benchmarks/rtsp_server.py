@@ -23,7 +23,7 @@ from gi.repository import GLib, Gst, GstRtspServer  # noqa: E402 - after their v
 def main() -> None:
     film, port, sent = sys.argv[1:4]
     Gst.init(None)
-    log = Path(sent).open("a", buffering=1)
+    log = Path(sent).open("a", buffering=1)  # noqa: SIM115 - open as long as it runs
     server = GstRtspServer.RTSPServer()
     server.set_service(port)
     factory = GstRtspServer.RTSPMediaFactory()

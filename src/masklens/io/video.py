@@ -213,20 +213,12 @@ def frame_of(picture: Any, name: str) -> Frame:
     """A decoded frame whose upright RGB pixels are made when they are asked for."""
     matrix = display_matrix(picture)
     lies = matrix is not None and matrix[0] == 0
-    width, height = picture.width, picture.height
 
     def make() -> Image:
         return upright(picture.to_ndarray(format="rgb24"), matrix)
 
-    def shrink(width: int, height: int) -> Image:
-        coded = (height, width) if lies else (width, height)
-        image = picture.to_ndarray(
-            format="rgb24", width=coded[0], height=coded[1], interpolation="BILINEAR"
-        )
-        return upright(image, matrix)
-
-    size = (height, width) if lies else (width, height)
-    return Frame(make, name, shrink=shrink, size=size)
+    size = (picture.height, picture.width) if lies else (picture.width, picture.height)
+    return Frame(make, name, size=size)
 
 
 def display_matrix(picture: Any) -> tuple[int, int, int, int] | None:
