@@ -40,7 +40,7 @@ from masklens.io.logs import JsonLines
 from masklens.io.recorder import VideoWriter
 from masklens.io.sources import open_source
 from masklens.io.video import VideoReader, import_av
-from masklens.stream.cuts import CutDetector, difference
+from masklens.stream.cuts import CutDetector, differences, signature
 from masklens.stream.labeller import LONG_SIDE, StreamLabeller
 from masklens.stream.live import labelled_frames
 from masklens.stream.pace import every_for_file
@@ -504,23 +504,23 @@ def open_files() -> int:
 
 
 def cuts(options: argparse.Namespace) -> None:
-    """The largest differences between frames a third of a second apart, per clip."""
+    """What frames a third of a second apart differ by, per clip."""
     rows = []
     for path in [*sorted((data_root() / "data" / "clips").glob("*.mp4")), film(60)]:
-        last, differences, found, detector = None, [], 0, CutDetector()
+        last, found, both, detector = None, 0, [], CutDetector()
         with VideoReader(path) as reader:
             step = max(1, round((reader.rate or 25) / 3))
             for frame in reader:
                 if frame.index % step:
                     continue
-                small = cv2.resize(frame.image, (32, 32), interpolation=cv2.INTER_AREA).mean(axis=2)
+                now = signature(frame.image)
                 if last is not None:
-                    differences.append(difference(last, small))
-                last = small
+                    both.append(differences(last, now))
+                last = now
                 found += detector.is_cut(frame.image)
-        largest = ", ".join(f"{d:.0f}" for d in sorted(differences)[:-7:-1])
-        rows.append([path.name, largest, str(found)])
-    print_table(["clip", "largest differences", "cuts"], rows)
+        moved, recoloured = (max(column) for column in zip(*both, strict=True))
+        rows.append([path.name, f"{moved:.0f}", f"{recoloured:.2f}", str(found)])
+    print_table(["clip", "largest move", "largest change of colour", "cuts"], rows)
 
 
 def main() -> None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import signal
 import sys
+import threading
 import time
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Self
 
@@ -14,6 +17,7 @@ from masklens.cli import console
 from masklens.cli.video_console import summarise_stream
 from masklens.detector import MaskDetector
 from masklens.errors import MasklensError
+from masklens.io.camera import Camera
 from masklens.io.draw import SHORT_NAMES
 from masklens.io.frames import Frame
 from masklens.io.logs import JsonLines
@@ -60,8 +64,11 @@ def run_live(
         labeller = StreamLabeller(detector, on_end=ended)
         frames = labelled_frames(source, labeller, every=every, max_fps=max_fps)
         failure: MasklensError | None = None
+        stopping = stack.enter_context(asked_to_stop(source))
         try:
             for labelled in frames:
+                if stopping.is_set():
+                    break
                 frame = labelled.frame
                 summary.frames += 1
                 summary.seconds = frame.time or 0.0
@@ -71,8 +78,6 @@ def run_live(
                 line.show(labelled)
                 if not screen.show(labelled):
                     break
-        except KeyboardInterrupt:
-            pass  # an orderly end, asked for
         except MasklensError as error:
             failure = error
         finally:
@@ -81,6 +86,28 @@ def run_live(
         _summarise(summary, [record, json_file, tracks])
         if failure is not None:
             raise failure
+
+
+@contextmanager
+def asked_to_stop(source: Source) -> Iterator[threading.Event]:
+    """An event that Ctrl-C or a termination sets, so that the end is an orderly one.
+
+    An exception out of nowhere could hit a half-written file.
+    """
+    event = threading.Event()
+
+    def stop(*_: object) -> None:
+        event.set()
+        if isinstance(source, Camera):
+            source.stop()
+
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.signal(number, stop) for number in numbers]
+    try:
+        yield event
+    finally:
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)
 
 
 class Screen:

@@ -107,9 +107,13 @@ class Camera:
     ) -> None:
         self.close()
 
+    def stop(self) -> None:
+        """End the frames soon; may be called from anywhere, a signal handler too."""
+        self._stop.set()
+
     def close(self) -> None:
         """Stop reading; waits for the thread, at most a little over the read timeout."""
-        self._stop.set()
+        self.stop()
         with self._condition:
             self._condition.notify_all()
         self._thread.join(READ_TIMEOUT + RETRY_TIMEOUT)
@@ -125,7 +129,7 @@ class Camera:
                 while self._newest is None and not self._over and not self._stop.is_set():
                     self._condition.wait(0.5)
                 frame, self._newest = self._newest, None
-                if frame is None:
+                if frame is None or self._stop.is_set():
                     if self._failure is not None:
                         raise self._failure
                     return

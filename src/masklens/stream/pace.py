@@ -35,7 +35,7 @@ class Pace:
         if self._fixed is not None:
             return self._fixed
         least = max(1, round(1 / (self._gap * FASTEST)))
-        most = max(least, int(1 / (self._gap * SLOWEST)))
+        most = max(least, round(1 / (self._gap * SLOWEST)))
         room = _ROOM * self._gap - self._without
         extra = (self._with or 0.0) - self._without
         needed = math.ceil(extra / room) if room > 0 else most
