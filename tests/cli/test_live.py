@@ -9,6 +9,7 @@ import sys
 import time
 
 import av
+import jsonschema
 import numpy as np
 import pytest
 from click.testing import CliRunner
@@ -16,6 +17,7 @@ from PIL import Image as PillowImage
 
 from masklens.cli import main
 from masklens.io.video import VideoReader
+from tests.conftest import ROOT
 from tests.io.camera_server import CameraServer
 from tests.io.films import write_film, write_sound
 
@@ -28,8 +30,6 @@ def astronaut_frames(portrait, count=30):
 
 @pytest.fixture(scope="module")
 def portrait_frames():
-    from tests.conftest import ROOT
-
     with PillowImage.open(ROOT / "examples" / "pictures" / "astronaut.jpg") as picture:
         return astronaut_frames(np.asarray(picture.convert("RGB")))
 
@@ -84,6 +84,8 @@ def test_detect_keeps_every_frame_and_the_sound(film, tmp_path):
         assert sum(f.samples for f in made.decode(audio=0)) / 48000 == pytest.approx(1.2, abs=0.1)
     assert len(list(VideoReader(tmp_path / "out" / "walk.mp4"))) == 30
     records = json.loads((tmp_path / "r.json").read_text())
+    schema = json.loads((ROOT / "docs" / "detections.schema.json").read_text())
+    jsonschema.validate(records, schema)
     assert [r["frame"] for r in records] == list(range(30))
     rows = list(csv.DictReader((tmp_path / "r.csv").open()))
     assert {row["track"] for row in rows} == {"1"}
@@ -130,7 +132,8 @@ def test_disk_full(film, tmp_path):
 
 
 def test_coco_is_for_pictures(film, tmp_path):
-    one_sentence(run("detect", film, "--coco", tmp_path / "r.json"), "COCO results are for pictures")
+    result = run("detect", film, "--coco", tmp_path / "r.json")
+    one_sentence(result, "COCO results are for pictures")
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])

@@ -1,4 +1,4 @@
-"""Following and voting with a real classifier (by colour) and a finder that knows where faces are."""
+"""Following and voting, with a classifier that goes by colour and a finder that is told."""
 
 import numpy as np
 import pytest
@@ -133,3 +133,9 @@ def test_the_best_look_is_the_largest(scene):
         scene.frame((20, 40, 40 + (20 if i == 3 else 0), RED))
     scene.labeller.close()
     assert scene.records[0].best_frame == 3
+
+
+def test_boxes_stay_in_the_picture(scene):
+    for i in range(12):
+        seen = scene.frame((880 + 5 * i, 40, 40, RED), look=i < 8)
+    assert seen.boxes[:, 2].max() <= 960

@@ -145,7 +145,7 @@ class StreamLabeller:
         if not shown:
             return Detections.empty(self.labels)
         shown.sort(key=lambda track: -track.votes.score)
-        boxes = np.stack([self._box(track, time) for track in shown])
+        boxes = _clipped(np.stack([self._box(track, time) for track in shown]), frame.size)
         result = Detections(
             boxes=boxes,
             scores=np.array([t.votes.score for t in shown], np.float32),
@@ -172,6 +172,14 @@ class StreamLabeller:
             record = self._records.pop(track.key, None)
             if record is not None:
                 self._on_end(record)
+
+
+def _clipped(boxes: FloatArray, size: tuple[int, int]) -> FloatArray:
+    """Boxes (N, 4) inside a picture of (width, height), at least a pixel wide and high."""
+    limits = np.array(size, np.float32)
+    starts = np.clip(boxes[:, :2], 0, limits - 1)
+    ends = np.clip(boxes[:, 2:], starts + 1, np.maximum(limits, starts + 1))
+    return np.concatenate([starts, ends], axis=1).astype(np.float32)
 
 
 def _is_due(track: Track, time: float) -> bool:
