@@ -136,6 +136,6 @@ def test_the_best_look_is_the_largest(scene):
 
 
 def test_boxes_stay_in_the_picture(scene):
-    for i in range(12):
+    for i in range(11):
         seen = scene.frame((880 + 5 * i, 40, 40, RED), look=i < 8)
     assert seen.boxes[:, 2].max() <= 960
