@@ -10,8 +10,8 @@ import platform
 from collections.abc import Sequence
 from pathlib import Path
 
+from masklens.boxes import iou
 from masklens.evaluation.intervals import wilson
-from masklens.evaluation.matching import iou
 
 __all__ = ["data_root", "iou", "machine", "print_table", "wilson"]
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,7 +11,8 @@ from masklens.crop import Image
 from masklens.detections import Detections
 from masklens.detector import MaskDetector
 from masklens.errors import MasklensError
-from masklens.io.sources import Frame, read_frames
+from masklens.io.frames import Frame
+from masklens.io.sources import read_frames
 from masklens.io.writers import Writer
 from masklens.labels import WITH_MASK
 
@@ -44,7 +44,7 @@ def label_pictures(
     Args:
         detector: finds and labels.
         pictures: what :func:`masklens.io.sources.find_pictures` returned.
-        writers: not yet entered; they are closed on the way out, also after an interruption.
+        writers: open; they are closed by whoever opened them.
         on_result: called after each picture.
         on_error: called for each picture that could not be read; the others go on.
     """
@@ -60,14 +60,11 @@ def label_pictures(
             frames.append(frame)
             yield frame.image
 
-    with ExitStack() as stack:
+    for detections in detector.detect_many(images()):
+        frame = frames.popleft()
         for writer in writers:
-            stack.enter_context(writer)
-        for detections in detector.detect_many(images()):
-            frame = frames.popleft()
-            for writer in writers:
-                writer.write(frame, detections)
-            summary.pictures += 1
-            summary.faces.update(detections.label_names)
-            on_result(frame, detections)
+            writer.write(frame, detections)
+        summary.pictures += 1
+        summary.faces.update(detections.label_names)
+        on_result(frame, detections)
     return summary

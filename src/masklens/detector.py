@@ -39,6 +39,8 @@ class MaskDetector:
             one per core.
         runtime: "onnx", "litert" or "openvino", for the classifier, and for the face finder where
             there is one in that format (not for LiteRT). The latter two are extras.
+        long_side: working size of the face finder in pixels; None is its own. Smaller is faster,
+            and loses small faces.
 
     Raises:
         BundleError: the bundle or the face finder cannot be used.
@@ -53,11 +55,13 @@ class MaskDetector:
         threshold: float | None = None,
         threads: int = 0,
         runtime: str = "onnx",
+        long_side: int | None = None,
     ) -> None:
         self.bundle = bundle if isinstance(bundle, Bundle) else Bundle.load(bundle)
         self.card = self.bundle.card
         self.classifier = MaskClassifier(self.bundle, threads, runtime=runtime)
-        self.finder = load_finder(finder, 1, runtime, bundle=self.bundle)
+        size = {} if long_side is None else {"long_side": long_side}
+        self.finder = load_finder(finder, 1, runtime, bundle=self.bundle, **size)
         self.workers = threads or os.cpu_count() or 1
         self.threshold = self.card.threshold() if threshold is None else threshold
 
@@ -93,6 +97,20 @@ class MaskDetector:
         image = picture if isinstance(picture, np.ndarray) else read_picture(picture)
         return check_image(image), self.finder.find(image)
 
+    def label(self, image: Image, found: Faces) -> Detections:
+        """Classify faces that were found before.
+
+        Args:
+            image: uint8 (H, W, 3), RGB.
+            found: in pixels of ``image``.
+
+        Returns:
+            One row per face, in their order; faces below the threshold are not left out.
+        """
+        crops = crop_faces(image, found.boxes, self.card.size, self.card.margin)
+        result = self.classifier.predict(crops)
+        return self._rows(image, found, result, slice(0, len(found)))
+
     def _label(self, batch: list[tuple[Image, Faces]]) -> Iterator[Detections]:
         """Classify the faces of several pictures at once and give each picture its own back."""
         if not batch:
@@ -116,14 +134,21 @@ class MaskDetector:
             found: its N faces.
             result: what the classifier said, of this picture's faces and perhaps of others.
             rows: the N rows of ``result`` that are this picture's, in the order of ``found``.
+
+        Returns:
+            N faces, best first.
         """
+        labelled = self._rows(image, found, result, rows)
+        return labelled[np.argsort(-labelled.scores, kind="stable")]
+
+    def _rows(self, image: Image, found: Faces, result: Classification, rows: slice) -> Detections:
+        """As :meth:`assemble`, in the order of ``found``."""
         probabilities = result.probabilities[rows]
         is_face = self._face_probability(found.scores, result.face[rows])
         boxes = found.boxes
         if result.boxes is not None:
             boxes = refined_boxes(boxes, result.boxes[rows], self.card.margin, image.shape)
         scores = is_face * probabilities.max(axis=1, initial=0)
-        order = np.argsort(-scores, kind="stable")
         return Detections(
             boxes=boxes,
             scores=scores.astype(np.float32),
@@ -132,7 +157,7 @@ class MaskDetector:
             labels=self.card.labels,
             landmarks=found.landmarks,
             track_ids=np.full(len(found), -1, np.int64),
-        )[order]
+        )
 
     def _face_probability(self, finder: FloatArray, classifier: FloatArray) -> FloatArray:
         calibration = self.card.face_calibration

@@ -195,6 +195,7 @@ def load_finder(
     runtime: str = "onnx",
     *,
     bundle: Bundle | None = None,
+    **options: Any,
 ) -> FaceFinder:
     """A face finder from its name, from a file, from a bundle, or the object itself.
 
@@ -204,20 +205,21 @@ def load_finder(
         threads: of the network; 0 is one per core.
         runtime: a runtime that does not read ONNX files leaves them to ONNX Runtime.
         bundle: see above.
+        options: as of :class:`CellFinder` and :class:`YuNet`, for example ``long_side``.
 
     Raises:
         BundleError: no such name, or the file is no face finder.
         MissingExtraError: YuNet needs the extra of that name.
     """
     if finder is None:
-        own = bundle_finder(bundle, threads, runtime) if bundle is not None else None
-        return own or shipped_finder(threads, runtime)
+        own = bundle_finder(bundle, threads, runtime, **options) if bundle is not None else None
+        return own or shipped_finder(threads, runtime, **options)
     if not isinstance(finder, str | Path):
         return finder
     if ".onnx" not in RUNTIMES.get(runtime, ()):
         runtime = "onnx"
     if str(finder) == "yunet":
-        return YuNet(threads=threads, runtime=runtime)
+        return YuNet(threads=threads, runtime=runtime, **options)
     path = Path(finder)
     if path.suffix != ".onnx":
         raise BundleError(
@@ -226,5 +228,5 @@ def load_finder(
     if not path.is_file():
         raise BundleError(f"Cannot read the face finder {path}: no such file.")
     if set(_OUTPUTS) <= set(open_network(path, runtime, threads).outputs):
-        return CellFinder(path, threads=threads, runtime=runtime)
-    return YuNet(path, threads=threads, runtime=runtime)
+        return CellFinder(path, threads=threads, runtime=runtime, **options)
+    return YuNet(path, threads=threads, runtime=runtime, **options)

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from masklens.evaluation.matching import iou, match
+from masklens.boxes import iou
+from masklens.evaluation.matching import match
 from tests.evaluation.makers import make_boxes
 
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from masklens.boxes import iou
 from masklens.evaluation.intervals import group_weights
-from masklens.evaluation.matching import iou
 from masklens.evaluation.pairing import pair, two_class
 from masklens.evaluation.scenes import score_scenes
 from masklens.labels import LABELS

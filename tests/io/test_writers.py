@@ -8,7 +8,7 @@ import pytest
 
 from masklens.errors import InputError, OutputError
 from masklens.io import atomic, writers
-from masklens.io.sources import Frame
+from masklens.io.frames import Frame
 from masklens.io.writers import CocoWriter, CsvWriter, JsonWriter, PictureWriter
 from tests.conftest import ROOT
 from tests.io.test_draw import detections

@@ -12,6 +12,7 @@ from masklens.errors import MasklensError
 #: command -> module of this package that holds it as ``command``
 COMMANDS = {
     "detect": "detect",
+    "live": "live",
     "train": "train",
     "train-finder": "train_finder",
     "calibrate": "calibrate",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -15,7 +15,7 @@ from masklens.batch import Summary
 from masklens.detections import Detections
 from masklens.errors import MasklensError
 from masklens.io.draw import SHORT_NAMES
-from masklens.io.sources import Frame
+from masklens.io.frames import Frame
 from masklens.labels import LABELS, MASK_WORN_INCORRECTLY, WITH_MASK, WITHOUT_MASK
 
 _STYLES = {WITH_MASK: "green", WITHOUT_MASK: "red", MASK_WORN_INCORRECTLY: "yellow"}
@@ -86,23 +86,30 @@ class Results:
         with tqdm.external_write_mode():
             click.echo(text, err=error)
 
-    def summarise(self, summary: Summary, written: Iterable[Path | None]) -> None:
-        """The last lines: what was counted, and where the results lie."""
-        line = f"{_many(summary.pictures, 'picture')}, {_many(summary.faces.total(), 'face')}"
-        if summary.share_compliant is not None:
-            counts = ", ".join(
-                f"{summary.faces[label]} {SHORT_NAMES[label]}"
-                for label in LABELS
-                if summary.faces[label]
-            )
-            line += f": {counts} ({summary.share_compliant:.0%} wear a mask as they should)"
-        click.secho(line, bold=True)
-        if summary.failed:
-            click.secho(f"{_many(summary.failed, 'picture')} could not be read", fg="red", err=True)
-        for path in written:
-            if path is not None:
-                click.echo(f"Written: {path}")
+
+def summarise(summary: Summary) -> None:
+    """What was counted in the pictures."""
+    line = f"{many(summary.pictures, 'picture')}, {many(summary.faces.total(), 'face')}"
+    click.secho(line + share_of(summary.faces, summary.share_compliant), bold=True)
+    if summary.failed:
+        click.secho(f"{many(summary.failed, 'picture')} could not be read", fg="red", err=True)
 
 
-def _many(number: int, noun: str) -> str:
+def share_of(counts: Mapping[str, int], share_compliant: float | None) -> str:
+    """What follows a number of faces: how many of which label, and the share that complies."""
+    if share_compliant is None:
+        return ""
+    words = ", ".join(f"{counts[label]} {SHORT_NAMES[label]}" for label in LABELS if counts[label])
+    return f": {words} ({share_compliant:.0%} wear a mask as they should)"
+
+
+def written(paths: Iterable[Path | None]) -> None:
+    """Where the results lie."""
+    for path in paths:
+        if path is not None and path.exists():
+            click.echo(f"Written: {path}")
+
+
+def many(number: int, noun: str) -> str:
+    """A number with its noun."""
     return f"{number} {noun}" + ("" if number == 1 else "s")

@@ -1,9 +1,10 @@
-"""``masklens detect``: pictures in, annotated pictures and tables out."""
+"""``masklens detect``: pictures and videos in, annotated ones and tables out."""
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -11,9 +12,16 @@ import click
 @click.command("detect")
 @click.argument("sources", nargs=-1, required=True, metavar="SOURCE...")
 @click.option(
-    "--out", type=click.Path(path_type=Path, file_okay=False), help="Folder for annotated pictures."
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder for annotated pictures and videos.",
 )
-@click.option("--json", "json_file", type=click.Path(path_type=Path), help="Results as JSON.")
+@click.option(
+    "--json",
+    "json_file",
+    type=click.Path(path_type=Path),
+    help="Results as JSON; with the suffix .jsonl a line per picture or frame.",
+)
 @click.option("--csv", "csv_file", type=click.Path(path_type=Path), help="A row per face, as CSV.")
 @click.option(
     "--coco", "coco_file", type=click.Path(path_type=Path), help="Results in the COCO format."
@@ -22,6 +30,16 @@ import click
     "--coco-images",
     type=click.Path(path_type=Path),
     help="COCO detection file whose picture and category ids --coco uses.",
+)
+@click.option(
+    "--tracks",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="A row per face that was followed in a video, as CSV.",
+)
+@click.option(
+    "--every",
+    type=click.IntRange(min=1),
+    help="Look for faces in every K-th frame of a video.  [default: six times a second]",
 )
 @click.option(
     "--threshold",
@@ -58,41 +76,73 @@ def command(
     csv_file: Path | None,
     coco_file: Path | None,
     coco_images: Path | None,
+    tracks: Path | None,
+    every: int | None,
     threshold: float | None,
     preset: str,
     bundle: Path | None,
     finder: str | None,
     threads: int,
 ) -> None:
-    """Find and label the faces in pictures.
+    """Find and label the faces in pictures and videos.
 
-    SOURCE is a picture, a folder (searched recursively), a glob pattern, or - for a list of files
-    on standard input. Boxes are green for a mask, red for none, orange for a badly worn one.
+    SOURCE is a picture, a video, a folder (searched recursively), a glob pattern, or - for a list
+    of files on standard input. Boxes are green for a mask, red for none, orange for a badly worn
+    one. In videos faces are followed, and labels are votes over time; annotated videos are H.264
+    MP4 with the sound kept.
 
     \b
     Examples:
       masklens detect photo.jpg --out labelled/
       masklens detect photos/ "more/*.png" --json results.json --csv faces.csv
+      masklens detect walk.mp4 --out labelled/ --json walk.jsonl --tracks faces.csv
       find . -name "*.jpg" | masklens detect - --coco results.coco.json
 
     Exit status: 0 all done, 1 some inputs failed, 2 wrong use.
     """
+    from contextlib import ExitStack
+
     from masklens.batch import label_pictures
     from masklens.cli import console
     from masklens.detector import MaskDetector
-    from masklens.io.sources import find_pictures
+    from masklens.errors import InputError
+    from masklens.io.sources import find_pictures, is_video
     from masklens.io.writers import CocoWriter, CsvWriter, JsonWriter, PictureWriter
 
-    pictures = find_pictures(console.expand_dash(sources))
+    found = find_pictures(console.expand_dash(sources), videos=True)
+    pictures = {path: name for path, name in found.items() if not is_video(path)}
+    videos = {path: name for path, name in found.items() if is_video(path)}
+    if coco_file is not None and videos:
+        raise InputError(
+            f"COCO results are for pictures, and {next(iter(videos))} is a video. Use --json."
+        )
     writers = [
         PictureWriter(out),
         JsonWriter(json_file),
         CsvWriter(csv_file),
         CocoWriter(coco_file, coco_images),
     ]
-    detector = MaskDetector(bundle, finder=finder, threads=threads)
-    detector.threshold = detector.card.threshold(preset) if threshold is None else threshold
-    with console.Results(len(pictures)) as results:
-        summary = label_pictures(detector, pictures, writers, results.show, results.fail)
-    results.summarise(summary, [out, json_file, csv_file, coco_file])
-    sys.exit(1 if summary.failed else 0)
+
+    def detector(**options: Any) -> MaskDetector:
+        made = MaskDetector(bundle, finder=finder, **options)
+        made.threshold = made.card.threshold(preset) if threshold is None else threshold
+        return made
+
+    failed = 0
+    with ExitStack() as stack:
+        for writer in writers:
+            stack.enter_context(writer)
+        if pictures:
+            finds = detector(threads=threads)
+            with console.Results(len(pictures)) as results:
+                summary = label_pictures(finds, pictures, writers, results.show, results.fail)
+            console.summarise(summary)
+            failed = summary.failed
+        if videos:
+            from masklens.cli.video_console import label_videos
+            from masklens.stream.labeller import LONG_SIDE
+
+            follows = detector(threads=1, long_side=LONG_SIDE)
+            failed += label_videos(follows, videos, writers[1:3], out, tracks, every)
+    console.written([out, json_file, csv_file, coco_file, tracks])
+    sys.exit(1 if failed else 0)

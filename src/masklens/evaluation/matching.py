@@ -30,14 +30,6 @@ class Matches:
     counted: Bools
 
 
-def iou(a: Array, b: Array) -> Array:
-    """Intersection over union of boxes (N, 4) and (M, 4), xyxy -> (N, M)."""
-    sides = np.minimum(a[:, None, 2:], b[None, :, 2:]) - np.maximum(a[:, None, :2], b[None, :, :2])
-    overlap = np.prod(np.maximum(sides, 0), axis=2)
-    areas = np.prod(a[:, 2:] - a[:, :2], axis=1)[:, None] + np.prod(b[:, 2:] - b[:, :2], axis=1)
-    return np.asarray(overlap / np.maximum(areas - overlap, 1e-12))
-
-
 def match(
     boxes: Array, overlaps: Array, truth_boxes: Array, min_iou: float, min_width: float
 ) -> Matches:
@@ -45,7 +37,7 @@ def match(
 
     Args:
         boxes: (D, 4), xyxy pixels, best score first.
-        overlaps: (D, G), from :func:`iou`.
+        overlaps: (D, G), from :func:`masklens.boxes.iou`.
         truth_boxes: (G, 4), xyxy pixels.
         min_iou: overlap that counts as the same face.
         min_width: in pixels, see above.

@@ -25,6 +25,7 @@ COLOURS: dict[str, Colour] = {
     MASK_WORN_INCORRECTLY: (255, 160, 30),
 }
 _OTHER: Colour = (90, 90, 90)
+_STATUS: Colour = (32, 32, 32)
 
 #: What is written on a picture, where room is short.
 SHORT_NAMES: dict[str, str] = {
@@ -61,6 +62,30 @@ def draw_detections(image: Image, detections: Detections) -> Image:
     taken: list[Rectangle] = []
     for face in faces:
         _draw_label(canvas, face, line, taken)
+    return canvas
+
+
+def draw_status(canvas: Image, detections: Detections, fps: float) -> Image:
+    """Write counts, the share that complies and frames per second along the lower edge.
+
+    Args:
+        canvas: uint8 (H, W, 3), RGB; changed in place, and returned.
+        detections: of this frame.
+        fps: frames per second.
+    """
+    height, width = canvas.shape[:2]
+    counts = detections.counts()
+    words = [f"{counts[label]} {SHORT_NAMES.get(label, label)}" for label in detections.labels]
+    share = detections.share_compliant
+    words.append("nobody" if share is None else f"{share:.0%} compliant")
+    words.append(f"{fps:.0f} fps")
+    size = max(11, round(max(height, width) / 48))
+    sprite = _label_sprite("  ·  ".join(words), _STATUS, size)
+    while size > 6 and sprite.shape[1] > width:
+        size -= 1
+        sprite = _label_sprite("  ·  ".join(words), _STATUS, size)
+    sprite = sprite[:height, :width]
+    canvas[height - sprite.shape[0] :, : sprite.shape[1]] = sprite
     return canvas
 
 

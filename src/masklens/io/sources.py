@@ -1,17 +1,26 @@
-"""From what a user names to frames: pictures, folders, globs and lists become one generator."""
+"""From what a user names to frames: pictures, folders, patterns, videos and cameras.
+
+Single pictures are found by :func:`find_pictures` and read by :func:`read_frames`; what moves is
+opened by :func:`open_source`. Both give :class:`Frame`.
+"""
 
 from __future__ import annotations
 
 import glob
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from types import TracebackType
+from typing import Protocol, Self
 
 from masklens.crop import Image
 from masklens.errors import InputError, MasklensError
+from masklens.io.camera import Camera
+from masklens.io.frames import Frame
 from masklens.io.pictures import read_picture
+from masklens.io.video import VIDEO_SUFFIXES, VideoReader, duration_of, open_container, video_stream
 
 PICTURE_SUFFIXES = frozenset(
     {
@@ -21,31 +30,13 @@ PICTURE_SUFFIXES = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Frame:
-    """One picture on its way through the program.
-
-    Attributes:
-        image: uint8 (H, W, 3), RGB, upright.
-        name: the file it came from, as the user would write it.
-        relative: its path below the source it was found in; names the annotated copy.
-        index: place in its source, from 0.
-        time: seconds from the start of the stream; None for single pictures.
-    """
-
-    image: Image
-    name: str
-    relative: str = ""
-    index: int = 0
-    time: float | None = None
-
-
-def find_pictures(sources: Iterable[str]) -> dict[Path, str]:
+def find_pictures(sources: Iterable[str], *, videos: bool = False) -> dict[Path, str]:
     """The picture files that the sources name, in order, each once.
 
     Args:
         sources: picture files, folders (searched recursively), glob patterns. A file that does not
             exist is taken as it is, and reported when it is read.
+        videos: look for videos too.
 
     Returns:
         path -> its path below the source that named it.
@@ -55,7 +46,7 @@ def find_pictures(sources: Iterable[str]) -> dict[Path, str]:
     """
     found: dict[Path, str] = {}
     for source in sources:
-        for path in _expand(source):
+        for path in _expand(source, videos):
             root = Path(source) if Path(source).is_dir() else path.parent
             found.setdefault(path, path.relative_to(root).as_posix())
     if not found:
@@ -63,11 +54,12 @@ def find_pictures(sources: Iterable[str]) -> dict[Path, str]:
     return found
 
 
-def _expand(source: str) -> list[Path]:
+def _expand(source: str, videos: bool) -> list[Path]:
     path = Path(source)
+    suffixes = PICTURE_SUFFIXES | VIDEO_SUFFIXES if videos else PICTURE_SUFFIXES
     if path.is_dir():
         pictures = sorted(
-            p for p in path.rglob("*") if p.suffix.lower() in PICTURE_SUFFIXES and p.is_file()
+            p for p in path.rglob("*") if p.suffix.lower() in suffixes and p.is_file()
         )
         if not pictures:
             raise InputError(f"The folder {source} has no pictures in it.")
@@ -75,7 +67,7 @@ def _expand(source: str) -> list[Path]:
     if path.exists() or not glob.has_magic(source):
         return [path]
     matches = sorted(Path(p) for p in glob.glob(source, recursive=True))
-    files = [p for p in matches if p.is_file() and p.suffix.lower() in PICTURE_SUFFIXES]
+    files = [p for p in matches if p.is_file() and p.suffix.lower() in suffixes]
     if not files:
         raise InputError(f'No picture matches the pattern "{source}".')
     return files
@@ -110,3 +102,122 @@ def read_frames(
             except MasklensError as error:
                 on_error(path, error)
             index += 1
+
+
+class Source(Protocol):
+    """Moving pictures: iterate for the frames, close when done (or use it in ``with``).
+
+    Attributes:
+        name: as it may be shown.
+        live: frames come when they come, and those that nobody takes are lost.
+        rate: frames per second; None when it is not known (yet).
+        total: number of frames; 0 when it is not known.
+    """
+
+    name: str
+    live: bool
+    rate: float | None
+    total: int
+
+    def __iter__(self) -> Iterator[Frame]: ...
+    def __enter__(self) -> Self: ...
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None: ...
+
+
+def open_source(
+    address: str, *, give_up: float = 120.0, on_status: Callable[[str], None] | None = None
+) -> Source:
+    """Open a video file, a camera, a network address or a folder of frames.
+
+    Args:
+        address: the path of a video; the index of a webcam or its device path; an RTSP, HTTP or
+            other address that FFmpeg reads; a folder, a pattern or a picture.
+        give_up: seconds a lost camera is waited for.
+        on_status: called with a sentence when a camera is lost and when it is back.
+
+    Raises:
+        InputError: there is nothing there, or no moving pictures in it.
+        MissingExtraError: PyAV is not installed.
+    """
+    path = Path(address)
+    if "://" in address:
+        scheme = address.partition("://")[0].lower()
+        if scheme == "file":
+            return VideoReader(address.partition("://")[2])
+        if scheme in ("http", "https") and (film := _film(address)) is not None:
+            return film
+        return Camera(address, give_up=give_up, on_status=on_status)
+    if (address.isdigit() and not path.exists()) or address.startswith("/dev/"):
+        return Camera(address, give_up=give_up, on_status=on_status)
+    if path.is_dir() or (not path.exists() and glob.has_magic(address)) or is_picture(path):
+        return FrameFolder(address)
+    return VideoReader(path)
+
+
+def _film(address: str) -> VideoReader | None:
+    """A file on a web server, which ends, in contrast to a camera that speaks HTTP."""
+    container = open_container(address, timeout=(10.0, 10.0))
+    # Cameras send JPEGs or a transport stream without an end; a file knows how long it is.
+    if container.format.name == "mpjpeg" or duration_of(video_stream(container, address)) is None:
+        container.close()
+        return None
+    return VideoReader(address, container=container)
+
+
+class FrameFolder:
+    """A folder of frames: pictures in the natural order of their names, 25 per second."""
+
+    live = False
+    rate: float | None = 25.0
+
+    def __init__(self, address: str) -> None:
+        self.name = address
+        found = find_pictures([address])
+        self._pictures = {p: found[p] for p in sorted(found, key=_natural)}
+        self.total = len(self._pictures)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        return
+
+    def __iter__(self) -> Iterator[Frame]:
+        """The frames.
+
+        Raises:
+            InputError: at a picture that cannot be read.
+        """
+
+        def stop(path: Path, error: MasklensError) -> None:
+            raise error
+
+        for frame in read_frames(self._pictures, stop):
+            frame.time = frame.index / 25
+            yield frame
+
+
+def is_picture(path: Path) -> bool:
+    """Whether a file is read as a single picture: by its suffix."""
+    return path.suffix.lower() in PICTURE_SUFFIXES
+
+
+def is_video(path: Path) -> bool:
+    """Whether a file is read as a video: by its suffix."""
+    return path.suffix.lower() in VIDEO_SUFFIXES
+
+
+def _natural(path: Path) -> list[tuple[int, int | str]]:
+    """frame2 before frame10."""
+    parts = re.split(r"(\d+)", path.as_posix())
+    return [(0, int(part)) if part.isdigit() else (1, part) for part in parts]

@@ -21,7 +21,8 @@ from masklens.detections import Detections
 from masklens.errors import InputError
 from masklens.io.atomic import atomic_path, write_json, write_text
 from masklens.io.draw import draw_detections
-from masklens.io.sources import Frame
+from masklens.io.frames import Frame
+from masklens.io.logs import JsonLines
 from masklens.labels import LABELS
 
 #: Written as they are read; every other format is written as JPEG.
@@ -59,40 +60,60 @@ class Writer:
 
 
 class JsonWriter(Writer):
-    """A list of ``{"file", "width", "height", "faces": […]}``; see ``docs/formats.md``."""
+    """A list of ``{"file", "width", "height", "faces": […]}``; see ``docs/formats.md``.
+
+    With the suffix ``.jsonl`` a line per picture or frame instead, written at once.
+    """
 
     def __init__(self, target: Path | None) -> None:
         super().__init__(target)
         self._records: list[dict[str, Any]] = []
+        lines = target is not None and target.suffix.lower() == ".jsonl"
+        self._lines = JsonLines(target) if lines else None
 
     def _add(self, target: Path, frame: Frame, detections: Detections) -> None:
-        self._records.append(frame_record(frame, detections))
+        record = frame_record(frame, detections)
+        if self._lines is None:
+            self._records.append(record)
+        else:
+            self._lines.write(record)
 
     def _finish(self, target: Path) -> None:
-        write_json(target, self._records)
+        if self._lines is None:
+            write_json(target, self._records)
+        else:
+            self._lines.close()
 
 
 class CsvWriter(Writer):
-    """One row per face: file, box, label, score, face score, a probability per label."""
+    """One row per face: file, box, label, score, face score, a probability per label.
+
+    When there are videos among the sources, three columns more: frame, time and track.
+    """
 
     def __init__(self, target: Path | None) -> None:
         super().__init__(target)
         self._rows: list[list[Any]] = []
         self._labels: tuple[str, ...] = LABELS
+        self._videos = False
 
     def _add(self, target: Path, frame: Frame, detections: Detections) -> None:
         self._labels = detections.labels
         for face in face_records(detections):
             probabilities = [face["probabilities"][label] for label in self._labels]
             columns = [*face["box"], face["label"], face["score"], face["face_score"]]
-            self._rows.append([frame.name, *columns, *probabilities])
+            moving = [] if frame.time is None else [frame.index, frame.time, face.get("track", "")]
+            self._videos |= frame.time is not None
+            self._rows.append([frame.name, *columns, *probabilities, *moving])
 
     def _finish(self, target: Path) -> None:
         text = io.StringIO()
         table = csv.writer(text, lineterminator="\n")
         columns = ["file", "x", "y", "w", "h", "label", "score", "face_score"]
-        table.writerow(columns + [f"p_{label}" for label in self._labels])
-        table.writerows(self._rows)
+        moving = ["frame", "time", "track"] if self._videos else []
+        table.writerow(columns + [f"p_{label}" for label in self._labels] + moving)
+        width = len(columns) + len(self._labels) + len(moving)
+        table.writerows(row + [""] * (width - len(row)) for row in self._rows)
         write_text(target, text.getvalue())
 
 
@@ -155,14 +176,25 @@ class PictureWriter(Writer):
     def _path_for(self, folder: Path, frame: Frame) -> Path:
         relative = Path(frame.relative or Path(frame.name).name)
         suffix = relative.suffix if relative.suffix.lower() in _KEPT_SUFFIXES else ".jpg"
-        source = Path(frame.name).resolve()
-        path = folder / relative.with_suffix(suffix)
-        number = 1
-        while path in self._used or path.resolve() == source:
-            number += 1
-            path = folder / relative.with_name(f"{relative.stem}-{number}{suffix}")
-        self._used.add(path)
-        return path
+        return free_path(folder, relative.with_suffix(suffix), Path(frame.name), self._used)
+
+
+def free_path(folder: Path, relative: Path, source: Path, used: set[Path]) -> Path:
+    """A path below ``folder`` that no other result has and that is not its own source.
+
+    Args:
+        folder: of the results.
+        relative: what it should be called there; a number is added where that is taken.
+        source: the file it is made from.
+        used: the paths given out so far; the new one is added.
+    """
+    path = folder / relative
+    number = 1
+    while path in used or path.resolve() == source.resolve():
+        number += 1
+        path = folder / relative.with_name(f"{relative.stem}-{number}{relative.suffix}")
+    used.add(path)
+    return path
 
 
 def save_picture(path: Path, image: Any) -> None:
@@ -173,9 +205,11 @@ def save_picture(path: Path, image: Any) -> None:
 
 def frame_record(frame: Frame, detections: Detections) -> dict[str, Any]:
     """One frame's results as JSON values; the format of ``--json``."""
-    height, width = frame.image.shape[:2]
+    width, height = frame.size
+    moving = {} if frame.time is None else {"frame": frame.index, "time": round(frame.time, 4)}
     return {
         "file": frame.name,
+        **moving,
         "width": width,
         "height": height,
         "faces": face_records(detections),
@@ -187,8 +221,10 @@ def face_records(detections: Detections) -> list[dict[str, Any]]:
     records = []
     for face in detections:
         x1, y1, x2, y2 = face.box
+        track = {} if face.track_id is None else {"track": face.track_id}
         records.append(
             {
+                **track,
                 "box": [round(v, 2) for v in (x1, y1, x2 - x1, y2 - y1)],
                 "label": face.label,
                 "score": round(face.score, 5),

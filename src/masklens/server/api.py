@@ -20,7 +20,7 @@ from masklens.detections import Detections
 from masklens.detector import MaskDetector
 from masklens.errors import InputError
 from masklens.io.draw import draw_detections
-from masklens.io.sources import Frame
+from masklens.io.frames import Frame
 from masklens.io.writers import frame_record
 from masklens.server import failures, page
 from masklens.server.failures import ApiError

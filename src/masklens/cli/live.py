@@ -1,0 +1,103 @@
+"""``masklens live``: a camera, a network address or a video, labelled while it runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+
+@click.command("live")
+@click.argument("source")
+@click.option("--show", is_flag=True, help="Open a window: q or Esc quits, space pauses, s saves.")
+@click.option(
+    "--record", type=click.Path(path_type=Path, dir_okay=False), help="Write an H.264 MP4."
+)
+@click.option(
+    "--json",
+    "json_file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="A line of JSON per frame.",
+)
+@click.option(
+    "--tracks",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="A row per face that was followed, as CSV.  [default: beside --json, as .tracks.csv]",
+)
+@click.option("--max-fps", type=click.FloatRange(min=0.1), help="At most so many frames a second.")
+@click.option(
+    "--every",
+    type=click.IntRange(min=1),
+    help="Look for faces in every K-th frame.  [default: as often as time allows]",
+)
+@click.option(
+    "--give-up",
+    type=click.FloatRange(min=0),
+    default=120.0,
+    show_default=True,
+    help="Seconds that a lost camera is waited for.",
+)
+@click.option(
+    "--threshold",
+    type=click.FloatRange(0, 1),
+    help="Leave out faces with a lower score.  [default: the bundle's]",
+)
+@click.option(
+    "--bundle",
+    type=click.Path(path_type=Path),
+    help="Folder of a model bundle.  [default: the one that ships with masklens]",
+)
+@click.option(
+    "--finder",
+    help="Face finder: a name, or the path of an .onnx file.  [default: the bundle's, else yunet]",
+)
+def command(
+    source: str,
+    show: bool,
+    record: Path | None,
+    json_file: Path | None,
+    tracks: Path | None,
+    max_fps: float | None,
+    every: int | None,
+    give_up: float,
+    threshold: float | None,
+    bundle: Path | None,
+    finder: str | None,
+) -> None:
+    """Label a camera, a network stream or a video while it runs.
+
+    SOURCE is the number of a webcam (0) or its device, an RTSP or HTTP address, a video file, or a
+    folder of frames. Faces are followed, and labels are votes over time. A camera that is lost is
+    waited for. Ctrl-C ends it in good order.
+
+    \b
+    Examples:
+      masklens live 0 --show
+      masklens live rtsp://camera.local/stream --json log.jsonl
+      masklens live walk.mp4 --record labelled.mp4
+
+    Exit status: 0 ended, or was ended by you; 1 it failed; 2 wrong use.
+    """
+    from masklens.cli.live_console import run_live
+    from masklens.detector import MaskDetector
+    from masklens.io.sources import open_source
+    from masklens.stream.labeller import LONG_SIDE
+    from masklens.stream.memory import keep_flat
+
+    keep_flat()
+    if tracks is None and json_file is not None:
+        tracks = json_file.with_suffix(".tracks.csv")
+    detector = MaskDetector(
+        bundle, finder=finder, threshold=threshold, threads=1, long_side=LONG_SIDE
+    )
+    opened = open_source(source, give_up=give_up, on_status=lambda s: click.echo(s, err=True))
+    run_live(
+        opened,
+        detector,
+        show=show,
+        record=record,
+        json_file=json_file,
+        tracks=tracks,
+        max_fps=max_fps,
+        every=every,
+    )

@@ -1,0 +1,184 @@
+"""What ``masklens live`` does while it runs: the window, the files, the line in the terminal."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Self
+
+import click
+
+from masklens.cli import console
+from masklens.cli.video_console import summarise_stream
+from masklens.detector import MaskDetector
+from masklens.errors import MasklensError
+from masklens.io.camera import Camera
+from masklens.io.draw import SHORT_NAMES
+from masklens.io.frames import Frame
+from masklens.io.logs import JsonLines
+from masklens.io.recorder import VideoWriter
+from masklens.io.sources import Source
+from masklens.io.window import Window
+from masklens.io.writers import save_picture
+from masklens.labels import LABELS
+from masklens.stream.labeller import StreamLabeller
+from masklens.stream.live import Labelled, labelled_frames
+from masklens.stream.records import TrackRecord
+from masklens.stream.results import StreamSummary, TrackTable, frame_line
+
+
+def run_live(
+    source: Source,
+    detector: MaskDetector,
+    *,
+    show: bool,
+    record: Path | None,
+    json_file: Path | None,
+    tracks: Path | None,
+    max_fps: float | None,
+    every: int | None,
+) -> None:
+    """Label the source until it ends, fails or the user has enough; the summary comes last.
+
+    Raises:
+        MasklensError: the source failed, or a file could not be written.
+    """
+    summary = StreamSummary()
+    with ExitStack() as stack:
+        stack.enter_context(source)
+        table = stack.enter_context(TrackTable(tracks))
+        log = stack.enter_context(JsonLines(json_file))
+        recorder = stack.enter_context(VideoWriter(record, max_fps or source.rate))
+        screen = stack.enter_context(Screen(source, show))
+        line = StatusLine()
+
+        def ended(track: TrackRecord) -> None:
+            summary.ended(track)
+            table.ended(source.name, track)
+
+        labeller = StreamLabeller(detector, on_end=ended)
+        frames = labelled_frames(source, labeller, every=every, max_fps=max_fps)
+        failure: MasklensError | None = None
+        stopping = stack.enter_context(asked_to_stop(source))
+        try:
+            for labelled in frames:
+                if stopping.is_set():
+                    break
+                frame = labelled.frame
+                summary.frames += 1
+                summary.seconds = frame.time or 0.0
+                log.write(frame_line(frame, labelled.detections))
+                if record is not None:
+                    recorder.write(labelled.picture, frame.time or 0.0)
+                line.show(labelled)
+                if not screen.show(labelled):
+                    break
+        except MasklensError as error:
+            failure = error
+        finally:
+            frames.close()
+            line.clear()
+        _summarise(summary, [record, json_file, tracks])
+        if failure is not None:
+            raise failure
+
+
+@contextmanager
+def asked_to_stop(source: Source) -> Iterator[threading.Event]:
+    """An event that Ctrl-C or a termination sets, so that the end is an orderly one.
+
+    An exception out of nowhere could hit a half-written file.
+    """
+    event = threading.Event()
+
+    def stop(*_: object) -> None:
+        event.set()
+        if isinstance(source, Camera):
+            source.stop()
+
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.signal(number, stop) for number in numbers]
+    try:
+        yield event
+    finally:
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)
+
+
+class Screen:
+    """The window, if one is wanted: shows frames in their time, pauses, saves."""
+
+    def __init__(self, source: Source, wanted: bool) -> None:
+        self._window = Window(f"masklens – {source.name}") if wanted else None
+        self._live = source.live
+        self._began: float | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._window is not None:
+            self._window.__exit__(None, None, None)
+
+    def show(self, labelled: Labelled) -> bool:
+        """Show a frame; False when the user has closed the window."""
+        window = self._window
+        if window is None:
+            return True
+        self._wait(labelled.frame, window)
+        window.show(labelled.picture)
+        while True:
+            if window.wants_picture:
+                path = Path(f"masklens-{time.strftime('%Y%m%d-%H%M%S')}-{labelled.frame.index}.png")
+                save_picture(path, labelled.picture)
+                click.echo(f"Written: {path}", err=True)
+            if not window.paused or window.closed:
+                return not window.closed
+            time.sleep(0.02)
+            self._began = None
+            window.listen()
+
+    def _wait(self, frame: Frame, window: Window) -> None:
+        """Hold a film's frame until it is due; cameras keep their time themselves."""
+        if self._live:
+            return
+        now, due = time.monotonic(), frame.time or 0.0
+        if self._began is None:
+            self._began = now - due
+        while (left := self._began + due - time.monotonic()) > 0 and not window.closed:
+            time.sleep(min(left, 0.02))
+            window.listen()
+
+
+class StatusLine:
+    """One line, renewed a few times a second; nothing where there is no terminal."""
+
+    def __init__(self) -> None:
+        self._on = sys.stderr.isatty()
+        self._next = 0.0
+
+    def show(self, labelled: Labelled) -> None:
+        """Show the counts of a frame."""
+        now = time.monotonic()
+        if not self._on or now < self._next:
+            return
+        self._next = now + 0.25
+        counts = labelled.detections.counts()
+        words = " ".join(f"{counts.get(n, 0)} {SHORT_NAMES[n]}" for n in LABELS)
+        text = f"{labelled.frame.time or 0:8.1f} s  {labelled.fps:5.1f} fps  {words}"
+        click.echo(f"\r{text:<70}", nl=False, err=True)
+
+    def clear(self) -> None:
+        """Take the line away."""
+        if self._on:
+            click.echo("\r" + " " * 70 + "\r", nl=False, err=True)
+
+
+def _summarise(summary: StreamSummary, written: list[Path | None]) -> None:
+    summarise_stream(summary)
+    console.written(written)

@@ -1,0 +1,86 @@
+"""What ``masklens detect`` shows of videos: a progress bar each, and a line when it is done."""
+
+from __future__ import annotations
+
+import functools
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+from tqdm import tqdm
+
+from masklens.cli import console
+from masklens.detector import MaskDetector
+from masklens.errors import InputError
+from masklens.io.video import VideoReader
+from masklens.io.writers import Writer, free_path
+from masklens.stream.live import Labelled
+from masklens.stream.results import StreamSummary, TrackTable
+from masklens.stream.videos import label_video
+
+
+def label_videos(
+    detector: MaskDetector,
+    videos: Mapping[Path, str],
+    writers: Sequence[Writer],
+    out: Path | None,
+    tracks: Path | None,
+    every: int | None,
+) -> int:
+    """Label videos, one after the other.
+
+    Args:
+        detector: finds and labels.
+        videos: path -> its path below the source that named it.
+        writers: open; for tables.
+        out: folder of the annotated copies, or None.
+        tracks: table of followed faces, or None.
+        every: faces are looked for in every k-th frame; None chooses k.
+
+    Returns:
+        How many could not be read, or not to their end.
+    """
+    failed = 0
+    used: set[Path] = set()
+    with TrackTable(tracks) as table:
+        for path, relative in videos.items():
+            try:
+                reader = VideoReader(path, relative=relative)
+                target = out and free_path(out, Path(relative).with_suffix(".mp4"), path, used)
+                with tqdm(
+                    total=reader.total or None,
+                    unit="frame",
+                    desc=path.name,
+                    disable=not sys.stderr.isatty(),
+                    leave=False,
+                ) as bar:
+                    summary = label_video(
+                        detector,
+                        reader,
+                        writers,
+                        out=target,
+                        tracks=table,
+                        every=every,
+                        on_frame=functools.partial(_advance, bar),
+                    )
+                summarise_stream(summary, str(path))
+            except InputError as error:
+                failed += 1
+                click.secho(f"Error: {error}", fg="red", err=True)
+    if failed:
+        click.secho(f"{console.many(failed, 'video')} could not be read", fg="red", err=True)
+    return failed
+
+
+def _advance(bar: Any, _: Labelled) -> None:
+    bar.update()
+
+
+def summarise_stream(summary: StreamSummary, name: str = "") -> None:
+    """What was seen in a video or from a camera."""
+    line = f"{console.many(summary.frames, 'frame')}, {summary.seconds:.1f} s, "
+    line += f"{console.many(summary.tracks.total(), 'face')} followed"
+    line += console.share_of(summary.tracks, summary.share_compliant)
+    click.secho(f"{name}  {line}" if name else line, bold=True)

@@ -1,0 +1,276 @@
+"""Webcams and network cameras: a thread reads, keeps only the newest frame, and reconnects.
+
+Frames that nobody took in time are dropped, so that what is seen never falls behind what happens.
+Iterating gives each newest frame once. The source *ends* when the camera says so, and *fails* when
+it cannot be reached (at the start, or for longer than ``give_up`` seconds).
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from masklens.errors import InputError, MasklensError
+from masklens.io.frames import Frame
+from masklens.io.video import (
+    decoded,
+    duration_of,
+    frame_of,
+    import_av,
+    open_container,
+    reason_of,
+    video_stream,
+)
+
+#: Seconds to wait for the first connection, and for data after that.
+OPEN_TIMEOUT = 10.0
+READ_TIMEOUT = 3.0
+#: A lost camera is tried again after these seconds, the last one for ever.
+BACK_OFF = (0.2, 0.5, 1.0)
+#: A first attempt to reconnect is given this long, later ones more.
+RETRY_TIMEOUT = 2.5
+
+#: FFmpeg as it delays least. TCP, because lost UDP packets tear the picture.
+_LOW_DELAY = {
+    "rtsp_transport": "tcp",
+    "fflags": "nobuffer",
+    "flags": "low_delay",
+    "max_delay": "0",
+    "reorder_queue_size": "0",
+    "analyzeduration": "1000000",
+}
+
+
+class Camera:
+    """A webcam or a network address.
+
+    Args:
+        address: index of a webcam (``0``), its device path, or an RTSP, HTTP, RTMP, UDP address.
+        give_up: seconds without the camera after which it has failed.
+        on_status: called, from the reader thread, with one sentence when it is lost and found.
+
+    Attributes:
+        name: the address without user name and password.
+        size: width and height, None before the first frame.
+        dropped: frames that came in and nobody took.
+        lost: how many times the camera was lost so far.
+
+    Raises:
+        InputError: the camera cannot be opened.
+        MissingExtraError: PyAV is not installed.
+    """
+
+    live = True
+    total = 0
+    duration: float | None = None
+
+    def __init__(
+        self,
+        address: str,
+        *,
+        give_up: float = 120.0,
+        on_status: Callable[[str], None] | None = None,
+    ) -> None:
+        self.name = without_password(address)
+        self._address = address
+        self._give_up = give_up
+        self._say = on_status or (lambda _: None)
+        self._av = import_av()
+        self.rate: float | None = None
+        self.dropped = 0
+        self.lost = 0
+        self._condition = threading.Condition()
+        self._newest: Frame | None = None
+        self._over = False
+        self._failure: MasklensError | None = None
+        self._stop = threading.Event()
+        self._count = 0
+        self._began: float | None = None
+        self._clock: Callable[[Any, float], float] = lambda picture, now: now
+        container = self._open(OPEN_TIMEOUT)
+        self._thread = threading.Thread(target=self._run, args=(container,), daemon=True)
+        self._thread.start()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def stop(self) -> None:
+        """End the frames soon; may be called from anywhere, a signal handler too."""
+        self._stop.set()
+
+    def close(self) -> None:
+        """Stop reading; waits for the thread, at most a little over the read timeout."""
+        self.stop()
+        with self._condition:
+            self._condition.notify_all()
+        self._thread.join(READ_TIMEOUT + RETRY_TIMEOUT)
+
+    def __iter__(self) -> Iterator[Frame]:
+        """The newest frame, each at most once, waiting for it.
+
+        Raises:
+            InputError: the camera was lost and did not come back.
+        """
+        while True:
+            with self._condition:
+                while self._newest is None and not self._over and not self._stop.is_set():
+                    self._condition.wait(0.5)
+                frame, self._newest = self._newest, None
+                if frame is None or self._stop.is_set():
+                    if self._failure is not None:
+                        raise self._failure
+                    return
+            yield frame
+
+    def _run(self, container: Any) -> None:
+        try:
+            while not self._stop.is_set():
+                if self._read(container):
+                    return
+                found = self._reconnect()
+                if found is None:
+                    return
+                container = found
+        except MasklensError as error:
+            self._failure = error
+        finally:
+            with self._condition:
+                self._over = True
+                self._condition.notify_all()
+
+    def _read(self, container: Any) -> bool:
+        """Read until the source ends (True) or is lost (False)."""
+        reason = "the connection was closed"
+        last = 0.0
+        duration = None
+        try:
+            stream = video_stream(container, self.name)
+            stream.thread_type = "SLICE"  # threads by frame would keep frames back
+            self.rate = float(stream.average_rate) if stream.average_rate else self.rate
+            duration = duration_of(stream)
+            self._clock = _Clock(has_times=container.format.name != "mpjpeg")
+            for picture in decoded(container, stream):
+                if self._stop.is_set():
+                    return True
+                last = picture.time or last
+                self._put(picture)
+        except self._av.error.FFmpegError as error:
+            reason = reason_of(error)
+        finally:
+            container.close()
+        if duration is not None and last >= duration - 1:
+            return True
+        self._say(f"{self.name} was lost ({reason}); trying again.")
+        self.lost += 1
+        return False
+
+    def _put(self, picture: Any) -> None:
+        now = time.monotonic()
+        self._began = now if self._began is None else self._began
+        time_in_stream = self._clock(picture, now - self._began)
+        frame = frame_of(picture, self.name)
+        frame.index, frame.time = self._count, time_in_stream
+        frame.session, frame.arrived = self.lost, now
+        self._count += 1
+        with self._condition:
+            self.dropped += self._newest is not None
+            self._newest = frame
+            self._condition.notify_all()
+
+    def _reconnect(self) -> Any:
+        """The camera, opened again; None when we were told to stop.
+
+        Raises:
+            InputError: it did not come back in time.
+        """
+        since = time.monotonic()
+        attempt = 0
+        while not self._stop.wait(BACK_OFF[min(attempt, len(BACK_OFF) - 1)]):
+            try:
+                container = self._open(min(RETRY_TIMEOUT * 2 ** (attempt // 2), OPEN_TIMEOUT))
+            except InputError as error:
+                attempt += 1
+                if time.monotonic() - since > self._give_up:
+                    raise InputError(
+                        f"{self.name} was lost and did not come back within "
+                        f"{self._give_up:.0f} seconds: {error}"
+                    ) from error
+                continue
+            self._say(f"{self.name} is back after {time.monotonic() - since:.1f} seconds.")
+            return container
+        return None
+
+    def _open(self, timeout: float) -> Any:
+        address, form = device(self._address)
+        options = {} if form else dict(_LOW_DELAY)
+        if not form and not address.startswith("rtsp"):
+            options.pop("rtsp_transport")
+        try:
+            return open_container(address, form, options, (timeout, READ_TIMEOUT))
+        except InputError as error:
+            raise InputError(str(error).replace(self._address, self.name)) from error
+
+
+class _Clock:
+    """Times of one session's frames: the stream's own, from the moment the session began.
+
+    Args:
+        has_times: the format carries times; else (JPEGs one after the other) the time of arrival
+            counts, as it does when the stream's clock strays from it by more than two seconds.
+    """
+
+    def __init__(self, has_times: bool) -> None:
+        self._has_times = has_times
+        self._offset: float | None = None
+
+    def __call__(self, picture: Any, arrival: float) -> float:
+        """Seconds for a frame that came in ``arrival`` seconds after the camera's first one."""
+        if not self._has_times or picture.time is None:
+            return arrival
+        if self._offset is None or abs(picture.time + self._offset - arrival) > 2:
+            self._offset = arrival - picture.time
+        return float(picture.time + self._offset)
+
+
+def device(address: str) -> tuple[str, str | None]:
+    """What FFmpeg calls a camera, and the format it is read with; None for network addresses.
+
+    Raises:
+        InputError: no webcam of that number.
+    """
+    if "://" in address:
+        return address, None
+    if sys.platform == "darwin":
+        return address, "avfoundation"
+    if sys.platform == "win32":
+        return (f"video={address}", "dshow")
+    path = f"/dev/video{address}" if address.isdigit() else address
+    if not Path(path).exists():
+        found = ", ".join(cameras()) or "none"
+        raise InputError(f"There is no camera {address}: {path} does not exist. Found: {found}.")
+    return path, "v4l2"
+
+
+def cameras() -> list[str]:
+    """The camera devices of a Linux machine."""
+    return sorted(str(path) for path in Path("/dev").glob("video*"))
+
+
+def without_password(address: str) -> str:
+    """An address as it may be shown and logged: without user name and password."""
+    scheme, separator, rest = address.partition("://")
+    host, slash, path = rest.partition("/")
+    return f"{scheme}{separator}{host.rpartition('@')[2]}{slash}{path}" if separator else address

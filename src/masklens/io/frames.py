@@ -1,0 +1,67 @@
+"""Frame: one picture on its way through the program, from any source.
+
+Frames of videos and cameras carry their pixels as a function, because not every frame's pixels are
+needed as RGB: faces are looked for in some, and the others only move the boxes on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import cv2
+import numpy as np
+
+from masklens.crop import Image
+
+
+@dataclass(eq=False)
+class Frame:
+    """One picture on its way through the program.
+
+    Attributes:
+        pixels: uint8 (H, W, 3), RGB, upright; or a function that makes it, called at most once.
+        name: the file or address it came from, as the user would write it.
+        relative: its path below the source it was found in; names the annotated copy.
+        index: place in its source, from 0.
+        time: seconds from the start of the stream, by the stream's own clock; None for single
+            pictures.
+        session: how many times the source was lost and came back before this frame.
+        arrived: ``time.monotonic()`` when a camera's frame came in; None for files.
+        size: width and height of the upright picture.
+    """
+
+    pixels: Image | Callable[[], Image]
+    name: str
+    relative: str = ""
+    index: int = 0
+    time: float | None = None
+    session: int = 0
+    arrived: float | None = None
+
+    size: tuple[int, int] = (0, 0)
+    _small: tuple[int, Image] | None = field(default=None, init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        if not callable(self.pixels):
+            self.size = (self.pixels.shape[1], self.pixels.shape[0])
+
+    def within(self, long_side: int) -> Image:
+        """The picture, made smaller if its longer side is longer than ``long_side`` pixels."""
+        width, height = self.size
+        scale = long_side / max(width, height, 1)
+        if scale >= 1:
+            return self.image
+        if self._small is None or self._small[0] != long_side:
+            # Averaging over areas takes three times as long, and is not worth it here.
+            how = cv2.INTER_LINEAR if scale > 0.5 else cv2.INTER_AREA
+            size = (max(1, round(width * scale)), max(1, round(height * scale)))
+            small = cv2.resize(self.image, size, interpolation=how)
+            self._small = (long_side, np.asarray(small, dtype=np.uint8))
+        return self._small[1]
+
+    @cached_property
+    def image(self) -> Image:
+        """uint8 (H, W, 3), RGB, upright."""
+        return self.pixels() if callable(self.pixels) else self.pixels

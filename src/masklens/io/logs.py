@@ -1,0 +1,94 @@
+"""Results of moving pictures, line by line: every complete line is safe, whatever happens next."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from masklens.errors import OutputError
+
+
+class LineLog:
+    """A text file to which lines are added and handed to the system at once.
+
+    A context manager that does nothing when ``target`` is None. The file is replaced when it is
+    there already.
+
+    Raises:
+        OutputError: no permission, no space.
+    """
+
+    def __init__(self, target: Path | None, head: str | None = None) -> None:
+        self.target = target
+        self._file: io.FileIO | None = None
+        if target is not None:
+            try:
+                target.parent.mkdir(parents=True, exist_ok=True)
+                self._file = target.open("wb", buffering=0)
+            except OSError as error:
+                raise OutputError(f"Cannot write {target}: {error.strerror}.") from error
+            if head is not None:
+                self.add(head)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file."""
+        if self._file is not None:
+            self._file.close()
+
+    def add(self, line: str) -> None:
+        """Write one line, whole, in one call to the system."""
+        if self._file is None:
+            return
+        content = memoryview(f"{line}\n".encode())
+        try:
+            while content:
+                content = content[self._file.write(content) or 0 :]
+        except OSError as error:
+            raise OutputError(
+                f"Cannot write {self.target}: {error.strerror}. "
+                "The lines before this one are there."
+            ) from error
+
+
+class JsonLines(LineLog):
+    """One JSON value per line (``.jsonl``); see ``docs/formats.md``."""
+
+    def write(self, values: Mapping[str, Any]) -> None:
+        """Add a line."""
+        if self._file is not None:
+            self.add(json.dumps(values, ensure_ascii=False, separators=(",", ":")))
+
+
+class CsvLines(LineLog):
+    """A table whose rows are written as they come."""
+
+    def __init__(self, target: Path | None, columns: Sequence[str]) -> None:
+        self.columns = columns
+        super().__init__(target, _row(columns))
+
+    def write(self, values: Sequence[Any]) -> None:
+        """Add a row."""
+        if self._file is not None:
+            self.add(_row(values))
+
+
+def _row(values: Sequence[Any]) -> str:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="").writerow(values)
+    return text.getvalue()

@@ -1,0 +1,321 @@
+"""Writing H.264 MP4: upright RGB frames with their times in, a file that plays everywhere out.
+
+While it is written the file consists of fragments, so that it plays whatever happens to the
+program; an orderly end turns it into an ordinary MP4 without coding anything again.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from fractions import Fraction
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import cv2
+import numpy as np
+
+from masklens.crop import Image
+from masklens.errors import OutputError
+from masklens.io.atomic import atomic_path
+from masklens.io.video import import_av, open_container, reason_of
+
+#: Times in the file are counted in this unit, which every frame rate in use divides well enough.
+_TIME_BASE = Fraction(1, 90_000)
+#: A fragment begins with every key frame: at most this much is lost when the machine fails.
+_SECONDS_PER_FRAGMENT = 1
+_FRAGMENTS = "frag_keyframe+empty_moov+default_base_moof"
+#: Bytes that must stay free on the disk when a second copy is made.
+_ROOM = 20_000_000
+#: Sound that an MP4 may hold as it is; any other is coded again as AAC.
+_MP4_SOUND = frozenset({"aac", "mp3", "ac3", "eac3", "alac", "opus"})
+
+
+class VideoWriter:
+    """One H.264 MP4. A context manager that does nothing when ``target`` is None.
+
+    Frames may differ in size: they are fitted into the first one's, with black beside them. Odd
+    sizes get one more row or column, because H.264 players want even ones.
+
+    Args:
+        target: the file, replaced if it is there; None writes nothing.
+        rate: frames per second that are to be expected; sizes the distance of key frames.
+        sound: a file whose first sound track goes along.
+
+    Raises:
+        OutputError: no H.264 encoder, no permission, no space.
+        MissingExtraError: PyAV is not installed.
+    """
+
+    def __init__(
+        self, target: Path | None, rate: float | None = None, sound: str | None = None
+    ) -> None:
+        self.target = target
+        self._rate = rate or 25.0
+        self._sound_file = sound
+        self._container: Any = None
+        self._stream: Any = None
+        self._sound: _Sound | None = None
+        self._size = (0, 0)
+        self._last = -1
+        if target is not None:
+            self._av = import_av()
+            self._encoder = h264_encoder()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def write(self, image: Image, time: float) -> None:
+        """Add a frame: uint8 (H, W, 3), RGB, shown at ``time`` seconds.
+
+        A frame that is not later than the one before it is shown right after it.
+        """
+        if self.target is None:
+            return
+        try:
+            if self._container is None:
+                self._open(self.target, image)
+            frame = self._av.VideoFrame.from_ndarray(_i420(_fitted(image, self._size)), "yuv420p")
+            frame.time_base = _TIME_BASE
+            self._last = max(round(time / _TIME_BASE), self._last + 1)
+            frame.pts = self._last
+            self._container.mux(self._stream.encode(frame))
+            if self._sound is not None:
+                self._sound.write_until(time)
+            self._file.check()
+        except (self._av.error.FFmpegError, OSError) as error:
+            raise self._refused(error) from error
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Finish the file. Called twice it does nothing the second time."""
+        container, self._container = self._container, None
+        if self.target is None or container is None:
+            return
+        file = self._file
+        failed = file.failed
+        try:
+            try:
+                container.mux(self._stream.encode(None))
+                if self._sound is not None:
+                    self._sound.write_until(None)
+            finally:
+                if self._sound is not None:
+                    self._sound.close()
+                container.close()
+                file.close()
+            if not failed:
+                file.check()
+                _without_fragments(self.target)
+        except (self._av.error.FFmpegError, OSError, OutputError) as error:
+            raise self._refused(error) from error
+
+    def _open(self, target: Path, image: Image) -> None:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if target.is_dir():
+            raise IsADirectoryError(f"{target} is a folder")
+        self._file = _File(target)
+        self._container = self._av.open(
+            self._file,
+            "w",
+            format="mp4",
+            options={
+                "movflags": _FRAGMENTS,
+                "flush_packets": "1",
+            },
+        )
+        height, width = image.shape[:2]
+        self._size = (max(2, width + width % 2), max(2, height + height % 2))
+        stream = self._container.add_stream(
+            self._encoder, rate=Fraction(self._rate).limit_denominator(1001)
+        )
+        stream.width, stream.height = self._size
+        stream.pix_fmt = "yuv420p"
+        context = stream.codec_context
+        context.time_base = _TIME_BASE
+        context.gop_size = max(1, round(self._rate * _SECONDS_PER_FRAGMENT))
+        context.thread_count = os.cpu_count() or 1
+        context.color_range, context.colorspace = 1, 5  # limited range, BT.601: what _i420 makes
+        if self._encoder == "libx264":
+            context.options = {"preset": "superfast", "crf": "23"}
+        else:
+            context.bit_rate = int(self._size[0] * self._size[1] * self._rate * 0.15)
+        self._stream = stream
+        if self._sound_file is not None:
+            self._sound = _Sound.of(self._sound_file, self._container)
+
+    def _refused(self, error: BaseException) -> OutputError:
+        started = self._last > 0 and self.target is not None and self.target.exists()
+        what = " What was recorded until then can be played." if started else ""
+        return OutputError(f"Cannot write {self.target}: {reason_of(error)}.{what}")
+
+
+class _File:
+    """The file, as PyAV writes it: a failure is remembered instead of raised.
+
+    FFmpeg's MP4 writer may crash when it is closed after a write that failed.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._file = path.open("wb", buffering=0)
+        self._error: OSError | None = None
+
+    def write(self, content: bytes) -> int:
+        """Write all of it, or nothing once something has failed."""
+        view = memoryview(content)
+        try:
+            while view and self._error is None:
+                view = view[self._file.write(view) or 0 :]
+        except OSError as error:
+            self._error = error
+        return len(content)
+
+    @property
+    def failed(self) -> bool:
+        """Whether a write has failed."""
+        return self._error is not None
+
+    def check(self) -> None:
+        """Raise the first failure, if there was one."""
+        if self._error is not None:
+            raise self._error
+
+    def close(self) -> None:
+        self._file.close()
+
+
+class _Sound:
+    """The sound of a file on its way into another: copied if MP4 allows it, else coded as AAC."""
+
+    def __init__(self, source: Any, stream: Any, target: Any) -> None:
+        self._source, self._target = source, target
+        self._copy = stream.codec_context.name in _MP4_SOUND
+        if self._copy:
+            self._out = target.add_stream_from_template(stream)
+        else:
+            self._out = target.add_stream("aac", rate=stream.codec_context.sample_rate or 48_000)
+        video = source.streams.video[0]
+        start = video.start_time * video.time_base if video.start_time else Fraction(0)
+        self._shift = round(start / stream.time_base)
+        self._stream = stream
+        self._packets = source.demux(stream)
+        self._waiting: Any = None
+
+    @classmethod
+    def of(cls, file: str, target: Any) -> _Sound | None:
+        source = open_container(file)
+        stream = next((s for s in source.streams.audio if s.codec_context is not None), None)
+        if stream is None:
+            source.close()
+            return None
+        return cls(source, stream, target)
+
+    def write_until(self, time: float | None) -> None:
+        """Bring the sound up to a time in seconds; None: to its end."""
+        av = import_av()
+        while True:
+            try:
+                packet = self._waiting or next(self._packets, None)
+            except av.error.FFmpegError:
+                packet = None  # the sound of a damaged file ends where it can be read no more
+            if packet is None:
+                break
+            if packet.dts is None:
+                continue
+            at = float((packet.dts - self._shift) * packet.time_base)
+            if time is not None and at > time:
+                self._waiting = packet
+                return
+            self._waiting = None
+            self._write(packet, av)
+        if time is None and not self._copy:
+            self._target.mux(self._out.encode(None))
+
+    def _write(self, packet: Any, av: Any) -> None:
+        if self._copy:
+            packet.pts -= self._shift
+            packet.dts -= self._shift
+            packet.stream = self._out
+            if packet.dts >= 0:
+                self._target.mux(packet)
+            return
+        try:
+            frames = packet.decode()
+        except av.error.InvalidDataError:
+            return
+        for frame in frames:
+            frame.pts = None
+            self._target.mux(self._out.encode(frame))
+
+    def close(self) -> None:
+        self._source.close()
+
+
+def h264_encoder() -> str:
+    """The first H.264 encoder that PyAV has.
+
+    Raises:
+        OutputError: it has none; the message says what to do.
+    """
+    av = import_av()
+    for name in ("libx264", "libopenh264", "h264_videotoolbox", "h264_mf"):
+        try:
+            av.codec.Codec(name, "w")
+        except ValueError:
+            continue
+        return name
+    raise OutputError(
+        "This installation of PyAV has no H.264 encoder, so that no video can be written. "
+        "Run: pip install --force-reinstall --only-binary av av"
+    )
+
+
+def _fitted(image: Image, size: tuple[int, int]) -> Image:
+    """The picture in a frame of (width, height): as it is if it fits exactly, else scaled."""
+    width, height = size
+    if image.shape[:2] == (height, width):
+        return image
+    if 0 <= height - image.shape[0] <= 1 and 0 <= width - image.shape[1] <= 1:
+        down, right = height - image.shape[0], width - image.shape[1]
+        return np.asarray(
+            cv2.copyMakeBorder(image, 0, down, 0, right, cv2.BORDER_REPLICATE), dtype=np.uint8
+        )
+    scale = min(width / image.shape[1], height / image.shape[0])
+    inner = (max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale)))
+    out = np.zeros((height, width, 3), np.uint8)
+    left, top = (width - inner[0]) // 2, (height - inner[1]) // 2
+    out[top : top + inner[1], left : left + inner[0]] = cv2.resize(image, inner)
+    return out
+
+
+def _i420(image: Image) -> Image:
+    """RGB with even sides -> planar YUV 4:2:0 as uint8 (H · 3 / 2, W); BT.601, limited range."""
+    return np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2YUV_I420), dtype=np.uint8)
+
+
+def _without_fragments(path: Path) -> None:
+    """Copy a fragmented MP4 into an ordinary one whose index stands in front."""
+    av = import_av()
+    # FFmpeg itself must not meet a full disk; as fragments the film plays as well.
+    room = shutil.disk_usage(path.parent).free
+    if not path.is_file() or path.is_symlink() or room < 1.1 * path.stat().st_size + _ROOM:
+        return
+    with (
+        atomic_path(path) as temporary,
+        av.open(str(path)) as source,
+        av.open(str(temporary), "w", format="mp4", options={"movflags": "faststart"}) as target,
+    ):
+        streams = {s.index: target.add_stream_from_template(s) for s in source.streams}
+        for packet in source.demux():
+            if packet.dts is None:
+                continue
+            packet.stream = streams[packet.stream.index]
+            target.mux(packet)

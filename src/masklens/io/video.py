@@ -1,0 +1,268 @@
+"""Reading video files and streams with PyAV: packets in, upright frames with their times out.
+
+A file that is damaged gives the frames that can be read and then an error that says where it broke.
+PyAV is the extra ``video``; it is imported only when the first video is opened.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+
+from masklens.crop import Image
+from masklens.errors import InputError, MissingExtraError
+from masklens.io.frames import Frame
+
+if TYPE_CHECKING:
+    import av
+
+VIDEO_SUFFIXES = frozenset(
+    {
+        *(".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts", ".mts", ".m2ts"),
+        *(".wmv", ".flv", ".3gp", ".ogv", ".mjpeg", ".mjpg", ".h264", ".hevc"),
+    }
+)
+
+#: A file that ends this many seconds before the end that it announces is called truncated.
+_MISSING_SECONDS = 0.5
+
+
+def import_av() -> Any:
+    """PyAV.
+
+    Raises:
+        MissingExtraError: it is not installed.
+    """
+    try:
+        import av
+    except ImportError as error:
+        raise MissingExtraError("Reading and writing videos", "video") from error
+    # Its logging stays off, as it is by default: switched on, threads of FFmpeg wait for Python's
+    # lock while Python waits for them (PyAV issue 751).
+    return av
+
+
+class VideoReader:
+    """The frames of one video file, in order.
+
+    Attributes:
+        name: as the user wrote it.
+        size: width and height of the upright picture in pixels.
+        rate: frames per second on average; None when the file does not say.
+        total: number of frames that the file announces; 0 when it does not say.
+        duration: seconds; None when the file does not say.
+
+    Raises:
+        InputError: no such file, no video, no picture in it, or a codec that is missing.
+        MissingExtraError: PyAV is not installed.
+    """
+
+    live = False
+
+    def __init__(
+        self,
+        address: str | Path,
+        *,
+        relative: str = "",
+        container: av.container.InputContainer | None = None,
+    ) -> None:
+        self.name = str(address)
+        self._relative = relative or Path(self.name).name
+        self._av = import_av()
+        self._container = container or open_container(self.name)
+        try:
+            self._stream = video_stream(self._container, self.name)
+        except InputError:
+            self._container.close()
+            raise
+        self._stream.thread_type = "AUTO"
+        stream = self._stream
+        self.rate = float(stream.average_rate) if stream.average_rate else None
+        self.total = stream.frames or round((self.rate or 0) * (duration_of(stream) or 0))
+        self.duration = duration_of(stream)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._container.close()
+
+    def __iter__(self) -> Iterator[Frame]:
+        """The frames, in the order they are shown.
+
+        Raises:
+            InputError: after the last frame that could be read, if the file is damaged or ends
+                before the end that it announces.
+        """
+        index, last, start = 0, 0.0, None
+        broken: str | None = None
+        try:
+            for picture in decoded(self._container, self._stream):
+                time = picture.time if picture.time is not None else last + 1 / (self.rate or 25)
+                start = time if start is None else start
+                last = max(time - start, last)
+                frame = frame_of(picture, self.name)
+                frame.relative, frame.index, frame.time = self._relative, index, last
+                yield frame
+                index += 1
+        except self._av.error.FFmpegError as error:
+            broken = reason_of(error)
+        step = 1 / (self.rate or 25)
+        if index == 0:
+            raise InputError(
+                f"{self.name} has no frame that can be read{f': {broken}' if broken else ''}."
+            )
+        missing = (self.duration or 0) - (last + step)
+        if broken or (missing > _MISSING_SECONDS and index < self.total):
+            of = f" of {self.duration:.1f}" if self.duration else ""
+            raise InputError(
+                f"{self.name} is damaged or cut off: it could be read up to {last + step:.1f}{of} "
+                f"seconds (frame {index}). The frames before that were labelled."
+            )
+
+
+def open_container(
+    address: str,
+    format: str | None = None,
+    options: dict[str, str] | None = None,
+    timeout: float | tuple[float, float] | None = None,
+) -> Any:
+    """Open a file, device or address; every failure becomes one sentence.
+
+    Raises:
+        InputError: it cannot be opened.
+    """
+    av = import_av()
+    path = Path(address)
+    if "://" not in address and format is None:
+        if not path.exists():
+            raise InputError(f"{address} does not exist.")
+        if path.is_dir():
+            raise InputError(f"{address} is a folder, not a video.")
+        if path.is_file() and path.stat().st_size == 0:
+            raise InputError(f"{address} is empty.")
+    try:
+        return av.open(address, format=format, options=options or {}, timeout=timeout)
+    except (av.error.FFmpegError, OSError, ValueError) as error:
+        if isinstance(error, av.error.InvalidDataError):
+            raise InputError(f"{address} is not a video that can be read.") from error
+        raise InputError(f"{address} cannot be opened: {reason_of(error)}.") from error
+
+
+def video_stream(container: Any, name: str) -> Any:
+    """The picture stream of an open container.
+
+    Raises:
+        InputError: there is none (audio only), or its codec is missing.
+    """
+    # A cover in an audio file is a video stream of one frame, by its disposition.
+    av = import_av()
+    streams = [
+        s for s in container.streams.video if not s.disposition & av.stream.Disposition.attached_pic
+    ]
+    if not streams:
+        others = sorted({s.type for s in container.streams}) or ["nothing"]
+        raise InputError(f"{name} has no pictures in it, only {', '.join(others)}.")
+    stream = streams[0]
+    if stream.codec_context is None:
+        raise InputError(f"{name} is coded in a way that this installation of PyAV cannot decode.")
+    return stream
+
+
+def decoded(container: Any, stream: Any) -> Iterator[Any]:
+    """The frames of a stream; single damaged packets are left out, as players do."""
+    av = import_av()
+    failures = 0
+    for packet in container.demux(stream):
+        try:
+            frames = packet.decode()
+        except av.error.EOFError:
+            return
+        except av.error.InvalidDataError:
+            failures += 1
+            if failures > 300:  # ten seconds of nothing
+                raise
+            continue
+        if frames:
+            failures = 0
+        yield from frames
+
+
+def duration_of(stream: Any) -> float | None:
+    """Seconds that a stream says it lasts."""
+    if stream.duration is not None and stream.time_base is not None:
+        return float(stream.duration * stream.time_base)
+    whole = stream.container.duration
+    return None if whole is None or whole <= 0 else whole / 1e6
+
+
+def frame_of(picture: Any, name: str) -> Frame:
+    """A decoded frame whose upright RGB pixels are made when they are asked for."""
+    matrix = display_matrix(picture)
+    lies = matrix is not None and matrix[0] == 0
+
+    def make() -> Image:
+        return upright(picture.to_ndarray(format="rgb24"), matrix)
+
+    size = (picture.height, picture.width) if lies else (picture.width, picture.height)
+    return Frame(make, name, size=size)
+
+
+def display_matrix(picture: Any) -> tuple[int, int, int, int] | None:
+    """The signs (a, b, c, d) of a frame's display matrix: x' = a·x + c·y, y' = b·x + d·y.
+
+    None when the frame has none. From ISO/IEC 14496-12, 6.2.2; phones turn pictures this way.
+    """
+    for side in picture.side_data:
+        if side.type.name == "DISPLAYMATRIX":
+            m = np.frombuffer(bytes(side), np.int32)
+            a, b, c, d = (int(np.sign(v)) if abs(v) > 1 << 14 else 0 for v in m[[0, 1, 3, 4]])
+            return a, b, c, d
+    return None
+
+
+def upright(image: Image, matrix: tuple[int, int, int, int] | None) -> Image:
+    """Turn and mirror a picture as its display matrix says (right angles only)."""
+    if matrix is None or matrix == (1, 0, 0, 1):
+        return image
+    a, b, c, d = matrix
+    if (a and d) and not (b or c):
+        turned = image[::d, ::a]
+    elif (b and c) and not (a or d):
+        turned = image.transpose(1, 0, 2)[::b, ::c]
+    else:
+        return image
+    return np.ascontiguousarray(turned)
+
+
+def reason_of(error: BaseException) -> str:
+    """What FFmpeg or the system says of a failure, without numbers and full stops."""
+    text = getattr(error, "strerror", None) or str(error) or type(error).__name__
+    return str(text).rstrip(".")
+
+
+def at_most(frames: Iterator[Frame], rate: float | None) -> Iterator[Frame]:
+    """Leave out frames so that at most ``rate`` of them are left per second of the stream."""
+    if not rate:
+        yield from frames
+        return
+    due = -float("inf")
+    for frame in frames:
+        time = frame.time or 0.0
+        if time + 1e-6 >= due:
+            # The grid follows the frames, so that rounding does not halve the rate.
+            due = max(due, time - 1 / rate) + 1 / rate
+            yield frame

@@ -1,0 +1,1 @@
+"""Moving pictures: faces are followed, and their labels are votes over time."""

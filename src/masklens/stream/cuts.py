@@ -1,0 +1,47 @@
+"""Telling a cut from movement: after a cut whoever is where somebody was is somebody else."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from masklens.crop import FloatArray, Image
+
+#: A cut moves both: the mean difference of brightness between small versions of the frames (0…255),
+#: which a pan reaches too, and the share of pixels that change their colour, which a pan does not.
+#: ``benchmarks/video.py cuts`` prints what clips reach.
+_MOVED = 30.0
+_RECOLOURED = 0.16
+_SIDE = 32
+
+
+class CutDetector:
+    """Compares each frame it is given with the one before."""
+
+    def __init__(self) -> None:
+        self._last: tuple[FloatArray, FloatArray] | None = None
+
+    def is_cut(self, image: Image) -> bool:
+        """Whether a picture, uint8 (H, W, 3), shows another scene than the last one given."""
+        last, self._last = self._last, signature(image)
+        if last is None:
+            return False
+        moved, recoloured = differences(last, self._last)
+        return moved > _MOVED and recoloured > _RECOLOURED
+
+
+def signature(image: Image) -> tuple[FloatArray, FloatArray]:
+    """Brightness (32, 32), and shares of eight levels for each colour (24,), summing to 3."""
+    # Every fourth pixel is enough, and quicker than all of them.
+    thin = image[::4, ::4] if min(image.shape[:2]) > 4 * _SIDE else image
+    small = cv2.resize(thin, (_SIDE, _SIDE), interpolation=cv2.INTER_AREA)
+    levels = [np.bincount(thin[..., c].ravel() >> 5, minlength=8) for c in range(3)]
+    shares = np.concatenate(levels) / (thin.shape[0] * thin.shape[1])
+    return small.mean(axis=2).astype(np.float32), shares.astype(np.float32)
+
+
+def differences(
+    a: tuple[FloatArray, FloatArray], b: tuple[FloatArray, FloatArray]
+) -> tuple[float, float]:
+    """Mean difference of brightness (0…255), and share of pixels of another colour (0…1)."""
+    return float(np.abs(a[0] - b[0]).mean()), float(np.abs(a[1] - b[1]).sum() / 6)

@@ -1,0 +1,193 @@
+"""StreamLabeller: faces of a stream in, followed and labelled faces of every frame out.
+
+Finding is separate from following (``find`` and ``update``), so that whoever runs the loop decides
+in which frames faces are looked for, and in how many threads. ``update`` must see every frame.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from masklens.crop import FloatArray
+from masklens.detections import Detections
+from masklens.detector import MaskDetector
+from masklens.faces import Faces
+from masklens.io.frames import Frame
+from masklens.stream.cuts import CutDetector
+from masklens.stream.records import TrackRecord
+from masklens.stream.tracks import Track, Tracker
+
+#: Working size of the face finder for moving pictures, in pixels; ``docs/video.md`` says why.
+LONG_SIDE = 640
+#: A settled track is looked at again after this many seconds.
+REVISIT = 1.0
+#: A face that was not found again is still shown for this many seconds, where it should be.
+COAST = 0.35
+#: A shown track is hidden when its score falls below this share of the threshold.
+_HIDE = 0.7
+
+
+class StreamLabeller:
+    """Follows the faces of one stream and votes on their labels.
+
+    Args:
+        detector: finds and classifies; its threshold decides which faces are shown.
+        budget: at most this many faces are classified per frame: those that are new come first,
+            large ones before small ones, the others wait for the next frame.
+        on_end: called with the record of each track that has ended, if it was ever shown.
+
+    Attributes:
+        looks: faces classified so far.
+    """
+
+    def __init__(
+        self,
+        detector: MaskDetector,
+        *,
+        budget: int = 8,
+        on_end: Callable[[TrackRecord], None] | None = None,
+    ) -> None:
+        self.detector = detector
+        self.labels = detector.card.labels
+        self.looks = 0
+        self._budget = budget
+        self._on_end = on_end or (lambda _: None)
+        self._tracker = Tracker(len(self.labels))
+        self._records: dict[int, TrackRecord] = {}
+        self._offsets: dict[int, FloatArray] = {}
+        self._numbers = 0
+        self._session = 0
+        self._long_side = getattr(detector.finder, "long_side", LONG_SIDE)
+        self._cuts = CutDetector()
+
+    def find(self, frame: Frame) -> Faces:
+        """The faces of a frame. May be called from several threads."""
+        image = frame.within(self._long_side)
+        found = self.detector.finder.find(image)
+        scale = np.float32(frame.size[0] / image.shape[1])
+        return Faces(found.boxes * scale, found.scores, found.landmarks * scale)
+
+    def update(self, frame: Frame, found: Faces | None) -> Detections:
+        """Take the next frame.
+
+        Args:
+            frame: the next one of the stream.
+            found: its faces; None when they were not looked for.
+
+        Returns:
+            The faces to be shown, best first, with track ids. Their probabilities are the votes,
+            so that a face's label is the one its track has.
+        """
+        time = frame.time or 0.0
+        cut = found is not None and self._cuts.is_cut(frame.within(self._long_side))
+        if cut or frame.session != self._session:
+            # Nobody knows what happened meanwhile: who is there now is somebody new.
+            self._session = frame.session
+            self._finish(self._tracker.clear())
+        if found is not None:
+            tracks = self._tracker.update(found.boxes, found.scores, found.landmarks, time)
+            self._look(frame, found, tracks, time)
+        self._finish(self._tracker.expire(time))
+        return self._shown(frame, time)
+
+    def close(self) -> None:
+        """End all tracks that are still open."""
+        self._finish(self._tracker.clear())
+
+    def _look(self, frame: Frame, found: Faces, tracks: list[Track | None], time: float) -> None:
+        """Classify the faces whose turn it is, and count their votes."""
+        due = [
+            (track, row)
+            for row, track in enumerate(tracks)
+            if track is not None and _is_due(track, time)
+        ]
+        due.sort(key=lambda pair: _urgency(pair[0]))
+        due = due[: self._budget]
+        if not due:
+            return
+        rows = np.array([row for _, row in due])
+        faces = Faces(found.boxes[rows], found.scores[rows], found.landmarks[rows])
+        looks = self.detector.label(frame.image, faces)
+        self.looks += len(due)
+        tops = looks.probabilities.max(axis=1)
+        for i, (track, _) in enumerate(due):
+            face = float(looks.scores[i] / max(tops[i], 1e-6))
+            track.votes.add(looks.probabilities[i], face, track.width)
+            track.looked = time
+            self._refine(track, faces.boxes[i], looks.boxes[i])
+            if track.number is None and track.votes.score >= self.detector.threshold:
+                self._numbers += 1
+                track.number = self._numbers
+                self._records[track.key] = TrackRecord(track.number, time, time)
+            if (record := self._records.get(track.key)) is not None:
+                x1, y1, x2, y2 = (float(v) for v in looks.boxes[i])
+                record.looked(frame.index, time, (x1, y1, x2, y2), float(looks.scores[i]))
+
+    def _refine(self, track: Track, found: FloatArray, refined: FloatArray) -> None:
+        """Remember how the classifier corrects this face's boxes, as shares of their size."""
+        size = np.tile(found[2:] - found[:2], 2)
+        offset = (refined - found) / np.maximum(size, 1)
+        old = self._offsets.get(track.key)
+        smooth = offset if old is None else old + 0.4 * (offset - old)
+        self._offsets[track.key] = np.asarray(smooth, dtype=np.float32)
+
+    def _shown(self, frame: Frame, time: float) -> Detections:
+        threshold = self.detector.threshold
+        shown = [
+            track
+            for track in self._tracker.tracks
+            if track.number is not None
+            and time - track.seen <= COAST
+            and track.votes.score >= threshold * _HIDE
+        ]
+        if not shown:
+            return Detections.empty(self.labels)
+        shown.sort(key=lambda track: -track.votes.score)
+        boxes = _clipped(np.stack([self._box(track, time) for track in shown]), frame.size)
+        result = Detections(
+            boxes=boxes,
+            scores=np.array([t.votes.score for t in shown], np.float32),
+            face_scores=np.array([t.found for t in shown], np.float32),
+            probabilities=np.stack([t.votes.shares for t in shown]),
+            labels=self.labels,
+            landmarks=np.stack([t.landmarks for t in shown]),
+            track_ids=np.array([t.number for t in shown], np.int64),
+        )
+        for track, label in zip(shown, result.label_names, strict=True):
+            self._records[track.key].shown(time, label)
+        return result
+
+    def _box(self, track: Track, time: float) -> FloatArray:
+        box = track.at(time)
+        offset = self._offsets.get(track.key)
+        if offset is None:
+            return box
+        return np.asarray(box + offset * np.tile(box[2:] - box[:2], 2), dtype=np.float32)
+
+    def _finish(self, tracks: list[Track]) -> None:
+        for track in tracks:
+            self._offsets.pop(track.key, None)
+            record = self._records.pop(track.key, None)
+            if record is not None:
+                self._on_end(record)
+
+
+def _clipped(boxes: FloatArray, size: tuple[int, int]) -> FloatArray:
+    """Boxes (N, 4) inside a picture of (width, height), at least a pixel wide and high."""
+    limits = np.array(size, np.float32)
+    starts = np.clip(boxes[:, :2], 0, limits - 1)
+    ends = np.clip(boxes[:, 2:], starts + 1, np.maximum(limits, starts + 1))
+    return np.concatenate([starts, ends], axis=1).astype(np.float32)
+
+
+def _is_due(track: Track, time: float) -> bool:
+    if track.looked is None or not track.votes.settled:
+        return True
+    return time - track.looked >= REVISIT
+
+
+def _urgency(track: Track) -> tuple[int, float]:
+    """Sorts new tracks first, large ones before small ones; then those that waited longest."""
+    return (0, -track.width) if track.looked is None else (1, track.looked)

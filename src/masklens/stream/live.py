@@ -1,0 +1,124 @@
+"""The loop of moving pictures: a source in; labelled frames out to whoever wants them.
+
+For cameras the loop takes the newest frame there is and looks for faces as often as time allows;
+for files it takes every frame and looks for faces in several at a time.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+from masklens.crop import Image
+from masklens.detections import Detections
+from masklens.detector import in_parallel
+from masklens.faces import Faces
+from masklens.io.draw import draw_detections, draw_status
+from masklens.io.frames import Frame
+from masklens.io.sources import Source
+from masklens.io.video import at_most
+from masklens.stream.labeller import StreamLabeller
+from masklens.stream.pace import Pace, every_for_file
+
+
+@dataclass(eq=False)
+class Labelled:
+    """One frame with its faces.
+
+    Attributes:
+        frame, detections: what was seen.
+        fps: frames per second that the loop does at the moment.
+    """
+
+    frame: Frame
+    detections: Detections
+    fps: float
+
+    @cached_property
+    def annotated(self) -> Image:
+        """The frame with boxes and labels drawn on it."""
+        return draw_detections(self.frame.image, self.detections)
+
+    @cached_property
+    def picture(self) -> Image:
+        """The frame with boxes, labels, counts and the frame rate drawn on it."""
+        return draw_status(self.annotated, self.detections, self.fps)
+
+
+def labelled_frames(
+    source: Source,
+    labeller: StreamLabeller,
+    *,
+    every: int | None = None,
+    max_fps: float | None = None,
+) -> Generator[Labelled]:
+    """Label the frames of a source, in order.
+
+    Args:
+        source: from :func:`masklens.io.sources.open_source`.
+        labeller: a new one; its tracks are ended when the source ends.
+        every: faces are looked for in every k-th frame; None chooses k.
+        max_fps: frames beyond this many per second are left out.
+
+    Raises:
+        InputError: the source broke or was lost; all frames before were given out.
+    """
+    frames = at_most(iter(source), max_fps)
+    found = (
+        _as_time_allows(frames, labeller, Pace(every, source.rate))
+        if source.live
+        else _one_after_the_other(frames, labeller, every or every_for_file(source.rate))
+    )
+    meter = Meter()
+    try:
+        for frame, detections in found:
+            yield Labelled(frame, detections, meter.tick())
+    finally:
+        labeller.close()
+
+
+def _as_time_allows(
+    frames: Iterator[Frame], labeller: StreamLabeller, pace: Pace
+) -> Iterator[tuple[Frame, Detections]]:
+    for frame in frames:
+        began = time.perf_counter()
+        look = pace.due(frame.time or 0.0, frame.session)
+        detections = labeller.update(frame, labeller.find(frame) if look else None)
+        yield frame, detections
+        # What the receiver did with the frame belongs to its time.
+        pace.took(time.perf_counter() - began, look)
+
+
+def _one_after_the_other(
+    frames: Iterator[Frame], labeller: StreamLabeller, every: int
+) -> Iterator[tuple[Frame, Detections]]:
+    cores = os.cpu_count() or 1
+
+    def look(numbered: tuple[int, Frame]) -> tuple[Frame, Faces | None]:
+        number, frame = numbered
+        return frame, labeller.find(frame) if number % every == 0 else None
+
+    # So far ahead that every core has a frame in which faces are looked for.
+    for frame, faces in in_parallel(look, enumerate(frames), cores * every):
+        yield frame, labeller.update(frame, faces)
+
+
+class Meter:
+    """Frames per second over the last second or so."""
+
+    def __init__(self) -> None:
+        self._last: float | None = None
+        self._gap = 0.0
+
+    def tick(self) -> float:
+        """A frame is done; returns the rate."""
+        now = time.perf_counter()
+        if self._last is not None:
+            gap = now - self._last
+            share = min(1.0, max(gap, 0.02))
+            self._gap = gap if self._gap == 0 else self._gap + share * (gap - self._gap)
+        self._last = now
+        return 1 / self._gap if self._gap > 0 else 0.0

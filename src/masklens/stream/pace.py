@@ -1,0 +1,70 @@
+"""In which frames faces are looked for: every k-th, where k follows the time there is."""
+
+from __future__ import annotations
+
+import math
+
+#: Faces are looked for at least this often a second; and more often than FASTEST is of no use.
+SLOWEST, FASTEST = 3.0, 15.0
+#: Share of the time between two frames that may be used; the rest is room for a slow moment.
+_ROOM = 0.8
+#: Share of a new measurement in the mean.
+_NEW = 0.1
+
+
+class Pace:
+    """Decides, frame by frame, whether faces are looked for.
+
+    Args:
+        every: k, fixed; None lets it follow the time that frames take.
+        rate: frames per second of the stream, if it is known.
+    """
+
+    def __init__(self, every: int | None = None, rate: float | None = None) -> None:
+        self._fixed = every
+        self._gap = 1 / rate if rate else 1 / 25
+        self._last: float | None = None
+        self._since = 0
+        self._with: float | None = None
+        self._without = 0.0
+        self._session: int | None = None
+
+    @property
+    def every(self) -> int:
+        """K at the moment."""
+        if self._fixed is not None:
+            return self._fixed
+        least = max(1, round(1 / (self._gap * FASTEST)))
+        most = max(least, round(1 / (self._gap * SLOWEST)))
+        room = _ROOM * self._gap - self._without
+        extra = (self._with or 0.0) - self._without
+        needed = math.ceil(extra / room) if room > 0 else most
+        return int(min(max(needed, least), most))
+
+    def due(self, time: float, session: int = 0) -> bool:
+        """Whether faces should be looked for in the frame at ``time`` seconds."""
+        if self._last is not None and 0 < time - self._last < 1:
+            # Frames that were dropped make the gap longer: the shorter gaps are the true ones.
+            gap = time - self._last
+            self._gap += (0.3 if gap < self._gap else 0.02) * (gap - self._gap)
+        self._last = time
+        self._since += 1
+        if session != self._session or self._since >= self.every:
+            self._session = session
+            self._since = 0
+            return True
+        return False
+
+    def took(self, seconds: float, looked: bool) -> None:
+        """How long a frame took, with or without looking for faces."""
+        if not looked:
+            self._without += _NEW * (seconds - self._without)
+        elif self._with is None:
+            self._with = seconds
+        else:
+            self._with += _NEW * (seconds - self._with)
+
+
+def every_for_file(rate: float | None) -> int:
+    """K for a file: faces are looked for up to 6 times per second of film."""
+    return max(1, math.ceil((rate or 25.0) / 6))

@@ -1,0 +1,67 @@
+"""What is known of a track when it has ended: the row of the table, and the best picture of it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+
+@dataclass
+class TrackRecord:
+    """One face from its first to its last sighting.
+
+    Attributes:
+        number: the track's id in the results.
+        first, last: seconds, of the first and the last frame it was shown in.
+        frames: in how many frames it was shown.
+        history: (seconds, label) of the first label and of every change.
+        frames_by_label: how many frames showed which label.
+        best_frame, best_time: index and time of the frame with the best look at the face (largest
+            and surest).
+        best_box: xyxy pixels in that frame.
+        best_score: 0…1, of that look.
+    """
+
+    number: int
+    first: float
+    last: float
+    frames: int = 0
+    history: list[tuple[float, str]] = field(default_factory=list)
+    frames_by_label: Counter[str] = field(default_factory=Counter)
+    best_frame: int = -1
+    best_time: float = 0.0
+    best_box: tuple[float, float, float, float] = (0.0, 0.0, 0.0, 0.0)
+    best_score: float = 0.0
+    best_quality: float = 0.0
+
+    @property
+    def label(self) -> str:
+        """The label it had in most of its frames."""
+        return self.frames_by_label.most_common(1)[0][0] if self.frames_by_label else ""
+
+    @property
+    def changes(self) -> int:
+        """How often its label changed."""
+        return max(0, len(self.history) - 1)
+
+    def shown(self, time: float, label: str) -> None:
+        """It was shown in a frame."""
+        self.last = time
+        self.frames += 1
+        self.frames_by_label[label] += 1
+        if not self.history or self.history[-1][1] != label:
+            self.history.append((time, label))
+
+    def looked(
+        self,
+        frame: int,
+        time: float,
+        box: tuple[float, float, float, float],
+        score: float,
+    ) -> None:
+        """The classifier looked at it; the best look is kept."""
+        quality = score * max(0.0, (box[2] - box[0]) * (box[3] - box[1])) ** 0.5
+        if quality > self.best_quality:
+            self.best_quality = quality
+            self.best_frame, self.best_time = frame, time
+            self.best_box, self.best_score = box, score

@@ -1,0 +1,181 @@
+"""Following faces from frame to frame, by where they are.
+
+Found boxes go in; each comes back with the track it continues. The association is that of ByteTrack
+(Zhang et al., "ByteTrack: Multi-Object Tracking by Associating Every Detection Box", ECCV 2022):
+sure boxes choose first among all tracks, unsure ones among what is left, and only sure ones begin
+tracks. Instead of a Kalman filter each track keeps a position and a velocity (its steady state, the
+alpha-beta filter), and overlaps are those of enlarged boxes, so that small and quick faces, of
+which not every frame is looked at, are not lost (Yang et al., "Hard to Track Objects with Irregular
+Motions and Similar Appearances? Make It Easier by Buffering the Matching Space", WACV 2023).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from masklens.boxes import iou
+from masklens.crop import FloatArray
+from masklens.stream.votes import Votes
+
+#: Boxes are enlarged by this share of their size on each side before they are compared.
+_BUFFER = 0.25
+#: Overlap of the enlarged boxes from which a face continues a track.
+_SAME_FACE = 0.2
+#: A track may not change its size by more than this factor between two sightings.
+_SAME_SIZE = 2.0
+#: A track is given up after this many seconds without its face.
+PATIENCE = 1.0
+#: Share of a new sighting in a track's position, size and velocity.
+_FOLLOW, _FOLLOW_SIZE, _FOLLOW_VELOCITY = 0.8, 0.5, 0.4
+
+
+@dataclass(eq=False)
+class Track:
+    """One face over time.
+
+    Attributes:
+        key: unlike any other track's.
+        votes: on its label.
+        box: (4,), xyxy pixels, smoothed, at ``seen``.
+        velocity: (2,), pixels per second.
+        began, seen: seconds, of the first and the last sighting.
+        found: 0…1, the finder's score at the last sighting.
+        landmarks: (5, 2), pixels, at the last sighting.
+        looked: seconds of the classifier's last look; None before the first.
+        number: what it is called outside; None until it is sure enough to be shown.
+    """
+
+    key: int
+    votes: Votes
+    box: FloatArray
+    began: float
+    seen: float
+    found: float
+    landmarks: FloatArray
+    velocity: FloatArray = field(default_factory=lambda: np.zeros(2, np.float32))
+    sightings: int = 1
+    looked: float | None = None
+    number: int | None = None
+
+    @property
+    def width(self) -> float:
+        """Of its box, in pixels."""
+        return float(self.box[2] - self.box[0])
+
+    def at(self, time: float) -> FloatArray:
+        """(4,): where the box should be at a time, if it moves on as it did."""
+        # Not for ever: a face that turned round would be looked for far away.
+        ahead = min(max(time - self.seen, 0.0), 0.5)
+        shift = np.tile(self.velocity, 2) * np.float32(ahead)
+        return np.asarray(self.box + shift, dtype=np.float32)
+
+    def sight(self, box: FloatArray, found: float, landmarks: FloatArray, time: float) -> None:
+        """Its face was found again."""
+        gap = time - self.seen
+        expected = self.at(time)
+        centre, size = _centre(expected), expected[2:] - expected[:2]
+        off = _centre(box) - centre
+        size = size + _FOLLOW_SIZE * ((box[2:] - box[:2]) - size)
+        centre = centre + _FOLLOW * off
+        if gap > 0:
+            gain = 1.0 if self.sightings == 1 else _FOLLOW_VELOCITY
+            self.velocity = np.asarray(self.velocity + gain * off / gap, dtype=np.float32)
+        self.box = np.concatenate([centre - size / 2, centre + size / 2]).astype(np.float32)
+        self.found, self.landmarks, self.seen = found, landmarks, time
+        self.sightings += 1
+
+
+class Tracker:
+    """Keeps the tracks of one stream.
+
+    Args:
+        labels: number of labels that are voted on.
+        sure: finder score from which a box chooses first and may begin a track.
+    """
+
+    def __init__(self, labels: int, sure: float = 0.5) -> None:
+        self._labels = labels
+        self._sure = sure
+        self._next = 0
+        self.tracks: list[Track] = []
+
+    def update(
+        self, boxes: FloatArray, scores: FloatArray, landmarks: FloatArray, time: float
+    ) -> list[Track | None]:
+        """Take the faces of one frame.
+
+        Args:
+            boxes: (N, 4), xyxy pixels. scores: (N,), the finder's. landmarks: (N, 5, 2).
+            time: seconds; not earlier than the last call's.
+
+        Returns:
+            For each face the track it continues or begins; None for unsure ones that do neither.
+        """
+        result: list[Track | None] = [None] * len(boxes)
+        free = list(range(len(self.tracks)))
+        sure = scores >= self._sure
+        for rows in (np.flatnonzero(sure), np.flatnonzero(~sure)):
+            for row, index in self._pairs(boxes, rows, free, time):
+                track = self.tracks[index]
+                track.sight(boxes[row], float(scores[row]), landmarks[row], time)
+                result[row] = track
+                free.remove(index)
+        for row in map(int, np.flatnonzero(sure)):
+            if result[row] is None:
+                result[row] = self._begin(boxes[row], float(scores[row]), landmarks[row], time)
+        return result
+
+    def expire(self, time: float) -> list[Track]:
+        """Give up the tracks that were not seen for too long; returns them."""
+        gone = [t for t in self.tracks if time - t.seen > PATIENCE]
+        if gone:
+            self.tracks = [t for t in self.tracks if time - t.seen <= PATIENCE]
+        return gone
+
+    def clear(self) -> list[Track]:
+        """Give up all tracks; returns them."""
+        gone, self.tracks = self.tracks, []
+        return gone
+
+    def _pairs(
+        self, boxes: FloatArray, rows: npt.NDArray[np.intp], free: list[int], time: float
+    ) -> list[tuple[int, int]]:
+        """Rows and indices of tracks that belong together, best overlap first."""
+        if not len(rows) or not free:
+            return []
+        expected = np.stack([self.tracks[i].at(time) for i in free])
+        overlap = iou(_enlarged(boxes[rows]), _enlarged(expected))
+        sides = np.sqrt(np.prod(boxes[rows, 2:] - boxes[rows, :2], axis=1))
+        track_sides = np.sqrt(np.prod(expected[:, 2:] - expected[:, :2], axis=1))
+        ratio = sides[:, None] / np.maximum(track_sides[None, :], 1e-6)
+        overlap[(ratio > _SAME_SIZE) | (ratio < 1 / _SAME_SIZE)] = 0
+        pairs = []
+        order = np.argsort(-overlap, axis=None, kind="stable")
+        rows_taken, columns_taken = set(), set()
+        for flat in order:
+            row, column = (int(v) for v in np.unravel_index(flat, overlap.shape))
+            if overlap[row, column] < _SAME_FACE:
+                break
+            if row not in rows_taken and column not in columns_taken:
+                rows_taken.add(row)
+                columns_taken.add(column)
+                pairs.append((int(rows[row]), free[column]))
+        return pairs
+
+    def _begin(self, box: FloatArray, found: float, landmarks: FloatArray, time: float) -> Track:
+        track = Track(self._next, Votes(self._labels), box.copy(), time, time, found, landmarks)
+        self._next += 1
+        self.tracks.append(track)
+        return track
+
+
+def _centre(box: FloatArray) -> FloatArray:
+    return np.asarray((box[:2] + box[2:]) / 2, dtype=np.float32)
+
+
+def _enlarged(boxes: FloatArray) -> FloatArray:
+    margin = (boxes[:, 2:] - boxes[:, :2]) * np.float32(_BUFFER)
+    return np.concatenate([boxes[:, :2] - margin, boxes[:, 2:] + margin], axis=1)

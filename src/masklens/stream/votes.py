@@ -1,0 +1,91 @@
+"""The label of a followed face: a vote over its recent looks, with hysteresis.
+
+A *look* is one run of the classifier on one frame's crop of the face. The rule, which the web page
+follows too, is written down in ``docs/video.md``.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from masklens.crop import FloatArray
+
+#: Share of the old votes that is left at the next look: about the last eight looks count.
+MEMORY = 0.88
+#: Another label must lead by this share of all votes before the label changes to it.
+LEAD = 0.15
+#: Faces this wide (pixels) and wider have a full vote, narrower ones less.
+FULL_WIDTH = 48.0
+#: A track is settled after this many looks, if its label has at least SETTLED_SHARE of the votes.
+SETTLED_LOOKS = 5
+SETTLED_SHARE = 0.75
+#: … or if it is so unlikely to be a face at all.
+NO_FACE = 0.15
+
+
+class Votes:
+    """The votes on one track.
+
+    Attributes:
+        label: column of the label the track has now; None before the first look.
+        looks: how many there were.
+        score: 0…1, smoothed: that a face is there and wears what the label says.
+    """
+
+    def __init__(self, labels: int) -> None:
+        self._votes = np.zeros(labels)
+        self._face = 0.0
+        self._weight = 0.0
+        self._agrees = True
+        self.label: int | None = None
+        self.looks = 0
+
+    def add(self, probabilities: FloatArray, face: float, width: float) -> bool:
+        """Take one look into account.
+
+        Args:
+            probabilities: (L,), for each label, given that it is a face; sum 1.
+            face: 0…1, calibrated: that it is a face.
+            width: of the face in pixels.
+
+        Returns:
+            Whether the label changed; the first look is no change.
+        """
+        seen = int(probabilities.argmax())
+        weight = face * float(probabilities[seen]) * min(1.0, width / FULL_WIDTH)
+        self._votes = self._votes * MEMORY + weight * probabilities
+        self._face = self._face * MEMORY + face
+        self._weight = self._weight * MEMORY + 1
+        self.looks += 1
+        before, self.label = self.label, int(self.shares.argmax())
+        self._agrees = seen == self.label
+        return before is not None and before != self.label
+
+    @property
+    def shares(self) -> FloatArray:
+        """(L,), sum 1: the votes' shares, with the lead that the present label has."""
+        total = self._votes.sum()
+        if total <= 0:
+            return np.full(len(self._votes), 1 / len(self._votes), dtype=np.float32)
+        shares = self._votes / total
+        if self.label is not None:
+            shares[self.label] += LEAD
+            shares /= 1 + LEAD
+        return np.asarray(shares, dtype=np.float32)
+
+    @property
+    def face(self) -> float:
+        """0…1: that it is a face, over the recent looks."""
+        return self._face / self._weight if self._weight else 0.0
+
+    @property
+    def score(self) -> float:
+        """0…1: that a face is there and wears what its label says."""
+        return self.face * float(self.shares.max())
+
+    @property
+    def settled(self) -> bool:
+        """Whether it is enough to look now and then."""
+        if self.looks < SETTLED_LOOKS:
+            return False
+        return self.face < NO_FACE or (self._agrees and float(self.shares.max()) >= SETTLED_SHARE)

@@ -1,0 +1,169 @@
+"""``masklens live`` and ``masklens detect`` on films, from end to end."""
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import av
+import jsonschema
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from PIL import Image as PillowImage
+
+from masklens.cli import main
+from masklens.io.video import VideoReader
+from tests.conftest import ROOT
+from tests.io.camera_server import CameraServer
+from tests.io.films import write_film, write_sound
+
+
+def astronaut_frames(portrait, count=30):
+    """The photograph, moving to the right."""
+    small = np.asarray(PillowImage.fromarray(portrait).resize((256, 256)))
+    return [np.roll(small, 2 * i, axis=1) for i in range(count)]
+
+
+@pytest.fixture(scope="module")
+def portrait_frames():
+    with PillowImage.open(ROOT / "examples" / "pictures" / "astronaut.jpg") as picture:
+        return astronaut_frames(np.asarray(picture.convert("RGB")))
+
+
+@pytest.fixture(scope="module")
+def film(portrait_frames, tmp_path_factory):
+    path = tmp_path_factory.mktemp("film") / "walk.mp4"
+    return write_film(path, portrait_frames, sound="aac")
+
+
+def run(*arguments):
+    return CliRunner().invoke(main, [*map(str, arguments)])
+
+
+def one_sentence(result, message):
+    assert result.exit_code == 1
+    assert message in result.output
+    assert "Traceback" not in result.output
+    assert isinstance(result.exception, SystemExit)
+
+
+def test_live_on_a_film_writes_everything(film, tmp_path):
+    log, record = tmp_path / "log.jsonl", tmp_path / "out.mp4"
+    result = run("live", film, "--json", log, "--record", record)
+    assert result.exit_code == 0, result.output
+    assert "30 frames" in result.output
+    assert "1 face followed" in result.output
+    lines = [json.loads(line) for line in log.read_text().splitlines()]
+    assert [line["frame"] for line in lines] == list(range(30))
+    assert {face["track"] for line in lines for face in line["faces"]} == {1}
+    assert sum(len(line["faces"]) for line in lines) == 30
+    assert lines[10]["counts"]["without_mask"] == 1
+    (row,) = csv.DictReader((tmp_path / "log.tracks.csv").open())
+    assert (row["track"], row["label"], row["frames"]) == ("1", "without_mask", "30")
+    assert len(list(VideoReader(record))) == 30
+
+
+def test_max_fps_and_every(film, tmp_path):
+    log = tmp_path / "log.jsonl"
+    assert run("live", film, "--json", log, "--max-fps", 5, "--every", 1).exit_code == 0
+    assert len(log.read_text().splitlines()) == pytest.approx(6, abs=1)
+
+
+def test_detect_keeps_every_frame_and_the_sound(film, tmp_path):
+    result = run(
+        *("detect", film, "--out", tmp_path / "out", "--json", tmp_path / "r.json"),
+        *("--csv", tmp_path / "r.csv", "--tracks", tmp_path / "t.csv"),
+    )
+    assert result.exit_code == 0, result.output
+    with av.open(str(tmp_path / "out" / "walk.mp4")) as made:
+        assert made.streams.video[0].codec_context.name == "h264"
+        assert sum(f.samples for f in made.decode(audio=0)) / 48000 == pytest.approx(1.2, abs=0.1)
+    assert len(list(VideoReader(tmp_path / "out" / "walk.mp4"))) == 30
+    records = json.loads((tmp_path / "r.json").read_text())
+    schema = json.loads((ROOT / "docs" / "detections.schema.json").read_text())
+    jsonschema.validate(records, schema)
+    assert [r["frame"] for r in records] == list(range(30))
+    rows = list(csv.DictReader((tmp_path / "r.csv").open()))
+    assert {row["track"] for row in rows} == {"1"}
+    assert len(list(csv.DictReader((tmp_path / "t.csv").open()))) == 1
+
+
+def test_detect_labels_what_can_be_read_and_says_where_it_broke(film, tmp_path):
+    noise = np.random.default_rng(0).integers(0, 255, (60, 64, 96, 3), np.uint8)
+    path = write_film(tmp_path / "a.mp4", noise, options={"movflags": "faststart"})
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    result = run("detect", path, film, "--out", tmp_path / "out", "--json", tmp_path / "r.jsonl")
+    one_sentence(result, "is damaged or cut off: it could be read up to")
+    names = [json.loads(line)["file"] for line in (tmp_path / "r.jsonl").read_text().splitlines()]
+    assert 10 < names.count(str(path)) < 50
+    assert names.count(str(film)) == 30
+    assert len(list(VideoReader(tmp_path / "out" / "a.mp4"))) == names.count(str(path))
+
+
+@pytest.mark.parametrize("command", ["detect", "live"])
+def test_bad_input_is_one_sentence(command, tmp_path):
+    (tmp_path / "empty.mp4").write_bytes(b"")
+    (tmp_path / "text.mp4").write_text("no video" * 100)
+    write_sound(tmp_path / "sound.mp4")
+    for name, message in (
+        ("empty.mp4", "is empty"),
+        ("text.mp4", "is not a video"),
+        ("sound.mp4", "has no pictures in it"),
+        ("absent.mp4", "does not exist"),
+    ):
+        one_sentence(run(command, tmp_path / name), message)
+
+
+def test_no_camera_and_no_display(film, monkeypatch):
+    one_sentence(run("live", "87"), "There is no camera 87")
+    monkeypatch.delenv("DISPLAY", raising=False)
+    one_sentence(run("live", film, "--show"), "--show")
+
+
+def test_disk_full(film, tmp_path):
+    (tmp_path / "full.mp4").symlink_to("/dev/full")
+    one_sentence(run("live", film, "--record", tmp_path / "full.mp4"), "No space left")
+    (tmp_path / "full.jsonl").symlink_to("/dev/full")
+    one_sentence(run("live", film, "--json", tmp_path / "full.jsonl"), "No space left")
+
+
+def test_coco_is_for_pictures(film, tmp_path):
+    result = run("detect", film, "--coco", tmp_path / "r.json")
+    one_sentence(result, "COCO results are for pictures")
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
+def test_an_interrupted_recording_is_valid(portrait_frames, tmp_path, how):
+    server = CameraServer(portrait_frames)
+    log, record = tmp_path / "log.jsonl", tmp_path / "out.mp4"
+    command = [sys.executable, "-m", "masklens", "live", server.url]
+    process = subprocess.Popen(
+        [*command, "--json", str(log), "--record", str(record)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        env=os.environ | {"PYTHONUNBUFFERED": "1"},
+    )
+    try:
+        deadline = time.monotonic() + 40
+        while not (log.exists() and log.read_bytes().count(b"\n") >= 80):
+            assert process.poll() is None, process.stdout.read()
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        process.send_signal(how)
+        output, _ = process.communicate(timeout=20)
+    finally:
+        process.kill()
+        server.cut()
+    whole = log.read_bytes()
+    lines = [json.loads(line) for line in whole[: whole.rindex(b"\n")].splitlines()]
+    assert len(lines) >= 79
+    assert len(list(VideoReader(record))) >= 25
+    if how == signal.SIGINT:
+        assert process.returncode == 0, output
+        assert b"Traceback" not in output
+        assert b"faces followed" in output or b"face followed" in output
+        assert len(list(csv.DictReader((tmp_path / "log.tracks.csv").open()))) >= 1

@@ -1,0 +1,77 @@
+"""A network camera for tests: JPEGs over HTTP (multipart/x-mixed-replace), which can be cut."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import socket
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import numpy as np
+from PIL import Image as PillowImage
+
+
+class CameraServer:
+    """Serves frames at a rate until it is cut; may come back on the same port.
+
+    Args:
+        frames: uint8 (H, W, 3), RGB, shown over and over.
+        rate: frames per second.
+        port: 0 chooses one.
+    """
+
+    def __init__(self, frames: list[np.ndarray], rate: float = 25, port: int = 0) -> None:
+        self.rate = rate
+        self.sent = 0
+        self._jpegs = [_jpeg(frame) for frame in frames]
+        self._sockets: list[socket.socket] = []
+        self._cut = threading.Event()
+        camera = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                camera._serve(self)
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        ThreadingHTTPServer.allow_reuse_address = True
+        self._server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
+        self._server.daemon_threads = True
+        self.port = self._server.server_address[1]
+        self.url = f"http://user:secret@127.0.0.1:{self.port}/video"
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,))
+        self._thread.start()
+
+    def _serve(self, request: BaseHTTPRequestHandler) -> None:
+        self._sockets.append(request.connection)
+        request.send_response(200)
+        request.send_header("Content-Type", "multipart/x-mixed-replace; boundary=frame")
+        request.end_headers()
+        try:
+            while not self._cut.is_set():
+                jpeg = self._jpegs[self.sent % len(self._jpegs)]
+                head = f"--frame\r\nContent-Type: image/jpeg\r\nContent-Length: {len(jpeg)}\r\n\r\n"
+                request.wfile.write(head.encode() + jpeg + b"\r\n")
+                self.sent += 1
+                time.sleep(1 / self.rate)
+        except OSError:
+            pass
+
+    def cut(self) -> None:
+        """Break all connections and take no new ones."""
+        self._cut.set()
+        self._server.shutdown()
+        self._server.server_close()
+        for connection in self._sockets:
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+        self._thread.join()
+
+
+def _jpeg(frame: np.ndarray) -> bytes:
+    out = io.BytesIO()
+    PillowImage.fromarray(frame).save(out, "JPEG", quality=90)
+    return out.getvalue()

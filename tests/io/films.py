@@ -1,0 +1,82 @@
+"""Small films for tests, made with PyAV: a grey scene in which something moves, with or without
+sound, turned, cut off."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+
+
+def frames(count, size=(96, 64), step=8):
+    """Grey frames with a red square that moves to the right."""
+    width, height = size
+    for i in range(count):
+        image = np.full((height, width, 3), 90, np.uint8)
+        left = (i * step) % max(1, width - 16)
+        image[: height // 4, left : left + 16] = (220, 30, 30)
+        yield image
+
+
+def write_film(
+    path: Path,
+    images: Iterable[np.ndarray],
+    *,
+    rate: int = 25,
+    times: list[float] | None = None,
+    turn: int | None = None,
+    mirror: bool = False,
+    sound: str | None = None,
+    codec: str = "libx264",
+    options: dict[str, str] | None = None,
+) -> Path:
+    """Write a film: ``times`` in seconds for a variable rate, ``sound`` the name of a codec."""
+    images = list(images)
+    height, width = images[0].shape[:2]
+    with av.open(str(path), "w", options=options or {}) as film:
+        stream = film.add_stream(codec, rate=rate)
+        stream.width, stream.height = width, height
+        stream.pix_fmt = "yuvj420p" if codec == "mjpeg" else "yuv420p"
+        stream.codec_context.time_base = Fraction(1, 1000)
+        if codec == "libx264":
+            stream.options = {"crf": "12", "preset": "ultrafast"}
+        if turn is not None or mirror:
+            stream.set_display_rotation(turn or 0, hflip=mirror)
+        voice = film.add_stream(sound, rate=48000) if sound else None
+        for i, image in enumerate(images):
+            frame = av.VideoFrame.from_ndarray(image, "rgb24")
+            frame.time_base = Fraction(1, 1000)
+            frame.pts = round(1000 * (times[i] if times else i / rate))
+            film.mux(stream.encode(frame))
+        film.mux(stream.encode(None))
+        if voice is not None:
+            _beep(film, voice, (times[-1] if times else len(images) / rate))
+    return path
+
+
+def write_sound(path: Path, seconds: float = 1.0) -> Path:
+    """A file with sound only."""
+    with av.open(str(path), "w") as film:
+        _beep(film, film.add_stream("aac", rate=48000), seconds)
+    return path
+
+
+def _beep(film, stream, seconds):
+    context = stream.codec_context
+    count = int(seconds * 48000)
+    wave = np.sin(np.arange(count) * 2 * np.pi * 440 / 48000).astype(np.float32)
+    form = context.format.name if context.format else "fltp"
+    for start in range(0, count, 1024):
+        part = wave[start : start + 1024][None]
+        if form.startswith("s16"):
+            part = (part * 20000).astype(np.int16)
+        elif form.startswith("s32"):
+            part = (part * 1e9).astype(np.int32)
+        frame = av.AudioFrame.from_ndarray(part, format=form, layout="mono")
+        frame.sample_rate = 48000
+        frame.pts = start
+        film.mux(stream.encode(frame))
+    film.mux(stream.encode(None))

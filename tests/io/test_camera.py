@@ -1,0 +1,134 @@
+import threading
+import time
+
+import numpy as np
+import pytest
+
+from masklens.errors import InputError
+from masklens.io.camera import Camera, without_password
+from masklens.io.sources import FrameFolder, open_source
+from masklens.io.video import VideoReader
+from tests.io.camera_server import CameraServer
+from tests.io.films import frames, write_film
+
+
+@pytest.fixture
+def server():
+    server = CameraServer(list(frames(20)))
+    yield server
+    server.cut()
+
+
+def threads():
+    return [t for t in threading.enumerate() if t.is_alive() and "Thread" in t.name]
+
+
+def test_only_the_newest_frame_is_kept(server):
+    with open_source(server.url) as camera:
+        assert isinstance(camera, Camera)
+        frames_seen = iter(camera)
+        first = next(frames_seen)
+        assert first.image.shape == (64, 96, 3)
+        assert first.arrived is not None
+        time.sleep(0.6)  # about 15 frames come in meanwhile
+        next(frames_seen)
+        second = next(frames_seen)
+        assert time.monotonic() - second.arrived < 0.2
+        assert second.index - first.index > 8
+        assert camera.dropped > 6
+        assert second.time == pytest.approx(second.arrived - first.arrived, abs=0.5)
+
+
+def test_a_lost_camera_comes_back(server):
+    said = []
+    seen = []
+    revived = []
+    back = None
+    revival = threading.Timer(2.0, lambda: revived.append(_revive(server)))
+    with open_source(server.url, on_status=said.append) as camera:
+        for frame in camera:
+            seen.append(frame)
+            if len(seen) == 5:
+                server.cut()
+                revival.start()
+            if frame.session == 1:
+                back = back or time.monotonic()
+                if len([f for f in seen if f.session == 1]) == 5:
+                    break
+    assert back - seen[4].arrived < 2.0 + 3.0
+    assert [f.session for f in seen] == sorted(f.session for f in seen)
+    assert [f.index for f in seen] == sorted({f.index for f in seen})
+    times = [f.time for f in seen]
+    assert times == sorted(times)
+    assert "was lost" in said[0]
+    assert "is back" in said[1]
+    assert "secret" not in "".join(said)
+    revived[0].cut()
+
+
+def _revive(server):
+    return CameraServer(list(frames(20)), port=server.port)
+
+
+def test_a_camera_that_stays_away_has_failed(server):
+    with (
+        pytest.raises(InputError, match="did not come back within 1 seconds"),
+        open_source(server.url, give_up=1.0) as camera,
+    ):
+        for number, _ in enumerate(camera):
+            if number == 3:
+                server.cut()
+
+
+@pytest.mark.parametrize(
+    ("address", "message"),
+    [
+        ("87", "There is no camera 87"),
+        ("/dev/video87", "There is no camera"),
+        ("rtsp://user:secret@127.0.0.1:9/x", "cannot be opened: Connection refused"),
+        ("http://127.0.0.1:9/x", "cannot be opened: Connection refused"),
+        ("nonsense://x", "cannot be opened"),
+        ("absent.mp4", "does not exist"),
+    ],
+)
+def test_no_such_camera(address, message):
+    with pytest.raises(InputError, match=message) as caught:
+        open_source(address)
+    assert "secret" not in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_nothing_is_left_over(server):
+    before = len(threads())
+    for _ in range(3):
+        with open_source(server.url) as camera:
+            next(iter(camera))
+    deadline = time.monotonic() + 5
+    while len(threads()) > before + 3 and time.monotonic() < deadline:
+        time.sleep(0.05)  # the server's own threads notice it a little later
+    assert not [t for t in threading.enumerate() if getattr(t, "_target", None) == camera._run]
+
+
+def test_passwords_are_not_shown():
+    assert without_password("rtsp://me:pw@host:554/a?b=c@d") == "rtsp://host:554/a?b=c@d"
+    assert without_password("0") == "0"
+
+
+def test_a_folder_of_frames(tmp_path):
+    from PIL import Image as PillowImage
+
+    for number in (10, 2, 1):
+        PillowImage.new("RGB", (8, 8), (number, 0, 0)).save(tmp_path / f"f{number}.png")
+    with open_source(str(tmp_path)) as source:
+        assert isinstance(source, FrameFolder)
+        read = list(source)
+    assert [int(f.image[0, 0, 0]) for f in read] == [1, 2, 10]
+    assert [f.time for f in read] == [0, 0.04, 0.08]
+
+
+def test_a_file_is_no_camera(tmp_path):
+    path = write_film(tmp_path / "a.mp4", frames(3))
+    with open_source(f"file://{path}") as source:
+        assert isinstance(source, VideoReader)
+        assert len(list(source)) == 3
+    assert np.all(next(iter(VideoReader(path))).image >= 0)

@@ -1,0 +1,128 @@
+import signal
+import subprocess
+import sys
+
+import av
+import numpy as np
+import pytest
+
+from masklens.errors import OutputError
+from masklens.io.recorder import VideoWriter
+from masklens.io.video import VideoReader
+from tests.io.films import frames, write_film
+
+
+def test_what_is_written_can_be_read(tmp_path):
+    path = tmp_path / "new" / "a.mp4"
+    images = list(frames(30))
+    with VideoWriter(path, 25) as video:
+        for i, image in enumerate(images):
+            video.write(image, i / 25)
+    read = list(VideoReader(path))
+    assert [f.time for f in read] == pytest.approx([i / 25 for i in range(30)], abs=1e-3)
+    assert np.abs(read[20].image.astype(int) - images[20]).mean() < 6
+    with av.open(str(path)) as film:
+        stream = film.streams.video[0]
+        assert (stream.codec_context.name, stream.codec_context.pix_fmt) == ("h264", "yuv420p")
+    # An ordinary MP4 with its index in front, not fragments.
+    content = path.read_bytes()
+    assert content.index(b"moov") < content.index(b"mdat")
+    assert b"moof" not in content
+
+
+def test_nothing_is_written_without_a_target():
+    with VideoWriter(None) as video:
+        video.write(np.zeros((4, 4, 3), np.uint8), 0.0)
+
+
+def test_a_recording_plays_after_kill_9(tmp_path):
+    path = tmp_path / "a.mp4"
+    code = (
+        "import sys, time, numpy as np\n"
+        "from pathlib import Path\n"
+        "from masklens.io.recorder import VideoWriter\n"
+        "video = VideoWriter(Path(sys.argv[1]), 25)\n"
+        "rng = np.random.default_rng(0)\n"
+        "for i in range(250):\n"
+        "    video.write(rng.integers(0, 255, (64, 96, 3), np.uint8), i / 25)\n"
+        "print('written', flush=True)\n"
+        "time.sleep(60)\n"
+    )
+    process = subprocess.Popen([sys.executable, "-c", code, str(path)], stdout=subprocess.PIPE)
+    try:
+        assert process.stdout.readline() == b"written\n"
+    finally:
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    assert len(list(VideoReader(path))) >= 175  # all but the last fragments
+
+
+@pytest.mark.parametrize("size", [(1, 1), (97, 63), (3, 2), (1280, 2)])
+def test_odd_and_tiny_sizes(tmp_path, size):
+    path = tmp_path / "a.mp4"
+    image = np.full((size[1], size[0], 3), 120, np.uint8)
+    with VideoWriter(path, 25) as video:
+        for i in range(5):
+            video.write(image, i / 25)
+    (first, *rest) = VideoReader(path)
+    assert len(rest) == 4
+    assert first.image.shape[0] >= size[1]
+    assert abs(int(first.image[0, 0, 0]) - 120) < 6
+
+
+def test_frames_of_another_size_are_fitted_in(tmp_path):
+    path = tmp_path / "a.mp4"
+    with VideoWriter(path, 25) as video:
+        video.write(np.full((64, 96, 3), 120, np.uint8), 0.0)
+        video.write(np.full((96, 64, 3), 120, np.uint8), 0.04)
+    _, second = VideoReader(path)
+    assert second.image.shape == (64, 96, 3)
+    assert second.image[32, 2].max() < 30
+    assert abs(int(second.image[32, 48, 0]) - 120) < 6
+
+
+def test_times_never_go_back(tmp_path):
+    path = tmp_path / "a.mp4"
+    with VideoWriter(path, 25) as video:
+        for moment in (0.0, 0.04, 0.04, 0.02, 0.2):
+            video.write(np.zeros((64, 96, 3), np.uint8), moment)
+    times = [f.time for f in VideoReader(path)]
+    assert times == sorted(times)
+    assert len(times) == 5
+
+
+@pytest.mark.parametrize("sound", ["aac", "libmp3lame", "pcm_s16le"])
+def test_sound_is_kept(tmp_path, sound):
+    source = write_film(tmp_path / "a.mkv", frames(50), sound=sound)
+    target = tmp_path / "b.mp4"
+    with VideoWriter(target, 25, sound=str(source)) as video:
+        for frame in VideoReader(source):
+            video.write(frame.image, frame.time)
+    with av.open(str(target)) as film:
+        heard = sum(f.samples for f in film.decode(audio=0))
+    assert heard / 48000 == pytest.approx(2.0, abs=0.1)
+    assert len(list(VideoReader(target))) == 50
+
+
+def test_disk_full(tmp_path):
+    path = tmp_path / "a.mp4"
+    path.symlink_to("/dev/full")
+    with pytest.raises(OutputError, match="No space left"), VideoWriter(path, 25) as video:
+        rng = np.random.default_rng(0)
+        for i in range(400):
+            video.write(rng.integers(0, 255, (128, 128, 3), np.uint8), i / 25)
+
+
+def test_a_folder_in_the_way(tmp_path):
+    (tmp_path / "a.mp4").mkdir()
+    with pytest.raises(OutputError, match="folder"), VideoWriter(tmp_path / "a.mp4") as video:
+        video.write(np.zeros((64, 96, 3), np.uint8), 0.0)
+
+
+def test_no_encoder(monkeypatch, tmp_path):
+    def absent(name, mode):
+        raise ValueError(name)
+
+    monkeypatch.setattr(av.codec, "Codec", absent)
+    with pytest.raises(OutputError, match=r"no H\.264 encoder"):
+        VideoWriter(tmp_path / "a.mp4")

@@ -1,0 +1,139 @@
+import av
+import numpy as np
+import pytest
+
+from masklens.errors import InputError
+from masklens.io.frames import Frame
+from masklens.io.video import VideoReader, at_most, upright
+from tests.io.films import frames, write_film, write_sound
+
+
+def test_frames_come_in_order_with_their_times(tmp_path):
+    path = write_film(tmp_path / "a.mp4", frames(10))
+    with VideoReader(path) as reader:
+        assert (reader.rate, reader.total) == (25, 10)
+        read = list(reader)
+    assert [f.index for f in read] == list(range(10))
+    assert [f.time for f in read] == pytest.approx([i / 25 for i in range(10)])
+    # H.264 at this quality keeps a large red square within a few grey levels.
+    assert abs(int(read[3].image[5, 30, 0]) - 220) < 25
+    assert read[3].image.shape == (64, 96, 3)
+
+
+def test_variable_frame_rate(tmp_path):
+    times = [0.0, 0.04, 0.5, 0.52, 1.7]
+    path = write_film(tmp_path / "a.mp4", frames(5), times=times)
+    assert [f.time for f in VideoReader(path)] == pytest.approx(times, abs=0.002)
+
+
+@pytest.mark.parametrize("mirror", [False, True])
+@pytest.mark.parametrize("turn", [0, 90, 180, 270])
+def test_turned_phone_videos_are_upright(tmp_path, turn, mirror):
+    """The file says how it is to be turned; an independent rule is numpy's rot90 and fliplr."""
+    image = np.full((64, 96, 3), 90, np.uint8)
+    image[:20, :30] = (220, 30, 30)
+    path = write_film(tmp_path / "a.mp4", [image] * 3, turn=turn, mirror=mirror)
+    (first, *_) = VideoReader(path)
+    expected = np.rot90(image, turn // 90)
+    expected = np.fliplr(expected) if mirror else expected
+    assert first.image.shape == expected.shape
+    assert np.abs(first.image.astype(int) - expected).mean() < 6
+
+
+def test_upright_leaves_oblique_matrices_alone():
+    image = np.zeros((4, 6, 3), np.uint8)
+    assert upright(image, (1, 1, 1, 1)) is image
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda p: p / "absent.mp4", "does not exist"),
+        (lambda p: p, "is a folder"),
+        (lambda p: _written(p / "a.mp4", b""), "is empty"),
+        (lambda p: _written(p / "a.mp4", b"no video at all " * 400), "is not a video"),
+        (lambda p: write_sound(p / "a.m4a"), "has no pictures in it, only audio"),
+    ],
+)
+def test_what_is_no_video(make, message, tmp_path):
+    with pytest.raises(InputError, match=message):
+        list(VideoReader(make(tmp_path)))
+
+
+def _written(path, content):
+    path.write_bytes(content)
+    return path
+
+
+@pytest.mark.parametrize("name", ["a.mp4", "a.mkv", "a.ts"])
+def test_a_truncated_video_gives_what_it_has_and_says_where_it_broke(tmp_path, name):
+    noise = np.random.default_rng(0).integers(0, 255, (100, 64, 96, 3), np.uint8)
+    options = {"movflags": "faststart"} if name == "a.mp4" else None
+    path = write_film(tmp_path / name, noise, options=options)
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) // 2])
+    read = []
+    if name == "a.ts":  # a transport stream announces no end: half of one is whole
+        assert 20 < len(list(VideoReader(path))) < 80
+        return
+    with pytest.raises(InputError, match=r"damaged or cut off: .* up to \d\.\d of 4\.0 seconds"):
+        read.extend(_collect(read, VideoReader(path)))
+    assert 20 < len(read) < 80
+
+
+def _collect(into, reader):
+    for frame in reader:
+        into.append(frame)
+    return []
+
+
+def test_an_mp4_without_its_index_cannot_be_read(tmp_path):
+    noise = np.random.default_rng(0).integers(0, 255, (20, 64, 96, 3), np.uint8)
+    path = write_film(tmp_path / "a.mp4", noise)
+    path.write_bytes(path.read_bytes()[:20000])
+    with pytest.raises(InputError, match="is not a video that can be read"):
+        list(VideoReader(path))
+
+
+def test_damage_in_the_middle_is_passed_over(tmp_path):
+    noise = np.random.default_rng(0).integers(0, 255, (60, 64, 96, 3), np.uint8)
+    path = write_film(tmp_path / "a.ts", noise)
+    content = bytearray(path.read_bytes())
+    middle = len(content) // 2
+    content[middle : middle + 4000] = bytes(4000)
+    path.write_bytes(content)
+    assert len(list(VideoReader(path))) > 40
+
+
+def test_one_pixel(tmp_path):
+    path = tmp_path / "a.avi"
+    write_film(path, [np.full((1, 1, 3), 200, np.uint8)] * 3, codec="ffv1", rate=5)
+    assert [f.image.shape for f in VideoReader(path)] == [(1, 1, 3)] * 3
+
+
+def test_pixels_are_made_once_and_only_when_asked():
+    calls = []
+
+    def make():
+        calls.append(1)
+        return np.zeros((2, 2, 3), np.uint8)
+
+    frame = Frame(make, "x")
+    assert not calls
+    assert frame.image is frame.image
+    assert len(calls) == 1
+
+
+@pytest.mark.parametrize(("rate", "expected"), [(30, 30), (15, 15), (7, 7), (60, 30), (None, 30)])
+def test_at_most_so_many_frames_a_second(rate, expected):
+    stream = (Frame(np.zeros((1, 1, 3), np.uint8), "x", time=i / 30) for i in range(300))
+    assert len(list(at_most(stream, rate))) == pytest.approx(10 * expected, abs=1)
+
+
+def test_files_are_closed(tmp_path):
+    path = write_film(tmp_path / "a.mp4", frames(5))
+    for _ in range(3):
+        with VideoReader(path) as reader:
+            next(iter(reader))
+    path.unlink()
+    assert av.__version__

@@ -1,0 +1,78 @@
+import numpy as np
+import pytest
+
+from masklens.stream.tracks import PATIENCE, Tracker
+
+
+def update(tracker, boxes, time, scores=None):
+    boxes = np.asarray(boxes, np.float32).reshape(-1, 4)
+    scores = np.full(len(boxes), 0.9, np.float32) if scores is None else np.asarray(scores)
+    marks = np.zeros((len(boxes), 5, 2), np.float32)
+    found = tracker.update(boxes, scores, marks, time)
+    tracker.expire(time)
+    return [None if t is None else t.key for t in found]
+
+
+def square(x, y, side=40):
+    return [x, y, x + side, y + side]
+
+
+@pytest.mark.parametrize(
+    ("speed", "gap"),
+    [(0, 1 / 30), (200, 1 / 30), (400, 0.1), (-400, 0.1), (500, 1 / 15)],  # pixels per second
+)
+def test_a_moving_face_keeps_its_track(speed, gap):
+    tracker = Tracker(3)
+    keys = {update(tracker, square(500 + speed * gap * i, 100), i * gap)[0] for i in range(20)}
+    assert len(keys) == 1
+
+
+def test_two_faces_that_pass_each_other_keep_theirs():
+    tracker = Tracker(3)
+    seen = [
+        update(tracker, [square(10 * i, 100), square(400 - 10 * i, 130)], i / 30) for i in range(40)
+    ]
+    assert {tuple(keys) for keys in seen} == {(0, 1)}
+
+
+def test_the_prediction_is_where_the_face_will_be():
+    tracker = Tracker(3)
+    for i in range(20):
+        update(tracker, square(10 * i, 100), i / 10)
+    expected = tracker.tracks[0].at(2.0)
+    assert expected == pytest.approx(square(200, 100), abs=4)
+
+
+def test_an_unsure_face_continues_a_track_but_begins_none():
+    tracker = Tracker(3)
+    assert update(tracker, square(0, 0), 0.0, [0.35]) == [None]
+    assert update(tracker, square(0, 0), 0.1, [0.9]) == [0]
+    assert update(tracker, square(2, 0), 0.2, [0.35]) == [0]
+
+
+def test_sure_faces_choose_first():
+    tracker = Tracker(3)
+    update(tracker, square(0, 0), 0.0)
+    assert update(tracker, [square(0, 0), square(8, 0)], 0.1, [0.35, 0.9]) == [None, 0]
+
+
+def test_a_lost_face_comes_back_soon_or_not_at_all():
+    tracker = Tracker(3)
+    update(tracker, square(0, 0), 0.0)
+    update(tracker, [], 0.5)
+    assert update(tracker, square(0, 0), 0.9) == [0]
+    update(tracker, [], 0.9 + PATIENCE + 0.1)
+    assert update(tracker, square(0, 0), 2.5) == [1]
+
+
+def test_size_must_fit():
+    tracker = Tracker(3)
+    update(tracker, square(0, 0, 40), 0.0)
+    assert update(tracker, square(0, 0, 100), 0.1) == [1]
+
+
+def test_fifty_faces():
+    tracker = Tracker(3)
+    for i in range(20):
+        boxes = [square(60 * (n % 10) + 2 * i, 60 * (n // 10)) for n in range(50)]
+        assert update(tracker, boxes, i / 10) == list(range(50))
