@@ -8,10 +8,10 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper, save
 
 from masklens import MaskDetector
-from masklens.bundle import Bundle, FinderCard, write_bundle
+from masklens.bundle import Bundle, FaceCalibration, FinderCard, write_bundle
 from masklens.errors import BundleError
 from masklens.faces import YuNet
-from masklens.finder import CellFinder, grid, load_finder
+from masklens.finder import CellFinder, bundle_finder, grid, load_finder
 from tests.conftest import make_toy_model, toy_card
 
 
@@ -74,6 +74,23 @@ def test_the_grid_by_hand():
     corners, strides = grid(32, 64, (16, 32))
     assert strides.tolist() == [16] * 8 + [32] * 2
     assert corners[:5].tolist() == [[0, 0], [1, 0], [2, 0], [3, 0], [0, 1]]
+
+
+def test_small_pictures_are_enlarged_at_most_by_the_cards_measure(finder_bundle):
+    finder = load_finder(None, bundle=finder_bundle)
+    tensor, scale = finder.prepare(np.full((10, 8, 3), 7, np.uint8))  # long_side is 64
+    assert scale == 2
+    assert np.count_nonzero(tensor) == 20 * 16 * 3
+
+
+def test_without_calibration_only_sure_faces_are_returned(finder_bundle):
+    card = finder_bundle.card
+    assert card.face_calibration is None
+    wary = dataclasses.replace(card, finder=dataclasses.replace(card.finder, sure_score=0.8))
+    image = np.zeros((32, 32, 3), np.uint8)  # its face has 0.75
+    assert len(bundle_finder(dataclasses.replace(finder_bundle, card=wary)).find(image)) == 0
+    weighed = dataclasses.replace(wary, face_calibration=FaceCalibration(0, 1, 1))
+    assert len(bundle_finder(dataclasses.replace(finder_bundle, card=weighed)).find(image)) == 1
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 64), (64, 2)])

@@ -52,6 +52,7 @@ class FinderCard:
         strides: of the cells, in the order of the file's tables.
         multiple: height and width of the input are multiples of it.
         long_side: working size in pixels when nothing else is asked for.
+        max_scale: pictures are enlarged at most this much, above 0: enlarged further they blur.
         min_score: faces below it are not returned.
         sure_score: the same where no ``face_calibration`` weighs the score; never below min_score.
         nms_iou: overlap above which the weaker of two boxes is dropped.
@@ -65,6 +66,7 @@ class FinderCard:
     strides: tuple[int, ...] = (8, 16, 32)
     multiple: int = 32
     long_side: int = 800
+    max_scale: float = 2.0
     min_score: float = 0.3
     sure_score: float = 0.0
     nms_iou: float = 0.45
@@ -78,10 +80,11 @@ class FinderCard:
                 "The card's finder needs strides, and a multiple that the largest divides. "
                 f"Received: strides {list(self.strides)}, multiple {self.multiple}"
             )
-        if self.long_side < 1 or not 0 <= self.min_score <= 1 or not 0 <= self.nms_iou <= 1:
+        shares = (self.min_score, self.sure_score, self.nms_iou)
+        if self.long_side < 1 or self.max_scale <= 0 or not all(0 <= v <= 1 for v in shares):
             raise BundleError(
-                "The card's finder needs long_side >= 1, min_score and nms_iou in 0…1. "
-                f"Received: {self.long_side}, {self.min_score}, {self.nms_iou}"
+                "The card's finder needs long_side >= 1, max_scale > 0, and min_score, sure_score, "
+                f"nms_iou in 0…1. Received: {self.long_side}, {self.max_scale}, {shares}"
             )
 
     @classmethod

@@ -27,8 +27,9 @@ _OUTPUTS = {"face": 0, "box": 4, "landmarks": 10, "labels": 3}
 class CellFinder:
     """A finder by the contract of ``docs/bundle.md``, run at a size that follows the picture.
 
-    Pictures are scaled so that their longer side is ``long_side`` pixels (enlarged too: small faces
-    in small pictures are found better that way) and padded with black to multiples of ``multiple``.
+    Pictures are scaled so that their longer side is ``long_side`` pixels and padded with black to
+    multiples of ``multiple``. Small faces are found better when small pictures are enlarged; beyond
+    the card's ``max_scale`` they only get blurred.
 
     Args:
         path: ``finder.onnx`` or ``finder.tflite``.
@@ -62,6 +63,7 @@ class CellFinder:
         self.nms_iou = card.nms_iou if nms_iou is None else nms_iou
         self.long_side = card.long_side if long_side is None else long_side
         self.strides, self.multiple = card.strides, card.multiple
+        self.max_scale = card.max_scale
         self.max_faces = max_faces
         if not path.is_file():
             raise BundleError(f"Cannot read the face finder {path}: no such file.")
@@ -97,6 +99,7 @@ class CellFinder:
             scale = self.long_side / max(height, width)
         else:
             scale = min(self.fixed[0] / height, self.fixed[1] / width)
+        scale = min(scale, self.max_scale)
         new_width, new_height = max(1, round(width * scale)), max(1, round(height * scale))
         interpolation = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
         resized = cv2.resize(image, (new_width, new_height), interpolation=interpolation)

@@ -37,6 +37,7 @@ describe("the card", () => {
       strides: [8, 16, 32],
       multiple: 32,
       longSide: 640,
+      maxScale: 2,
       minScore: 0.3,
       nmsIou: 0.45,
     });

@@ -12,6 +12,8 @@ export interface FinderCard {
   multiple: number;
   /** The longer side that a picture is scaled to, in pixels. */
   longSide: number;
+  /** Pictures are enlarged at most this much. */
+  maxScale: number;
   /** Cells below this score are no faces (0…1). */
   minScore: number;
   /** Of two boxes that overlap more than this, the weaker one is dropped. */
@@ -96,6 +98,7 @@ function readFinder(value: unknown): FinderCard {
     strides: [8, 16, 32],
     multiple: 32,
     long_side: 800,
+    max_scale: 2,
     min_score: 0.3,
     nms_iou: 0.45,
     ...asObject(value, "finder"),
@@ -105,6 +108,7 @@ function readFinder(value: unknown): FinderCard {
     strides: finder.strides as number[],
     multiple: number(finder, "multiple"),
     longSide: number(finder, "long_side"),
+    maxScale: number(finder, "max_scale"),
     minScore: number(finder, "min_score"),
     nmsIou: number(finder, "nms_iou"),
   };

@@ -36,9 +36,16 @@ export interface FoundFace {
   landmarks: number[];
 }
 
-/** Scale a picture so that its longer side is `longSide`, and pad it to multiples of `multiple`. */
-export function finderInput(picture: Pixels, longSide: number, multiple: number): FinderInput {
-  const scale = longSide / Math.max(picture.width, picture.height);
+/**
+ * Scale a picture so that its longer side is `longSide`, but at most by `maxScale`, and pad it to
+ * multiples of `multiple`.
+ */
+export function finderInput(
+  picture: Pixels,
+  longSide: number,
+  { multiple, maxScale }: Pick<FinderCard, "multiple" | "maxScale">,
+): FinderInput {
+  const scale = Math.min(longSide / Math.max(picture.width, picture.height), maxScale);
   const width = Math.max(1, roundHalfEven(picture.width * scale));
   const height = Math.max(1, roundHalfEven(picture.height * scale));
   const whole = { left: 0, top: 0, width: picture.width, height: picture.height };

@@ -58,7 +58,7 @@ export class Detector {
   }
 
   private async find(picture: Pixels, longSide: number): Promise<FoundFace[]> {
-    const input = finderInput(picture, longSide, this.card.finder.multiple);
+    const input = finderInput(picture, longSide, this.card.finder);
     const { face, box, landmarks } = await (await this.finder).run(input.tensor, [
       1,
       input.height,
