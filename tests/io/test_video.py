@@ -1,3 +1,5 @@
+import gc
+
 import av
 import numpy as np
 import pytest
@@ -137,3 +139,18 @@ def test_files_are_closed(tmp_path):
             next(iter(reader))
     path.unlink()
     assert av.__version__
+
+
+def test_frames_do_not_pile_up(tmp_path):
+    """A frame in a cycle stays until Python looks for cycles; here it never does."""
+    path = write_film(tmp_path / "a.mp4", frames(40), turn=90)
+    gc.collect()
+    gc.disable()
+    try:
+        with VideoReader(path) as reader:
+            for frame in reader:
+                assert frame.image.shape == (96, 64, 3)
+            alive = [o for o in gc.get_objects() if type(o).__name__ == "SideDataContainer"]
+    finally:
+        gc.enable()
+    assert len(alive) <= 2

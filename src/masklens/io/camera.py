@@ -18,6 +18,7 @@ from typing import Any, Self
 from masklens.errors import InputError, MasklensError
 from masklens.io.frames import Frame
 from masklens.io.video import (
+    Orientation,
     decoded,
     duration_of,
     frame_of,
@@ -91,6 +92,7 @@ class Camera:
         self._stop = threading.Event()
         self._count = 0
         self._began: float | None = None
+        self._orientation = Orientation()
         self._clock: Callable[[Any, float], float] = lambda picture, now: now
         container = self._open(OPEN_TIMEOUT)
         self._thread = threading.Thread(target=self._run, args=(container,), daemon=True)
@@ -181,7 +183,7 @@ class Camera:
         now = time.monotonic()
         self._began = now if self._began is None else self._began
         time_in_stream = self._clock(picture, now - self._began)
-        frame = frame_of(picture, self.name)
+        frame = frame_of(picture, self.name, self._orientation.of(picture))
         frame.index, frame.time = self._count, time_in_stream
         frame.session, frame.arrived = self.lost, now
         self._count += 1

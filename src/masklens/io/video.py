@@ -109,12 +109,13 @@ class VideoReader:
         """
         index, last, start = 0, 0.0, None
         broken: str | None = None
+        orientation = Orientation()
         try:
             for picture in decoded(self._container, self._stream):
                 time = picture.time if picture.time is not None else last + 1 / (self.rate or 25)
                 start = time if start is None else start
                 last = max(time - start, last)
-                frame = frame_of(picture, self.name)
+                frame = frame_of(picture, self.name, orientation.of(picture))
                 frame.relative, frame.index, frame.time = self._relative, index, last
                 yield frame
                 index += 1
@@ -209,9 +210,27 @@ def duration_of(stream: Any) -> float | None:
     return None if whole is None or whole <= 0 else whole / 1e6
 
 
-def frame_of(picture: Any, name: str) -> Frame:
+class Orientation:
+    """The display matrix of a stream's frames, read again only when their rotation changes.
+
+    PyAV's ``side_data`` and its frame refer to each other: every frame that was asked for it stays
+    in memory until Python next looks for cycles, hundreds of MB later.
+    """
+
+    def __init__(self) -> None:
+        self._rotation: int | None = None
+        self._matrix: tuple[int, int, int, int] | None = None
+
+    def of(self, picture: Any) -> tuple[int, int, int, int] | None:
+        """The display matrix of a frame; see :func:`display_matrix`."""
+        if picture.rotation != self._rotation:
+            self._rotation = picture.rotation
+            self._matrix = display_matrix(picture)
+        return self._matrix
+
+
+def frame_of(picture: Any, name: str, matrix: tuple[int, int, int, int] | None) -> Frame:
     """A decoded frame whose upright RGB pixels are made when they are asked for."""
-    matrix = display_matrix(picture)
     lies = matrix is not None and matrix[0] == 0
 
     def make() -> Image:
