@@ -8,6 +8,8 @@ from typing import Any
 
 import click
 
+from masklens.cli.options import bundle_option, finder_option, threads_option, threshold_option
+
 
 @click.command("detect")
 @click.argument("sources", nargs=-1, required=True, metavar="SOURCE...")
@@ -41,11 +43,7 @@ import click
     type=click.IntRange(min=1),
     help="Look for faces in every K-th frame of a video.  [default: six times a second]",
 )
-@click.option(
-    "--threshold",
-    type=click.FloatRange(0, 1),
-    help="Leave out faces with a lower score.  [default: the bundle's]",
-)
+@threshold_option
 @click.option(
     "--preset",
     type=click.Choice(["default", "precise", "sensitive"]),
@@ -53,22 +51,9 @@ import click
     show_default=True,
     help="Which of the bundle's thresholds to use.",
 )
-@click.option(
-    "--bundle",
-    type=click.Path(path_type=Path),
-    help="Folder of a model bundle.  [default: the one that ships with masklens]",
-)
-@click.option(
-    "--finder",
-    help="Face finder: yunet, or the path of an .onnx file.  [default: the bundle's]",
-)
-@click.option(
-    "--threads",
-    type=click.IntRange(min=0),
-    default=0,
-    show_default=True,
-    help="Threads per network; 0 uses every core.",
-)
+@bundle_option
+@finder_option
+@threads_option
 def command(
     sources: tuple[str, ...],
     out: Path | None,

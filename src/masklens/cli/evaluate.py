@@ -8,6 +8,8 @@ from pathlib import Path
 
 import click
 
+from masklens.cli.options import finder_option, threads_option
+
 
 @click.command("evaluate")
 @click.argument("bundle")
@@ -84,17 +86,8 @@ import click
     show_default=True,
     help="Report: look for near-copies among the judged pictures.",
 )
-@click.option(
-    "--finder",
-    help="Face finder: yunet, or the path of an .onnx file.  [default: the bundle's]",
-)
-@click.option(
-    "--threads",
-    type=click.IntRange(min=0),
-    default=0,
-    show_default=True,
-    help="Threads per network; 0 uses every core.",
-)
+@finder_option
+@threads_option
 def command(
     bundle: str,
     data: Path,

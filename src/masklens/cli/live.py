@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from masklens.cli.options import bundle_option, finder_option, threshold_option
+
 
 @click.command("live")
 @click.argument("source")
@@ -37,20 +39,9 @@ import click
     show_default=True,
     help="Seconds that a lost camera is waited for.",
 )
-@click.option(
-    "--threshold",
-    type=click.FloatRange(0, 1),
-    help="Leave out faces with a lower score.  [default: the bundle's]",
-)
-@click.option(
-    "--bundle",
-    type=click.Path(path_type=Path),
-    help="Folder of a model bundle.  [default: the one that ships with masklens]",
-)
-@click.option(
-    "--finder",
-    help="Face finder: a name, or the path of an .onnx file.  [default: the bundle's, else yunet]",
-)
+@threshold_option
+@bundle_option
+@finder_option
 def command(
     source: str,
     show: bool,

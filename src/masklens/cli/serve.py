@@ -10,6 +10,8 @@ from pathlib import Path
 
 import click
 
+from masklens.cli.options import bundle_option, finder_option
+
 
 @click.command("serve")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
@@ -27,15 +29,8 @@ import click
     metavar="NAME",
     help="Answer to this name too, for example that of a reverse proxy; may be repeated.",
 )
-@click.option(
-    "--bundle",
-    type=click.Path(path_type=Path),
-    help="Folder of a model bundle.  [default: the one that ships with masklens]",
-)
-@click.option(
-    "--finder",
-    help="Face finder: a name, or the path of an .onnx file.  [default: the bundle's, else yunet]",
-)
+@bundle_option
+@finder_option
 @click.option(
     "--workers",
     type=click.IntRange(min=0),
