@@ -43,6 +43,7 @@ from masklens.io.video import VideoReader, import_av
 from masklens.stream.cuts import CutDetector, differences, signature
 from masklens.stream.labeller import LONG_SIDE, StreamLabeller
 from masklens.stream.live import labelled_frames
+from masklens.stream.memory import keep_flat
 from masklens.stream.pace import every_for_file
 from masklens.stream.records import TrackRecord
 from masklens.stream.results import TrackTable, frame_line
@@ -55,6 +56,7 @@ FINDER: str | None = None
 
 def stream_detector() -> MaskDetector:
     """The detector as ``masklens live`` makes it."""
+    keep_flat()
     return MaskDetector(finder=FINDER, threads=1, long_side=LONG_SIDE)
 
 

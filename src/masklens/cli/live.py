@@ -73,6 +73,9 @@ def command(
     from masklens.detector import MaskDetector
     from masklens.io.sources import open_source
     from masklens.stream.labeller import LONG_SIDE
+    from masklens.stream.memory import keep_flat
+
+    keep_flat()
 
     if tracks is None and json_file is not None:
         tracks = json_file.with_suffix(".tracks.csv")
