@@ -61,8 +61,10 @@ def finder_figure(history: Sequence[Mapping[str, float]]) -> Figure:
     losses.set_ylim(bottom=0)
     names = {"face_ap": "average precision, IoU 0.5", "masked_recall": "masked faces found"}
     for name, label in names.items():
-        if name in history[0]:
-            scores.plot(epochs, [row[name] for row in history], label=label, marker=".")
+        scored = [row for row in history if name in row]
+        if scored:
+            x, y = ([row[column] for row in scored] for column in ("epoch", name))
+            scores.plot(x, y, label=label, marker=".")
     scores.set(title="Photographs that are not trained on", ylabel="share (0 to 1)")
     for axes in (losses, scores):
         axes.set_xlabel("epoch")

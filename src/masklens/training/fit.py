@@ -1,63 +1,49 @@
-"""Fine-tuning the street network: a loop that reads from top to bottom.
+"""Fine-tuning the street network: samples go in, the network with averaged weights comes out.
 
-Samples go in, the network with averaged weights comes out. Every epoch ends with a checkpoint, so
-that a run that was stopped goes on where it was, and Ctrl-C keeps the last whole epoch.
+What it learns stands here: its batches and what it loses on them; :mod:`masklens.training.loop` is
+the loop.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import keras
 import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
-from tqdm import tqdm
 
 from masklens.crop import FloatArray, Image
+from masklens.training import loop
 from masklens.training.augment import Augmentation, view
-from masklens.training.history import append_row
-from masklens.training.prefetch import ahead
+from masklens.training.loop import AfterEpoch, LoopSettings, Losses, RunningMean
 from masklens.training.samples import Samples
-
-#: Called with the row of the history: epoch, loss, accuracy, iou.
-AfterEpoch = Callable[[dict[str, float]], None]
 
 Batch = tuple[Image, npt.NDArray[np.int64], FloatArray]
 
 
-@dataclass(frozen=True, slots=True)
-class FitSettings:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FitSettings(LoopSettings):
     """How the network is trained.
 
     Attributes:
-        epochs: passes over the weighted samples.
-        batch: views per step.
-        learning_rate: highest one; warmed up over ``warmup`` steps, then a half cosine to 1 %.
-        weight_decay: of AdamW, not on biases.
         smoothing: of the labels (Szegedy et al. 2016); about 1.5 % of them are debatable.
         mixup: share of the batches whose pictures are mixed in pairs (Zhang et al. 2018), against
             labels that are wrong or debatable.
-        average: momentum of the running mean of the weights, which is what ships.
         box_weight: of the box loss against the cross-entropy.
         found_share: how often a face is cut at the finder's box instead of the annotated one.
-        seed: of everything random.
     """
 
-    epochs: int = 18
     batch: int = 64
     learning_rate: float = 6e-4
     warmup: int = 150
-    weight_decay: float = 1e-4
+    average: float = 0.995
     smoothing: float = 0.05
     mixup: float = 0.0
-    average: float = 0.995
     box_weight: float = 1.0
     found_share: float = 0.5
-    seed: int = 42
     augmentation: Augmentation = field(default_factory=Augmentation)
 
 
@@ -81,68 +67,37 @@ def fit(
         weights: (N,), how often a sample is shown per epoch on average.
         settings: see there.
         margin: of the crops.
-        checkpoints: folder for the checkpoint.
-        history: CSV file that gets a row per epoch.
-        resume: go on from the checkpoint, if there is one.
-        after_epoch: called with the row of the history after each epoch.
+        checkpoints, history, resume, after_epoch: see :func:`masklens.training.loop.train`, also
+            for its errors.
 
     Returns:
         Number of finished epochs; fewer than asked for after Ctrl-C.
     """
-    steps = max(1, int(weights.sum() // settings.batch))
-    rate = keras.optimizers.schedules.CosineDecay(
-        settings.learning_rate * 0.05,
-        max(1, steps * settings.epochs - settings.warmup),
-        alpha=0.01,
-        warmup_target=settings.learning_rate,
-        warmup_steps=settings.warmup,
+    size = model.input_shape[1]
+    return loop.train(
+        model,
+        _losses(model, settings),
+        lambda epoch: batches(size, samples, weights, settings, margin, epoch),
+        settings,
+        RunningMean(model.trainable_variables, settings.average),
+        steps=_steps(weights, settings),
+        clip=5.0,
+        checkpoints=checkpoints,
+        history=history,
+        resume=resume,
+        after_epoch=after_epoch,
     )
-    optimizer = keras.optimizers.AdamW(
-        rate,
-        weight_decay=settings.weight_decay,
-        clipnorm=5.0,
-        use_ema=True,
-        ema_momentum=settings.average,
-    )
-    optimizer.exclude_from_weight_decay(var_names=["bias"])
-    optimizer.build(model.trainable_variables)
-    step = _training_step(model, optimizer, settings)
-
-    finished = tf.Variable(0, trainable=False)
-    checkpoint = tf.train.Checkpoint(model=model, optimizer=optimizer, finished=finished)
-    manager = tf.train.CheckpointManager(checkpoint, str(checkpoints), max_to_keep=1)
-    if resume and manager.latest_checkpoint:
-        checkpoint.restore(manager.latest_checkpoint).expect_partial()
-    if int(finished) == 0:
-        history.unlink(missing_ok=True)
-    try:
-        for epoch in range(int(finished), settings.epochs):
-            stream = batches(model.input_shape[1], samples, weights, settings, margin, epoch)
-            bar = tqdm(ahead(stream), f"epoch {epoch + 1}/{settings.epochs}", steps, disable=None)
-            sums = np.zeros(3)
-            for views in bar:
-                sums += [float(value) for value in step(*views)]
-            loss, accuracy, iou = sums / steps
-            bar.close()
-            row = {"epoch": epoch + 1, "loss": loss, "accuracy": accuracy, "iou": iou}
-            finished.assign(epoch + 1)
-            manager.save()
-            append_row(history, row)
-            if after_epoch is not None:
-                after_epoch(row)
-    except KeyboardInterrupt:
-        if not manager.latest_checkpoint:
-            raise
-        checkpoint.restore(manager.latest_checkpoint)
-    optimizer.finalize_variable_values(model.trainable_variables)
-    return int(finished)
 
 
-def _training_step(model: keras.Model, optimizer: Any, settings: FitSettings) -> Any:
+def _steps(weights: FloatArray, settings: FitSettings) -> int:
+    return max(1, int(weights.sum() // settings.batch))
+
+
+def _losses(model: keras.Model, settings: FitSettings) -> Losses:
     classes = int(model.output["logits"].shape[1])
     smoothing = settings.smoothing
 
-    def step(pixels: tf.Tensor, targets: tf.Tensor, boxes: tf.Tensor) -> tuple[tf.Tensor, ...]:
+    def losses(pixels: tf.Tensor, targets: tf.Tensor, boxes: tf.Tensor) -> dict[str, tf.Tensor]:
         wanted = tf.one_hot(targets, classes) * (1 - smoothing) + smoothing / classes
         known = tf.cast(tf.math.is_finite(boxes[:, 0]), tf.float32)
         boxes = tf.where(known[:, None] > 0, boxes, tf.zeros_like(boxes))
@@ -153,22 +108,20 @@ def _training_step(model: keras.Model, optimizer: Any, settings: FitSettings) ->
             wanted = share * wanted + (1 - share) * wanted[::-1]
             # Where the other face is seen as well, there is no one box to learn.
             known *= tf.cast(share > 0.9, tf.float32)
-        with tf.GradientTape() as tape:
-            got = model(values, training=True)
-            label_loss = tf.reduce_mean(
-                tf.nn.softmax_cross_entropy_with_logits(wanted, got["logits"])
-            )
-            iou = _iou(got["box"], boxes)
-            distance = tf.reduce_mean(tf.abs(got["box"] - boxes), axis=1)
-            count = tf.maximum(tf.reduce_sum(known), 1.0)
-            box_loss = tf.reduce_sum(known * (2 * distance + 0.5 * (1 - iou))) / count
-            loss = label_loss + settings.box_weight * box_loss
-        gradients = tape.gradient(loss, model.trainable_variables)
-        optimizer.apply_gradients(zip(gradients, model.trainable_variables, strict=True))
+        got = model(values, training=True)
+        label_loss = tf.reduce_mean(tf.nn.softmax_cross_entropy_with_logits(wanted, got["logits"]))
+        iou = _iou(got["box"], boxes)
+        distance = tf.reduce_mean(tf.abs(got["box"] - boxes), axis=1)
+        count = tf.maximum(tf.reduce_sum(known), 1.0)
+        box_loss = tf.reduce_sum(known * (2 * distance + 0.5 * (1 - iou))) / count
         hits = tf.cast(tf.argmax(got["logits"], axis=1) == targets, tf.float32)
-        return loss, tf.reduce_mean(hits), tf.reduce_sum(known * iou) / count
+        return {
+            "loss": label_loss + settings.box_weight * box_loss,
+            "accuracy": tf.reduce_mean(hits),
+            "iou": tf.reduce_sum(known * iou) / count,
+        }
 
-    return tf.function(step, reduce_retracing=True)
+    return losses
 
 
 def _mixing_share(batches: float) -> tf.Tensor:
@@ -197,7 +150,7 @@ def batches(
 ) -> Iterator[Batch]:
     """The batches of one epoch; the same seed and epoch give the same views."""
     rng = np.random.default_rng([settings.seed, epoch])
-    count = max(1, int(weights.sum() // settings.batch)) * settings.batch
+    count = _steps(weights, settings) * settings.batch
     times = np.floor(weights + rng.random(len(weights))).astype(np.int64)
     order = rng.permutation(np.repeat(np.arange(len(weights)), times))
     order = np.resize(order, count)

@@ -7,8 +7,6 @@ tables. ``checkpoint/`` holds what ``--resume`` needs. Every recipe writes its f
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import platform
 import shutil
@@ -22,6 +20,7 @@ from masklens.bundle import CARD_FILE, Bundle
 from masklens.errors import OutputError
 from masklens.io.atomic import write_json, write_text
 from masklens.training.figures import confusion_figure, history_figure, save_figure
+from masklens.training.history import csv_text
 from masklens.training.results import Evaluation
 
 RUN_FILE = "run.json"
@@ -176,8 +175,8 @@ class RunFolder:
             The content of ``metrics.json``.
         """
         metrics = evaluation.metrics() | dict(facts)
-        write_text(self.path / "history.csv", _csv_text(history))
-        write_text(self.path / "predictions.csv", _csv_text(evaluation.rows()))
+        write_text(self.path / "history.csv", csv_text(history))
+        write_text(self.path / "predictions.csv", csv_text(evaluation.rows()))
         write_json(self.path / "metrics.json", metrics)
         write_text(self.path / "classification_report.txt", evaluation.report_text())
         write_json(self.path / "classification_report.json", evaluation.report())
@@ -217,11 +216,3 @@ def _check_settings(folder: Path, found: Mapping[str, Any], wanted: Mapping[str,
                 f"{folder} is a run with {key.replace('_', ' ')} {found.get(key)!r}, so it cannot "
                 f"be resumed with {value!r}. Use the same, or choose another --out."
             )
-
-
-def _csv_text(rows: Sequence[Mapping[str, Any]]) -> str:
-    text = io.StringIO()
-    writer = csv.DictWriter(text, fieldnames=list(rows[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue()

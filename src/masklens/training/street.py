@@ -26,7 +26,8 @@ from masklens.errors import DatasetError
 from masklens.finder import shipped_finder
 from masklens.io.atomic import write_json
 from masklens.labels import LABELS, MASK_WORN_INCORRECTLY, NOT_A_FACE, WITHOUT_MASK
-from masklens.training.fit import AfterEpoch, FitSettings, batches, fit
+from masklens.training.fit import FitSettings, batches, fit
+from masklens.training.loop import AfterEpoch
 from masklens.training.mobilenet import settle, street_network
 from masklens.training.onnx_graph import round_weights, save_keras, save_onnx
 from masklens.training.run import RunFolder, TrainOptions, TrainResult

@@ -6,7 +6,6 @@ little (``docs/finder.md``), then fine-tuned on photographs of people with and w
 
 from __future__ import annotations
 
-import csv
 import tempfile
 import time
 from collections.abc import Sequence
@@ -34,6 +33,7 @@ from masklens.training.finder.scenes import Scene, load_scenes
 from masklens.training.finder.score import find_all, score
 from masklens.training.finder.slim import deepen, slim
 from masklens.training.finder.yunet import load_yunet, reset_labels
+from masklens.training.history import read_history
 from masklens.training.run import RunFolder, TrainOptions
 
 ONNX, LITERT = "finder.onnx", "finder.tflite"
@@ -155,7 +155,7 @@ def train_finder(
     files.round_to_half(network)
     files.save_onnx(network, run.path / ONNX)
     files.save_litert(network, run.path / LITERT)
-    save_figure(run.path / "curves.png", finder_figure(_read_history(history)))
+    save_figure(run.path / "curves.png", finder_figure(read_history(history)))
     found = find_all(_as_served(network, recipe), judged)
     scores = score(found, judged) if judged else {}
     card = FinderCard(
@@ -240,8 +240,3 @@ def _drawn(image: Image, truth: FloatArray, faces: Faces) -> Image:
     for x1, y1, x2, y2 in np.rint(faces.boxes[faces.scores >= _SHOWN_FROM]).astype(int).tolist():
         cv2.rectangle(canvas, (x1, y1), (x2, y2), (0, 200, 80), thin)
     return canvas
-
-
-def _read_history(path: Path) -> list[dict[str, float]]:
-    with path.open(newline="", encoding="utf-8") as file:
-        return [{name: float(value) for name, value in row.items()} for row in csv.DictReader(file)]
