@@ -6,19 +6,14 @@ from pathlib import Path
 
 import click
 
+from masklens.cli.options import json_option, rounds_option
+from masklens.cli.terminal import written
+
 
 @click.command("benchmark")
 @click.argument("bundles", nargs=-1, type=click.Path(path_type=Path), metavar="[BUNDLE]...")
-@click.option(
-    "--json", "json_file", type=click.Path(path_type=Path), help="The figures as JSON as well."
-)
-@click.option(
-    "--rounds",
-    type=click.IntRange(min=1),
-    default=60,
-    show_default=True,
-    help="Runs of each network; the median counts.",
-)
+@json_option("The figures as JSON as well.")
+@rounds_option
 def command(bundles: tuple[Path, ...], json_file: Path | None, rounds: int) -> None:
     """Time the models of bundles on this machine, side by side.
 
@@ -37,4 +32,4 @@ def command(bundles: tuple[Path, ...], json_file: Path | None, rounds: int) -> N
     click.echo(done.text())
     if json_file is not None:
         done.write(json_file)
-        click.echo(f"Written: {json_file}")
+        written([json_file])

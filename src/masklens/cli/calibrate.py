@@ -6,19 +6,19 @@ from pathlib import Path
 
 import click
 
+from masklens.cli.options import folder_option
+from masklens.cli.terminal import written
+
 
 @click.command("calibrate")
 @click.argument("bundle", type=click.Path(path_type=Path))
 @click.argument("scenes", metavar="SCENES.json", type=click.Path(path_type=Path, dir_okay=False))
-@click.option(
+@folder_option(
     "--finder",
-    type=click.Path(path_type=Path, file_okay=False),
     metavar="RUN",
     help="Run folder of train-finder: its face finder becomes the bundle's.",
 )
-@click.option(
-    "--out", type=click.Path(path_type=Path), required=True, help="Folder for the new bundle."
-)
+@folder_option("--out", required=True, help="Folder for the new bundle.")
 def command(bundle: Path, scenes: Path, finder: Path | None, out: Path) -> None:
     """Fit a bundle's scores and thresholds to photographs of your own.
 
@@ -46,4 +46,4 @@ def command(bundle: Path, scenes: Path, finder: Path | None, out: Path) -> None:
     )
     for purpose, threshold in calibrated.card.thresholds.items():
         click.echo(f"Threshold {purpose}: {threshold}")
-    click.echo(f"Written: {out}")
+    written([out])

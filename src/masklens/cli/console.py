@@ -1,9 +1,9 @@
-"""What the commands show in the terminal: tables, a progress bar, a summary line."""
+"""What ``masklens detect`` shows in the terminal: tables, a progress bar, a summary line."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -12,6 +12,7 @@ import click
 from tqdm import tqdm
 
 from masklens.batch import Summary
+from masklens.cli.terminal import many, progress
 from masklens.detections import Detections
 from masklens.errors import MasklensError
 from masklens.io.draw import SHORT_NAMES
@@ -35,12 +36,7 @@ class Results:
 
     def __init__(self, total: int) -> None:
         self._single = total == 1
-        self._bar = tqdm(
-            total=total,
-            unit="picture",
-            disable=self._single or not sys.stderr.isatty(),
-            leave=False,
-        )
+        self._bar = progress(total, hidden=self._single)
         if not self._single:
             click.echo(f"{'mask':>5} {'badly':>5} {'none':>5}  picture")
 
@@ -101,15 +97,3 @@ def share_of(counts: Mapping[str, int], share_compliant: float | None) -> str:
         return ""
     words = ", ".join(f"{counts[label]} {SHORT_NAMES[label]}" for label in LABELS if counts[label])
     return f": {words} ({share_compliant:.0%} wear a mask as they should)"
-
-
-def written(paths: Iterable[Path | None]) -> None:
-    """Where the results lie."""
-    for path in paths:
-        if path is not None and path.exists():
-            click.echo(f"Written: {path}")
-
-
-def many(number: int, noun: str) -> str:
-    """A number with its noun."""
-    return f"{number} {noun}" + ("" if number == 1 else "s")

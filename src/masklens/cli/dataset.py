@@ -8,6 +8,17 @@ from pathlib import Path
 
 import click
 
+from masklens.cli.options import (
+    count_option,
+    data_argument,
+    file_option,
+    folder_option,
+    json_option,
+    seed_option,
+    sheet_option,
+)  # fmt: skip
+from masklens.cli.terminal import step_bar, written
+
 
 @click.group("dataset")
 def command() -> None:
@@ -26,17 +37,9 @@ def command() -> None:
 
 @command.command("fetch")
 @click.argument("name")
-@click.option(
-    "--to",
-    "target",
-    type=click.Path(path_type=Path, file_okay=False),
-    help="Folder to put the files in.  [default: data/NAME]",
-)
-@click.option(
-    "--from",
-    "source",
-    type=click.Path(path_type=Path),
-    help="Copy the files from this folder instead of downloading them.",
+@folder_option("--to", "target", help="Folder to put the files in.  [default: data/NAME]")
+@folder_option(
+    "--from", "source", help="Copy the files from this folder instead of downloading them."
 )
 @click.option(
     "--url",
@@ -87,14 +90,12 @@ def fetch_command(
         f"{done.fetched:,} files {verb}, {done.present:,} were there already; all are as listed.",
         bold=True,
     )
-    click.echo(f"Written: {target}")
+    written([target])
 
 
 @command.command("summary")
-@click.argument("data", type=click.Path(path_type=Path))
-@click.option(
-    "--sheet", type=click.Path(path_type=Path, dir_okay=False), help="Contact sheet, as a picture."
-)
+@data_argument
+@sheet_option("Contact sheet, as a picture.")
 def summary_command(data: Path, sheet: Path | None) -> None:
     """Count labels, measure pictures, find files that cannot be read.
 
@@ -105,7 +106,7 @@ def summary_command(data: Path, sheet: Path | None) -> None:
 
     Exit status: 0 all files could be read, 1 some could not, 2 wrong use.
     """
-    from masklens.cli.dataset_console import show_summary, step_bar
+    from masklens.cli.dataset_console import show_summary
     from masklens.dataset.scan import load_dataset
     from masklens.dataset.sheet import draw_sheets, save_sheets
     from masklens.dataset.summary import summarise
@@ -115,26 +116,15 @@ def summary_command(data: Path, sheet: Path | None) -> None:
         summary = summarise(dataset, advance)
     show_summary(summary)
     if sheet and summary.sheet:
-        for path in save_sheets(
-            sheet, draw_sheets(summary.title(dataset.short_name), summary.sheet)
-        ):
-            click.echo(f"Written: {path}")
+        title = summary.title(dataset.short_name)
+        written(save_sheets(sheet, draw_sheets(title, summary.sheet)))
     sys.exit(1 if summary.unreadable else 0)
 
 
 @command.command("audit")
-@click.argument("data", type=click.Path(path_type=Path))
-@click.option(
-    "--sheet",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="The groups as pictures: FILE, and FILE-2, FILE-3 ... for further pages.",
-)
-@click.option(
-    "--json",
-    "json_file",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="Groups and pairs as JSON.",
-)
+@data_argument
+@sheet_option("The groups as pictures: FILE, and FILE-2, FILE-3 ... for further pages.")
+@json_option("Groups and pairs as JSON.")
 @click.option(
     "--split",
     help="Count what this split tears apart: report (the original one), or FILE.csv[:PART].",
@@ -166,20 +156,18 @@ def audit_command(
     show_audit(report)
     if json_file:
         write_json(json_file, report.to_dict())
-        click.echo(f"Written: {json_file}")
+        written([json_file])
     if sheet and report.groups:
         title = f"{dataset.short_name}: {len(report.groups)} photographs that occur more than once"
-        for path in save_sheets(sheet, draw_sheets(title, draw_groups(report), columns=14)):
-            click.echo(f"Written: {path}")
+        written(save_sheets(sheet, draw_sheets(title, draw_groups(report), columns=14)))
 
 
 @command.command("split")
-@click.argument("data", type=click.Path(path_type=Path))
-@click.option(
+@data_argument
+@file_option(
     "--out",
     "file",
     required=True,
-    type=click.Path(path_type=Path, dir_okay=False),
     help="Manifest to write: CSV with the columns file, label, group, split.",
 )
 @click.option(
@@ -189,12 +177,8 @@ def audit_command(
     show_default=True,
     help="Share of the test part.",
 )
-@click.option(
-    "--folds", type=click.IntRange(min=2), help="Make this many folds instead of train and test."
-)
-@click.option(
-    "--seed", type=int, default=42, show_default=True, help="The same seed, the same split."
-)
+@count_option("--folds", least=2, help="Make this many folds instead of train and test.")
+@seed_option(42, "The same seed, the same split.")
 def split_command(data: Path, file: Path, test: float, folds: int | None, seed: int) -> None:
     """Split labelled pictures so that copies of a photograph stay together.
 
@@ -218,7 +202,7 @@ def split_command(data: Path, file: Path, test: float, folds: int | None, seed: 
         )
     write_manifest(file, rows)
     show_split(rows, unreadable)
-    click.echo(f"Written: {file}")
+    written([file])
 
 
 if find_spec("masklens.cli.dataset_synthesize"):

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-import sys
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import click
-from tqdm import tqdm
+
+from masklens.cli.terminal import progress
 
 if TYPE_CHECKING:  # each command imports no more than it needs
     from masklens.dataset.audit import Audit
@@ -22,22 +22,13 @@ if TYPE_CHECKING:  # each command imports no more than it needs
 def byte_bar(total: int) -> Iterator[Callable[[str, int], None]]:
     """A bar over bytes, fed from several threads."""
     lock = threading.Lock()
-    with tqdm(
-        total=total, unit="B", unit_scale=True, leave=False, disable=not sys.stderr.isatty()
-    ) as bar:
+    with progress(total, unit="B") as bar:
 
         def advance(name: str, count: int) -> None:
             with lock:
                 bar.update(count)
 
         yield advance
-
-
-@contextlib.contextmanager
-def step_bar(total: int, unit: str = "picture") -> Iterator[Callable[[], object]]:
-    """A bar over things that are done one by one."""
-    with tqdm(total=total, unit=unit, leave=False, disable=not sys.stderr.isatty()) as bar:
-        yield bar.update
 
 
 def show_audit(report: Audit) -> None:

@@ -7,29 +7,30 @@ from pathlib import Path
 
 import click
 
+from masklens.cli.options import (
+    count_option,
+    folder_option,
+    names_in,
+    seed_option,
+    sheet_option,
+)  # fmt: skip
+from masklens.cli.terminal import step_bar, written
+
 
 @click.command("synthesize")
 @click.argument("source", type=click.Path(path_type=Path))
-@click.option(
+@folder_option(
     "--out",
-    type=click.Path(path_type=Path, file_okay=False),
     help="Folder for the painted faces: a sub-folder per label, and a COCO file with their boxes.",
 )
-@click.option(
-    "--sheet",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="Contact sheet of the first hundred, as a picture.",
-)
-@click.option(
+@sheet_option("Contact sheet of the first hundred, as a picture.")
+@count_option(
     "--count",
-    type=click.IntRange(min=1),
     help="How many to paint; faces are used again if needed.  [default: each face once]",
 )
 @click.option("--styles", default="", help="Styles, separated by commas.  [default: all]")
 @click.option("--classes", default="", help="Labels, separated by commas.  [default: all]")
-@click.option(
-    "--seed", type=int, default=0, show_default=True, help="The same seed paints the same."
-)
+@seed_option(0, "The same seed paints the same.")
 @click.option(
     "--finder",
     help="Face finder: yunet, or the path of an .onnx file.  [default: the one that ships]",
@@ -62,7 +63,6 @@ def command(
 
     Exit status: 0 all done, 1 some pictures could not be read, 2 wrong use.
     """
-    from masklens.cli.dataset_console import step_bar
     from masklens.dataset.sheet import draw_sheets, save_sheets
     from masklens.dataset.synthesize import produce
     from masklens.errors import DatasetError, MasklensError
@@ -70,7 +70,7 @@ def command(
 
     if out is None and sheet is None:
         raise click.UsageError("Give --out DIR, --sheet FILE, or both.")
-    chosen = produce.choose_styles(_names(styles), _names(classes))
+    chosen = produce.choose_styles(names_in(styles), names_in(classes))
     failed = 0
 
     def on_error(path: Path, error: MasklensError) -> None:
@@ -82,7 +82,7 @@ def command(
     counts: dict[str, int] = {}
     shown: list[produce.Painting] = []
     faces = produce.bare_faces(source, load_finder(finder), seed, on_error)
-    with step_bar(count or 0, "face") as advance:
+    with step_bar(count, unit="face") as advance:
         for painting in produce.paintings(faces, chosen, seed, count):
             writer.write(painting)
             counts[painting.style] = counts.get(painting.style, 0) + 1
@@ -98,15 +98,9 @@ def command(
     for label, line in produce.describe(counts).items():
         click.echo(f"  {label:<22}{line}")
     click.secho(f"{sum(counts.values()):,} faces painted.", bold=True)
-    if out:
-        click.echo(f"Written: {out}")
+    written([out])
     if sheet:
         title = f"masklens dataset synthesize {source.name}"
         blocks = produce.sheet_blocks(shown)
-        for path in save_sheets(sheet, draw_sheets(title, blocks, columns=10)):
-            click.echo(f"Written: {path}")
+        written(save_sheets(sheet, draw_sheets(title, blocks, columns=10)))
     sys.exit(1 if failed else 0)
-
-
-def _names(text: str) -> list[str]:
-    return [name.strip() for name in text.split(",") if name.strip()]

@@ -8,40 +8,31 @@ from typing import Any
 
 import click
 
-from masklens.cli.options import bundle_option, finder_option, threads_option, threshold_option
+from masklens.cli.options import (
+    bundle_option,
+    count_option,
+    file_option,
+    finder_option,
+    folder_option,
+    json_option,
+    threads_option,
+    threshold_option,
+)  # fmt: skip
+from masklens.cli.terminal import written
 
 
 @click.command("detect")
 @click.argument("sources", nargs=-1, required=True, metavar="SOURCE...")
-@click.option(
-    "--out",
-    type=click.Path(path_type=Path, file_okay=False),
-    help="Folder for annotated pictures and videos.",
+@folder_option("--out", help="Folder for annotated pictures and videos.")
+@json_option("Results as JSON; with the suffix .jsonl a line per picture or frame.")
+@file_option("--csv", "csv_file", help="A row per face, as CSV.")
+@file_option("--coco", "coco_file", help="Results in the COCO format.")
+@file_option(
+    "--coco-images", help="COCO detection file whose picture and category ids --coco uses."
 )
-@click.option(
-    "--json",
-    "json_file",
-    type=click.Path(path_type=Path),
-    help="Results as JSON; with the suffix .jsonl a line per picture or frame.",
-)
-@click.option("--csv", "csv_file", type=click.Path(path_type=Path), help="A row per face, as CSV.")
-@click.option(
-    "--coco", "coco_file", type=click.Path(path_type=Path), help="Results in the COCO format."
-)
-@click.option(
-    "--coco-images",
-    type=click.Path(path_type=Path),
-    help="COCO detection file whose picture and category ids --coco uses.",
-)
-@click.option(
-    "--tracks",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="A row per face that was followed in a video, as CSV.",
-)
-@click.option(
-    "--every",
-    type=click.IntRange(min=1),
-    help="Look for faces in every K-th frame of a video.  [default: six times a second]",
+@file_option("--tracks", help="A row per face that was followed in a video, as CSV.")
+@count_option(
+    "--every", help="Look for faces in every K-th frame of a video.  [default: six times a second]"
 )
 @threshold_option
 @click.option(
@@ -129,5 +120,5 @@ def command(
 
             follows = detector(threads=1, long_side=LONG_SIDE)
             failed += label_videos(follows, videos, writers[1:3], out, tracks, every)
-    console.written([out, json_file, csv_file, coco_file, tracks])
+    written([out, json_file, csv_file, coco_file, tracks])
     sys.exit(1 if failed else 0)

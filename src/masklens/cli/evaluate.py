@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
-import shlex
 import sys
 from pathlib import Path
 
 import click
 
-from masklens.cli.options import finder_option, threads_option
+from masklens.cli.options import (
+    count_option,
+    data_argument,
+    file_option,
+    finder_option,
+    json_option,
+    score_option,
+    threads_option,
+    typed_command,
+)  # fmt: skip
+from masklens.cli.terminal import step_bar, written
 
 
 @click.command("evaluate")
 @click.argument("bundle")
-@click.argument("data", type=click.Path(path_type=Path))
-@click.option("--json", "json_file", type=click.Path(path_type=Path), help="Scores as JSON.")
+@data_argument
+@json_option("Scores as JSON.")
 @click.option(
     "--report",
     type=click.Path(path_type=Path),
@@ -51,27 +60,14 @@ from masklens.cli.options import finder_option, threads_option
     help="Judge only the test part of a split: report, grouped, MANIFEST.csv or MANIFEST.csv:PART.",
 )
 @click.option("--against", help="A second bundle to compare with, on the same pictures.")
-@click.option(
-    "--rival",
-    type=click.Path(path_type=Path),
-    help="Predictions to compare with, as JSON in the format of detect --json.",
-)
-@click.option(
-    "--threshold",
-    type=click.FloatRange(0, 1),
-    help="Show boxes from this score on.  [default: the bundle's]",
-)
-@click.option(
+@file_option("--rival", help="Predictions to compare with, as JSON in the format of detect --json.")
+@score_option("--threshold", "Show boxes from this score on.  [default: the bundle's]")
+@score_option(
     "--rival-threshold",
-    type=click.FloatRange(0, 1),
-    help="The same for --against or --rival.  [default: the bundle's; 0 for predictions]",
+    "The same for --against or --rival.  [default: the bundle's; 0 for predictions]",
 )
-@click.option(
-    "--mistakes",
-    type=click.IntRange(min=0),
-    default=12,
-    show_default=True,
-    help="Worst mistakes of each kind to show in the report.",
+@count_option(
+    "--mistakes", least=0, default=12, help="Worst mistakes of each kind to show in the report."
 )
 @click.option(
     "--heat",
@@ -126,7 +122,7 @@ def command(
     """
     if against is not None and rival is not None:
         raise click.UsageError("Use --against or --rival, not both.")
-    from masklens.cli import evaluate_console as console
+    from masklens.cli.evaluate_console import show
     from masklens.evaluation.extras import require_extra
 
     require_extra()
@@ -145,17 +141,17 @@ def command(
         threshold=threshold,
         against=str(rival) if rival else against,
         against_threshold=rival_threshold,
-        command=shlex.join(["masklens", *sys.argv[1:]]),
+        command=typed_command(),
     )
-    outcome = judge_all(request, console.bar)
-    console.show(outcome)
-    written = list(targets.values())
+    outcome = judge_all(request, step_bar)
+    show(outcome)
+    files = list(targets.values())
     if json_file:
         outcome.write_json(json_file)
-        written.append(json_file)
+        files.append(json_file)
     if targets:
         from masklens.evaluation.report import write_report
 
-        write_report(outcome, targets, mistakes=mistakes, heat=heat, audit=audit, bar=console.bar)
-    console.show_written(written)
+        write_report(outcome, targets, mistakes=mistakes, heat=heat, audit=audit, bar=step_bar)
+    written(files)
     sys.exit(1 if outcome.evaluation.unreadable else 0)

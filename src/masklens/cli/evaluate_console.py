@@ -2,25 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
-import sys
-from collections.abc import Callable, Iterable, Iterator
-from pathlib import Path
-
 import click
-from tqdm import tqdm
 
 from masklens.evaluation.journey import Outcome
 from masklens.evaluation.text import comparison_lines, evaluation_lines
-
-
-@contextlib.contextmanager
-def bar(total: int, title: str) -> Iterator[Callable[[], object]]:
-    """A bar over pictures."""
-    with tqdm(
-        total=total, desc=title, unit="picture", leave=False, disable=not sys.stderr.isatty()
-    ) as shown:
-        yield shown.update
 
 
 def show(outcome: Outcome) -> None:
@@ -35,9 +20,3 @@ def show(outcome: Outcome) -> None:
     if outcome.comparison is not None:
         click.echo("\n" + "─" * 100)
         click.echo("\n".join(comparison_lines(outcome.comparison)))
-
-
-def show_written(paths: Iterable[Path]) -> None:
-    """Where the results lie."""
-    for path in paths:
-        click.echo(f"Written: {path}")

@@ -7,6 +7,9 @@ from pathlib import Path
 
 import click
 
+from masklens.cli.options import folder_option, rounds_option
+from masklens.cli.terminal import written
+
 
 @click.command("export")
 @click.argument("source", type=click.Path(path_type=Path), metavar="BUNDLE")
@@ -26,11 +29,7 @@ import click
     metavar="LIST",
     help="Precisions, separated by commas.",
 )
-@click.option(
-    "--out",
-    type=click.Path(path_type=Path, file_okay=False),
-    help="Folder for the files, their card and the table.",
-)
+@folder_option("--out", help="Folder for the files, their card and the table.")
 @click.option(
     "--best",
     is_flag=True,
@@ -47,13 +46,7 @@ import click
     type=click.Path(path_type=Path),
     help="Other labelled pictures, for int8.  [default: scenes/train below MASKLENS_DATA]",
 )
-@click.option(
-    "--rounds",
-    type=click.IntRange(min=1),
-    default=60,
-    show_default=True,
-    help="Runs of each file for its times; the median counts.",
-)
+@rounds_option
 def command(
     source: Path,
     formats: str,
@@ -107,8 +100,7 @@ def command(
         say=lambda text: click.echo(f"{text} …", err=True),
     )
     click.echo(done.proof.table())
-    for path in done.written:
-        click.echo(f"Written: {path}")
+    written(done.written)
     for name, missed in done.rejected.items():
         click.secho(f"Rejected: {name}: {'; '.join(missed)}.", fg="red", err=True)
     sys.exit(1 if done.rejected else 0)

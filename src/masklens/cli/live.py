@@ -6,31 +6,28 @@ from pathlib import Path
 
 import click
 
-from masklens.cli.options import bundle_option, finder_option, threshold_option
+from masklens.cli.options import (
+    bundle_option,
+    count_option,
+    file_option,
+    finder_option,
+    json_option,
+    threshold_option,
+)  # fmt: skip
 
 
 @click.command("live")
 @click.argument("source")
 @click.option("--show", is_flag=True, help="Open a window: q or Esc quits, space pauses, s saves.")
-@click.option(
-    "--record", type=click.Path(path_type=Path, dir_okay=False), help="Write an H.264 MP4."
-)
-@click.option(
-    "--json",
-    "json_file",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="A line of JSON per frame.",
-)
-@click.option(
+@file_option("--record", help="Write an H.264 MP4.")
+@json_option("A line of JSON per frame.")
+@file_option(
     "--tracks",
-    type=click.Path(path_type=Path, dir_okay=False),
     help="A row per face that was followed, as CSV.  [default: beside --json, as .tracks.csv]",
 )
 @click.option("--max-fps", type=click.FloatRange(min=0.1), help="At most so many frames a second.")
-@click.option(
-    "--every",
-    type=click.IntRange(min=1),
-    help="Look for faces in every K-th frame.  [default: as often as time allows]",
+@count_option(
+    "--every", help="Look for faces in every K-th frame.  [default: as often as time allows]"
 )
 @click.option(
     "--give-up",

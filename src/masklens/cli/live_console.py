@@ -13,7 +13,7 @@ from typing import Self
 
 import click
 
-from masklens.cli import console
+from masklens.cli import terminal
 from masklens.cli.video_console import summarise_stream
 from masklens.detector import MaskDetector
 from masklens.errors import MasklensError
@@ -181,4 +181,4 @@ class StatusLine:
 
 def _summarise(summary: StreamSummary, written: list[Path | None]) -> None:
     summarise_stream(summary)
-    console.written(written)
+    terminal.written(written)

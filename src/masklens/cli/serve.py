@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from masklens.cli.options import bundle_option, finder_option
+from masklens.cli.options import bundle_option, count_option, finder_option
 
 
 @click.command("serve")
@@ -31,20 +31,10 @@ from masklens.cli.options import bundle_option, finder_option
 )
 @bundle_option
 @finder_option
-@click.option(
-    "--workers",
-    type=click.IntRange(min=0),
-    default=0,
-    show_default=True,
-    help="Pictures in work at a time; 0 is one per core.",
+@count_option(
+    "--workers", least=0, default=0, help="Pictures in work at a time; 0 is one per core."
 )
-@click.option(
-    "--queue",
-    type=click.IntRange(min=1),
-    default=32,
-    show_default=True,
-    help="Pictures waiting or in work; past it requests get 429.",
-)
+@count_option("--queue", default=32, help="Pictures waiting or in work; past it requests get 429.")
 @click.option("--open", "show", is_flag=True, help="Open the page in a browser.")
 def command(
     host: str,

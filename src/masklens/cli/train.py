@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-import shlex
 import sys
 from pathlib import Path
 
 import click
+
+from masklens.cli.options import (
+    count_option,
+    file_option,
+    folder_option,
+    run_options,
+    typed_command,
+)  # fmt: skip
 
 
 @click.command("train")
@@ -18,30 +25,13 @@ import click
     show_default=True,
     help="report: the original one, on portraits. street: for real photographs.",
 )
-@click.option(
-    "--out",
-    type=click.Path(path_type=Path),
-    required=True,
-    help="Folder for the run: the bundle, history, metrics and figures.",
+@folder_option(
+    "--out", required=True, help="Folder for the run: the bundle, history, metrics and figures."
 )
-@click.option("--resume", is_flag=True, help="Continue the run in --out.")
-@click.option("--overwrite", is_flag=True, help="Throw away the run in --out.")
-@click.option(
-    "--epochs", type=click.IntRange(min=1), help="Passes over the data.  [default: the recipe's]"
-)
-@click.option(
-    "--batch-size",
-    type=click.IntRange(min=1),
-    help="Pictures per step.  [default: the recipe's]",
-)
-@click.option(
-    "--views",
-    type=click.IntRange(min=1),
-    help="Augmented views per picture; recipe report only.  [default: 3]",
-)
-@click.option(
+@run_options
+@count_option("--views", help="Augmented views per picture; recipe report only.  [default: 3]")
+@file_option(
     "--calibrate-on",
-    type=click.Path(path_type=Path, dir_okay=False),
     metavar="FILE.json",
     help="COCO file of photographs that are not in DATA: temperature, thresholds and scores come "
     "from it; recipe street only.",
@@ -53,13 +43,6 @@ import click
     metavar="SPLIT",
     help="report: one picture in five is the test, copies or not. grouped: copies of a photograph "
     "stay together. Or FILE.csv[:PART] from dataset split; recipe report only.",
-)
-@click.option(
-    "--seed",
-    type=click.IntRange(0, 2**31 - 2),
-    default=42,
-    show_default=True,
-    help="Of weights, order, dropout and augmentation.",
 )
 def command(
     data: tuple[Path, ...],
@@ -90,7 +73,7 @@ def command(
 
     Exit status: 0 all done, 1 failed, 2 wrong use, 130 interrupted (the last epoch was kept).
     """
-    from masklens.cli.train_console import show_result
+    from masklens.cli.train_console import show_end, show_result
     from masklens.training import load_recipe
 
     train = load_recipe(recipe)
@@ -100,7 +83,7 @@ def command(
         TrainOptions(
             data=data,
             out=out,
-            command=shlex.join(["masklens", *sys.argv[1:]]),
+            command=typed_command(),
             resume=resume,
             overwrite=overwrite,
             epochs=epochs,
@@ -112,4 +95,4 @@ def command(
         )
     )
     show_result(result)
-    sys.exit(130 if result.interrupted else 0)
+    sys.exit(show_end(result, result.bundle.folder))

@@ -1,17 +1,21 @@
-"""What ``masklens train`` shows in the terminal when it is done."""
+"""What the trainings show in the terminal when they are done."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from masklens.cli.terminal import written
+
 if TYPE_CHECKING:
+    from masklens.training.finder.recipe import FinderResult
     from masklens.training.run import TrainResult
 
 
 def show_result(result: TrainResult) -> None:
-    """Skipped pictures, the accuracy with its interval, and where the run lies."""
+    """Skipped pictures, and the accuracy with its interval."""
     for sentence in result.skipped:
         click.secho(f"Skipped: {sentence}", fg="yellow", err=True)
     accuracy = result.metrics.get("accuracy")
@@ -22,6 +26,11 @@ def show_result(result: TrainResult) -> None:
             f"right in the test (95 % interval {low:.4f} to {high:.4f})",
             bold=True,
         )
+
+
+def show_end(result: TrainResult | FinderResult, folder: Path) -> int:
+    """Whether all epochs are done, and where the run lies; returns the exit status."""
     if result.interrupted:
         click.echo(f"{result.epochs} of {result.wanted} epochs are done; --resume goes on.")
-    click.echo(f"Written: {result.bundle.folder}")
+    written([folder])
+    return 130 if result.interrupted else 0

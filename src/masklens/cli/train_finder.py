@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import shlex
 import sys
 from pathlib import Path
 
 import click
+
+from masklens.cli.options import file_option, folder_option, run_options, typed_command
 
 
 @click.command("train-finder")
@@ -17,42 +18,23 @@ import click
     metavar="SCENES.json...",
     type=click.Path(path_type=Path, dir_okay=False),
 )
-@click.option(
+@file_option(
     "--start",
-    type=click.Path(path_type=Path, dir_okay=False),
     metavar="YUNET.onnx",
     required=True,
     help="The published YuNet-n that training starts from: yunet_n_dynamic.onnx of "
     "libfacedetection.train.",
 )
-@click.option(
+@folder_option(
     "--out",
-    type=click.Path(path_type=Path),
     required=True,
     help="Folder for the run: finder.onnx, finder.tflite, finder.json, history, curves, examples.",
 )
-@click.option("--resume", is_flag=True, help="Continue the run in --out.")
-@click.option("--overwrite", is_flag=True, help="Throw away the run in --out.")
-@click.option(
-    "--epochs",
-    type=click.IntRange(min=1),
-    help="Passes over the pictures.  [default: the recipe's]",
-)
-@click.option(
-    "--batch-size", type=click.IntRange(min=1), help="Views per step.  [default: the recipe's]"
-)
-@click.option(
+@run_options
+@file_option(
     "--validate-on",
-    type=click.Path(path_type=Path, dir_okay=False),
     metavar="FILE.json",
     help="COCO file of other photographs: scored and drawn after every epoch.",
-)
-@click.option(
-    "--seed",
-    type=click.IntRange(0, 2**31 - 2),
-    default=42,
-    show_default=True,
-    help="Of order, views and augmentation.",
 )
 def command(
     data: tuple[Path, ...],
@@ -79,6 +61,7 @@ def command(
 
     Exit status: 0 all done, 1 failed, 2 wrong use, 130 interrupted (the last epoch was kept).
     """
+    from masklens.cli.train_console import show_end
     from masklens.training import load_module
 
     recipe = load_module("finder.recipe")
@@ -88,7 +71,7 @@ def command(
         TrainOptions(
             data=data,
             out=out,
-            command=shlex.join(["masklens", *sys.argv[1:]]),
+            command=typed_command(),
             resume=resume,
             overwrite=overwrite,
             epochs=epochs,
@@ -104,7 +87,4 @@ def command(
             f"found at the best F1 {result.scores['masked_recall']:.3f}",
             bold=True,
         )
-    if result.interrupted:
-        click.echo(f"{result.epochs} of {result.wanted} epochs are done; --resume goes on.")
-    click.echo(f"Written: {result.folder}")
-    sys.exit(130 if result.interrupted else 0)
+    sys.exit(show_end(result, result.folder))

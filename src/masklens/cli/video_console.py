@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import functools
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import click
-from tqdm import tqdm
 
 from masklens.cli import console
+from masklens.cli.terminal import many, step_bar
 from masklens.detector import MaskDetector
 from masklens.errors import InputError
 from masklens.io.video import VideoReader
 from masklens.io.writers import Writer, free_path
-from masklens.stream.live import Labelled
 from masklens.stream.results import StreamSummary, TrackTable
 from masklens.stream.videos import label_video
 
@@ -49,13 +45,7 @@ def label_videos(
             try:
                 reader = VideoReader(path, relative=relative)
                 target = out and free_path(out, Path(relative).with_suffix(".mp4"), path, used)
-                with tqdm(
-                    total=reader.total or None,
-                    unit="frame",
-                    desc=path.name,
-                    disable=not sys.stderr.isatty(),
-                    leave=False,
-                ) as bar:
+                with step_bar(reader.total or None, path.name, "frame") as advance:
                     summary = label_video(
                         detector,
                         reader,
@@ -63,24 +53,20 @@ def label_videos(
                         out=target,
                         tracks=table,
                         every=every,
-                        on_frame=functools.partial(_advance, bar),
+                        on_frame=advance,
                     )
                 summarise_stream(summary, str(path))
             except InputError as error:
                 failed += 1
                 click.secho(f"Error: {error}", fg="red", err=True)
     if failed:
-        click.secho(f"{console.many(failed, 'video')} could not be read", fg="red", err=True)
+        click.secho(f"{many(failed, 'video')} could not be read", fg="red", err=True)
     return failed
-
-
-def _advance(bar: Any, _: Labelled) -> None:
-    bar.update()
 
 
 def summarise_stream(summary: StreamSummary, name: str = "") -> None:
     """What was seen in a video or from a camera."""
-    line = f"{console.many(summary.frames, 'frame')}, {summary.seconds:.1f} s, "
-    line += f"{console.many(summary.tracks.total(), 'face')} followed"
+    line = f"{many(summary.frames, 'frame')}, {summary.seconds:.1f} s, "
+    line += f"{many(summary.tracks.total(), 'face')} followed"
     line += console.share_of(summary.tracks, summary.share_compliant)
     click.secho(f"{name}  {line}" if name else line, bold=True)

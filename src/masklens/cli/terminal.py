@@ -1,0 +1,47 @@
+"""What every command shows in the terminal: bars over long work, and where its results lie."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+from tqdm import tqdm
+
+
+def progress(
+    total: int | None, title: str | None = None, unit: str = "picture", *, hidden: bool = False
+) -> tqdm[Any]:
+    """A bar that is gone when the work is done, and is there in a terminal only."""
+    hidden = hidden or not sys.stderr.isatty()
+    return tqdm(
+        total=total, desc=title, unit=unit, unit_scale=unit == "B", leave=False, disable=hidden
+    )
+
+
+@contextlib.contextmanager
+def step_bar(
+    total: int | None, title: str | None = None, unit: str = "picture"
+) -> Iterator[Callable[..., None]]:
+    """A bar over things that are done one by one: call what it gives after each, with anything."""
+    with progress(total, title, unit) as bar:
+
+        def advance(*_: object) -> None:
+            bar.update()
+
+        yield advance
+
+
+def written(paths: Iterable[Path | None]) -> None:
+    """Where the results lie; what there was no reason to write is left out."""
+    for path in paths:
+        if path is not None and path.exists():
+            click.echo(f"Written: {path}")
+
+
+def many(number: int, noun: str) -> str:
+    """A number with its noun."""
+    return f"{number} {noun}" + ("" if number == 1 else "s")
