@@ -42,6 +42,45 @@ def test_rows_are_plain_numbers():
     assert sum(face.probabilities.values()) == 1
 
 
+@pytest.mark.parametrize("row", [0, 2, -1, -4, np.int64(1)])
+def test_an_integer_gives_the_face_that_iterating_gives(row):
+    detections = make(4)
+    assert detections[row] == list(detections)[int(row)]
+
+
+@pytest.mark.parametrize("row", [4, -5, 100])
+def test_there_is_no_face_past_the_last(row):
+    with pytest.raises(IndexError, match="There are 4 faces"):
+        make(4)[row]
+    with pytest.raises(IndexError, match="There are 0 faces"):
+        Detections.empty()[0]
+
+
+@pytest.mark.parametrize(
+    ("rows", "expected"),
+    [
+        (slice(1, 3), [1, 2]),
+        (slice(None, None, -1), [3, 2, 1, 0]),
+        ([2], [2]),
+        ([], []),
+        ([True, False, False, True], [0, 3]),
+        (np.array([3, 0]), [3, 0]),
+        (np.array([False, True, False, False]), [1]),
+    ],
+)
+def test_several_rows_stay_together(rows, expected):
+    detections = make(4)
+    some = detections[rows]
+    assert isinstance(some, Detections)
+    assert list(some) == [detections[i] for i in expected]
+
+
+@pytest.mark.parametrize("rows", ["boxes", 1.0, None, (0, 1)])
+def test_what_names_no_rows_is_refused(rows):
+    with pytest.raises(TypeError, match="Detections are indexed by"):
+        make(4)[rows]
+
+
 @pytest.mark.parametrize("column", ["scores", "face_scores", "landmarks", "track_ids", "boxes"])
 def test_columns_of_another_length_are_refused(column):
     values = {f: getattr(make(), f) for f in make().__dataclass_fields__}

@@ -5,9 +5,9 @@ Finder and classifier make it, votes and filters return changed copies, drawing 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -31,6 +31,9 @@ class Detection:
 @dataclass(frozen=True, eq=False)
 class Detections:
     """All faces of one picture, best first; every column has one row per face.
+
+    A loop over it, and ``detections[0]``, give single faces as :class:`Detection`; slices, indices
+    and masks give ``Detections``.
 
     Attributes:
         boxes: float32 (N, 4), xyxy, pixels of the upright original picture.
@@ -85,26 +88,50 @@ class Detections:
     def __len__(self) -> int:
         return len(self.boxes)
 
-    def __getitem__(self, rows: slice | npt.NDArray[Any]) -> Detections:
-        """The rows that a slice, a boolean mask or an array of indices selects."""
+    @overload
+    def __getitem__(self, rows: int | np.integer[Any]) -> Detection: ...
+    @overload
+    def __getitem__(self, rows: slice | Sequence[int] | npt.NDArray[Any]) -> Detections: ...
+
+    def __getitem__(
+        self, rows: int | np.integer[Any] | slice | Sequence[int] | npt.NDArray[Any]
+    ) -> Detection | Detections:
+        """One face for an integer, as iterating gives it; several stay together as Detections.
+
+        Args:
+            rows: a number, from the end where it is negative; a slice, indices, or a boolean mask.
+
+        Raises:
+            IndexError: there is no such face.
+            TypeError: for anything else, such as the name of a column: that is an attribute.
+        """
+        if isinstance(rows, int | np.integer):
+            return self._face(int(rows))
+        if not isinstance(rows, slice | list | np.ndarray):
+            raise TypeError(
+                "Detections are indexed by a number, a slice, a list or an array of indices or "
+                f"of True and False. Received: {rows!r}"
+            )
         columns = {f.name: getattr(self, f.name)[rows] for f in fields(self) if f.name != "labels"}
         return replace(self, **columns)
 
     def __iter__(self) -> Iterator[Detection]:
-        for i, index in enumerate(self.label_indices):
-            track = int(self.track_ids[i])
-            x1, y1, x2, y2 = (float(v) for v in self.boxes[i])
-            yield Detection(
-                box=(x1, y1, x2, y2),
-                label=self.labels[index],
-                score=float(self.scores[i]),
-                face_score=float(self.face_scores[i]),
-                probabilities={
-                    name: float(p)
-                    for name, p in zip(self.labels, self.probabilities[i], strict=True)
-                },
-                track_id=None if track < 0 else track,
-            )
+        return (self._face(i) for i in range(len(self)))
+
+    def _face(self, row: int) -> Detection:
+        if not -len(self) <= row < len(self):
+            raise IndexError(f"There are {len(self)} faces, so no number {row}.")
+        x1, y1, x2, y2 = (float(v) for v in self.boxes[row])
+        probabilities = [float(p) for p in self.probabilities[row]]
+        track = int(self.track_ids[row])
+        return Detection(
+            box=(x1, y1, x2, y2),
+            label=self.labels[int(np.argmax(probabilities))],
+            score=float(self.scores[row]),
+            face_score=float(self.face_scores[row]),
+            probabilities=dict(zip(self.labels, probabilities, strict=True)),
+            track_id=None if track < 0 else track,
+        )
 
     @property
     def label_indices(self) -> npt.NDArray[np.intp]:
