@@ -33,9 +33,9 @@ from masklens.labels import LABELS, MASK_WORN_INCORRECTLY, WITH_MASK, WITHOUT_MA
 from masklens.runtime import open_session
 from masklens.training.calibration import expected_calibration_error
 from masklens.training.mobilenet import street_network
-from masklens.training.onnx_graph import save_onnx
 from masklens.training.scoring import classify_annotated, detect_all, judge
 from masklens.training.street import held_in
+from masklens.training.street_files import save_onnx
 
 BARE, BADLY, MASKED = (LABELS.index(n) for n in (WITHOUT_MASK, MASK_WORN_INCORRECTLY, WITH_MASK))
 SIZES = {"12–16 px": (12, 16), "16–32 px": (16, 32), "32–64 px": (32, 64), "> 64 px": (64, 1e9)}

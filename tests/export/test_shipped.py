@@ -10,7 +10,10 @@ from masklens.classifier import MaskClassifier
 from masklens.export.parity import labels_of
 from masklens.export.samples import Crops, cut_crops
 from masklens.export.table import read_rows
-from masklens.training.onnx_graph import restore_keras
+from masklens.training.finder import files as finder_files
+from masklens.training.finder.network import finder_network
+from masklens.training.finder.recipe import FinderRecipe
+from masklens.training.street_files import restore_keras, restore_street, save_onnx
 
 
 @pytest.fixture(scope="module")
@@ -38,3 +41,17 @@ def test_onnx_gives_the_numbers_of_keras(crops):
     ours = classifier.run(tensor)
     assert np.abs(ours[0] - theirs["probabilities"]).max() < 1e-4
     assert np.abs(ours[1] - theirs["box"]).max() < 1e-4
+
+
+def test_the_classifier_is_written_again_byte_for_byte(tmp_path):
+    bundle = Bundle.load()
+    save_onnx(restore_street(bundle), tmp_path / "again.onnx")
+    assert (tmp_path / "again.onnx").read_bytes() == bundle.path().read_bytes()
+
+
+def test_the_finder_is_written_again_byte_for_byte(tmp_path):
+    file = Bundle.load().path("finder.onnx")
+    network = finder_network(FinderRecipe().plan())
+    finder_files.load_weights(network, file)
+    finder_files.save_onnx(network, tmp_path / "again.onnx")
+    assert (tmp_path / "again.onnx").read_bytes() == file.read_bytes()

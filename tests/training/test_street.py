@@ -17,7 +17,7 @@ from masklens.dataset.scan import load_dataset
 from masklens.errors import DatasetError
 from masklens.faces import Faces
 from masklens.labels import LABELS
-from masklens.training import calibration, onnx_graph, street
+from masklens.training import calibration, street, street_files
 from masklens.training.fit import FitSettings
 from masklens.training.run import TrainOptions, TrainResult
 from masklens.training.samples import OUTPUTS, box_iou, cut_samples
@@ -97,7 +97,7 @@ def test_onnx_and_keras_agree(finished: TrainResult, way: str) -> None:
     if way == "keras file":
         network = keras.models.load_model(bundle.folder / street.KERAS_FILE)
     else:
-        network = onnx_graph.restore_keras(bundle)
+        network = street_files.restore_keras(bundle)
     theirs = network(tensor)
     ours = MaskClassifier(bundle).run(tensor)
     assert np.abs(ours[0] - theirs["probabilities"]).max() < 1e-5

@@ -84,7 +84,7 @@ def load_source(path: Path) -> Source:
         bundle = Bundle.load(path)
         file = keras_file(bundle)
     if bundle is not None and file.suffix not in KERAS_SUFFIXES:
-        from masklens.training.onnx_graph import restore_keras
+        from masklens.training.street_files import restore_keras
 
         model = restore_keras(bundle)
     else:

@@ -1,15 +1,13 @@
-"""The street network as files: ONNX, one operator per Keras layer, and the way back to Keras.
+"""The one writer of ONNX files: from Keras layers to operators, small weights, the file itself.
 
-Kernels are kept as 8-bit integers with a scale per output channel, biases as float16. Both become
-float32 once, when a session opens: a quarter of the size at the speed of float32, and the same
-numbers in every runtime, because :func:`round_weights` gives them to Keras first. The file takes
-what the Keras network takes, float32 (N, size, size, 3) in the card's value range, and gives
-``probabilities`` (N, outputs) and ``box`` (N, 4).
+A Keras network of plain layers goes in and comes out as an ONNX network of as many operators.
+:func:`keep_small` then keeps weights in 8 or 16 bits; they become float32 once, when a session
+opens: a fraction of the size at the speed of float32. The exports put it on other files, too.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +18,8 @@ import onnx
 from keras import layers
 from onnx import helper, numpy_helper
 
-from masklens.bundle import Bundle
 from masklens.crop import FloatArray
-from masklens.errors import BundleError
 from masklens.io.atomic import atomic_path
-from masklens.training.mobilenet import street_network
 
 _OPSET = 17
 
@@ -41,74 +36,107 @@ class Graph:
         self.nodes.append(helper.make_node(operator, inputs, [output], output, **attributes))
         return output
 
-    def kernel(self, name: str, values: FloatArray, axis: int) -> str:
-        """A kernel kept as 8-bit integers, with a scale for each index of ``axis``."""
-        integers, scale = _integers(values, axis)
-        stored = self.constant(f"{name}_int8", integers)
-        whole = self.node("Cast", [stored], f"{name}_whole", to=onnx.TensorProto.FLOAT)
-        return self.node("Mul", [whole, self.constant(f"{name}_scale", scale)], name)
-
-    def half(self, name: str, values: npt.NDArray[np.floating]) -> str:
-        """Weights kept as float16."""
-        half = self.constant(f"{name}_half", values.astype(np.float16))
-        return self.node("Cast", [half], name, to=onnx.TensorProto.FLOAT)
-
     def constant(self, name: str, values: npt.NDArray[np.generic]) -> str:
         """A value kept as it is."""
         self.weights.append(numpy_helper.from_array(values, name))
         return name
 
+    def add(self, network: keras.Model, block: int = 1) -> dict[str, str]:
+        """One operator for each layer; the weights of a layer are called after it, _w and _b.
 
-def round_weights(model: keras.Model) -> None:
-    """Give every weight the nearest value that :func:`save_onnx` can keep."""
-    for layer in model.layers:
-        if layer.weights:
-            kernel, bias = layer.get_weights()
-            integers, scale = _integers(kernel, _channel_axis(layer))
-            layer.set_weights([integers * scale, bias.astype(np.float16).astype(np.float32)])
+        Args:
+            network: its input, float32 (N, H, W, 3), is the file's ``image``.
+            block: convolutions get zeros as further outputs up to a multiple of it.
+
+        Returns:
+            Name of a tensor in Keras -> in the graph, where it is (N, C, H, W).
+        """
+        image = self.node("Transpose", ["image"], "nchw", perm=[0, 3, 1, 2])
+        names = {network.inputs[0].name: image}
+        pads: dict[str, list[int]] = {}
+        if any(isinstance(layer, layers.ReLU) and layer.max_value for layer in network.layers):
+            self.constant("zero", np.array(0, np.float32))
+            self.constant("six", np.array(6, np.float32))
+        for layer in network.layers[1:]:
+            inputs = layer.input if isinstance(layer.input, list) else [layer.input]
+            sources = [names[tensor.name] for tensor in inputs]
+            source, name = sources[0], layer.name
+            match layer:
+                case layers.ZeroPadding2D():
+                    (top, bottom), (left, right) = layer.padding
+                    pads[source] = [top, left, bottom, right]
+                    name = source
+                case layers.DepthwiseConv2D() | layers.Conv2D():
+                    self._convolution(layer, source, pads.pop(source, None), block)
+                case layers.ReLU() if layer.max_value is None:
+                    self.node("Relu", [source], name)
+                case layers.ReLU() if layer.max_value == 6:
+                    self.node("Clip", [source, "zero", "six"], name)
+                case layers.MaxPooling2D():
+                    self.node("MaxPool", [source], name, kernel_shape=[2, 2], strides=[2, 2])
+                case layers.UpSampling2D():
+                    self.node(
+                        "Resize", [source, "", "twice"], name, mode="nearest",
+                        coordinate_transformation_mode="asymmetric", nearest_mode="floor",
+                    )  # fmt: skip
+                case layers.Add():
+                    self.node("Add", sources, name)
+                case layers.Concatenate():
+                    self.node("Concat", sources, name, axis=1)
+                case layers.GlobalAveragePooling2D():
+                    self.node("GlobalAveragePool", [source], f"{name}_4d")
+                    self.node("Flatten", [f"{name}_4d"], name)
+                case layers.Flatten():
+                    self.node("Transpose", [source], f"{name}_nhwc", perm=[0, 2, 3, 1])
+                    self.node("Flatten", [f"{name}_nhwc"], name)
+                case layers.Dense():
+                    self.node("Gemm", [source, *self._weights(layer, *layer.get_weights())], name)
+                case layers.Dropout():
+                    name = source
+                case _:
+                    raise TypeError(f"No ONNX operator for the layer {layer.name}: {type(layer)}")
+            names[layer.output.name] = name
+        return names
+
+    def model(
+        self, name: str, inputs: Mapping[str, list[Any]], outputs: Mapping[str, list[Any]]
+    ) -> onnx.ModelProto:
+        """The network; of each float32 input and output the shape, a name for a free axis."""
+        given, made = (
+            [helper.make_tensor_value_info(n, onnx.TensorProto.FLOAT, s) for n, s in side.items()]
+            for side in (inputs, outputs)
+        )
+        return helper.make_model(
+            helper.make_graph(self.nodes, name, given, made, self.weights),
+            opset_imports=[helper.make_opsetid("", _OPSET)],
+            ir_version=8,
+        )
+
+    def _convolution(
+        self, layer: keras.Layer, source: str, pads: list[int] | None, block: int
+    ) -> None:
+        kernel, bias = layer.get_weights()
+        kernel = kernel.transpose(onnx_order(layer))
+        if more := -len(kernel) % block:
+            kernel = np.pad(kernel, [(0, more), (0, 0), (0, 0), (0, 0)])
+            bias = np.pad(bias, (0, more))
+        self.node(
+            "Conv",
+            [source, *self._weights(layer, kernel, bias)],
+            layer.name,
+            strides=list(layer.strides),
+            group=kernel.shape[0] if isinstance(layer, layers.DepthwiseConv2D) else 1,
+            pads=pads or [(kernel.shape[2] - 1) // 2] * 4,
+        )
+
+    def _weights(self, layer: keras.Layer, kernel: FloatArray, bias: FloatArray) -> list[str]:
+        return [
+            self.constant(f"{layer.name}_w", kernel),
+            self.constant(f"{layer.name}_b", bias),
+        ]
 
 
-def load_weights(model: keras.Model, path: Path) -> None:
-    """Fill a street network from the ONNX file that :func:`save_onnx` wrote.
-
-    The bundle that ships has no room for a Keras file beside the ONNX one; this is the way back,
-    for exports and for training on.
-
-    Args:
-        model: built with the size, blocks and head that the card's ``training`` names.
-        path: of the ONNX file.
-
-    Raises:
-        BundleError: the file was written by something else.
-    """
-    values = {w.name: numpy_helper.to_array(w) for w in onnx.load(path).graph.initializer}
-    try:
-        for layer in model.layers:
-            if layer.weights:
-                name = layer.name
-                kernel = values[f"{name}_w_int8"] * values[f"{name}_w_scale"]
-                kernel = kernel.transpose(np.argsort(_onnx_order(layer)))
-                layer.set_weights([kernel, values[f"{name}_b_half"].astype(np.float32)])
-    except KeyError as error:
-        raise BundleError(
-            f"{path} does not lead back to Keras: it has no weight {error}."
-        ) from error
-
-
-def _integers(values: FloatArray, axis: int) -> tuple[npt.NDArray[np.int8], FloatArray]:
-    """Symmetric rounding to -127…127, and the scale, which broadcasts against the kernel."""
-    others = tuple(i for i in range(values.ndim) if i != axis)
-    scale = np.abs(values).max(axis=others, keepdims=True) / 127
-    scale = np.where(scale == 0, 1, scale).astype(np.float32)
-    return np.rint(values / scale).astype(np.int8), scale
-
-
-def _channel_axis(layer: keras.Layer) -> int:
-    """The axis of a Keras kernel that counts output channels."""
-    return 2 if isinstance(layer, layers.DepthwiseConv2D) else layer.get_weights()[0].ndim - 1
-
-
-def _onnx_order(layer: keras.Layer) -> tuple[int, ...]:
+def onnx_order(layer: keras.Layer) -> tuple[int, ...]:
     """How the axes of a Keras kernel are ordered in ONNX."""
     match layer:
         case layers.DepthwiseConv2D():  # (rows, columns, channels, 1)
@@ -119,108 +147,63 @@ def _onnx_order(layer: keras.Layer) -> tuple[int, ...]:
             return (0, 1)
 
 
-def save_onnx(model: keras.Model, path: Path) -> None:
-    """Write the street network, with softmax on its logits, to an ONNX file."""
-    graph = Graph()
-    size = int(model.input_shape[1])
-    zero = graph.constant("zero", np.array(0, np.float32))
-    six = graph.constant("six", np.array(6, np.float32))
-    names = {model.inputs[0].name: graph.node("Transpose", ["image"], "nchw", perm=[0, 3, 1, 2])}
-    pads: dict[str, list[int]] = {}
-    for layer in model.layers[1:]:
-        inputs = layer.input if isinstance(layer.input, list) else [layer.input]
-        sources = [names[tensor.name] for tensor in inputs]
-        source, name = sources[0], layer.name
-        match layer:
-            case layers.ZeroPadding2D():
-                (top, bottom), (left, right) = layer.padding
-                pads[source] = [top, left, bottom, right]
-                name = source
-            case layers.DepthwiseConv2D() | layers.Conv2D():
-                kernel, bias = layer.get_weights()
-                depthwise = isinstance(layer, layers.DepthwiseConv2D)
-                kernel = kernel.transpose(_onnx_order(layer))
-                around = (kernel.shape[2] - 1) // 2
-                graph.node(
-                    "Conv",
-                    [source, graph.kernel(f"{name}_w", kernel, 0), graph.half(f"{name}_b", bias)],
-                    name,
-                    strides=list(layer.strides),
-                    group=kernel.shape[0] if depthwise else 1,
-                    pads=pads.pop(source, [around] * 4),
-                )
-            case layers.ReLU():
-                graph.node("Clip", [source, zero, six], name)
-            case layers.Add():
-                graph.node("Add", sources, name)
-            case layers.Concatenate():
-                graph.node("Concat", sources, name, axis=1)
-            case layers.GlobalAveragePooling2D():
-                graph.node("GlobalAveragePool", [source], f"{name}_4d")
-                graph.node("Flatten", [f"{name}_4d"], name)
-            case layers.Flatten():
-                graph.node("Transpose", [source], f"{name}_nhwc", perm=[0, 2, 3, 1])
-                graph.node("Flatten", [f"{name}_nhwc"], name)
-            case layers.Dense():
-                kernel, bias = layer.get_weights()
-                weights = [graph.kernel(f"{name}_w", kernel, 1), graph.half(f"{name}_b", bias)]
-                graph.node("Gemm", [source, *weights], name)
-            case layers.Dropout():
-                name = source
-            case _:
-                raise TypeError(f"No ONNX operator for the layer {layer.name}: {type(layer)}")
-        names[layer.output.name] = name
-    graph.node("Softmax", [names[model.output["logits"].name]], "probabilities", axis=1)
-    outputs = int(model.output["logits"].shape[1])
-    float32 = onnx.TensorProto.FLOAT
-    proto = helper.make_model(
-        helper.make_graph(
-            graph.nodes,
-            "street",
-            [helper.make_tensor_value_info("image", float32, ["N", size, size, 3])],
-            [
-                helper.make_tensor_value_info("probabilities", float32, ["N", outputs]),
-                helper.make_tensor_value_info("box", float32, ["N", 4]),
-            ],
-            graph.weights,
-        ),
-        opset_imports=[helper.make_opsetid("", _OPSET)],
-        producer_name="masklens",
-        ir_version=8,
-    )
-    onnx.checker.check_model(proto, full_check=True)
-    with atomic_path(path) as temporary:
-        temporary.write_bytes(proto.SerializeToString())
+def to_integers(values: FloatArray, axis: int) -> tuple[npt.NDArray[np.int8], FloatArray]:
+    """Symmetric rounding to -127…127, and the scale for each index of ``axis``.
 
-
-def restore_keras(bundle: Bundle) -> keras.Model:
-    """The Keras network of a street bundle, from its ONNX file; outputs as in the bundle.
-
-    Raises:
-        BundleError: the bundle was not trained with this recipe.
+    The scale broadcasts against the values.
     """
-    network = bundle.card.training.get("network")
-    if bundle.card.name != "street" or not isinstance(network, Mapping):
-        raise BundleError(f"{bundle.folder} was not trained with the street recipe.")
-    model = street_network(
-        bundle.card.size,
-        outputs=len(bundle.card.outputs),
-        blocks=network["blocks"],
-        head=network["head"],
-        weights=None,
-    )
-    load_weights(model, bundle.path())
-    return with_probabilities(model)
+    others = tuple(i for i in range(values.ndim) if i != axis)
+    scale = np.abs(values).max(axis=others, keepdims=True) / 127
+    scale = np.where(scale == 0, 1, scale).astype(np.float32)
+    return np.rint(values / scale).astype(np.int8), scale
 
 
-def with_probabilities(model: keras.Model) -> keras.Model:
-    """The network with probabilities instead of logits, as the bundle's files have it."""
-    probabilities = keras.layers.Softmax(name="probabilities")(model.output["logits"])
-    outputs = {"probabilities": probabilities, "box": model.output["box"]}
-    return keras.Model(model.input, outputs, name="street")
+def keep_small(
+    graph: onnx.GraphProto, half: Sequence[str], integers: Mapping[str, int] | None = None
+) -> None:
+    """Keep float32 weights in fewer bits; the file still calculates in float32.
+
+    Args:
+        graph: is changed.
+        half: names of weights to keep as float16, as NAME_half.
+        integers: name -> axis of weights to keep as NAME_int8 and NAME_scale, see
+            :func:`to_integers`.
+    """
+    axes = dict(integers or {})
+    small: dict[str, list[onnx.NodeProto]] = {}
+
+    def shrunk(weight: onnx.TensorProto) -> Iterator[onnx.TensorProto]:
+        name, float32 = weight.name, onnx.TensorProto.FLOAT
+        if name in axes:
+            stored, scale = to_integers(numpy_helper.to_array(weight), axes[name])
+            yield numpy_helper.from_array(stored, f"{name}_int8")
+            yield numpy_helper.from_array(scale, f"{name}_scale")
+            whole, factor = f"{name}_whole", f"{name}_scale"
+            small[name] = [
+                helper.make_node("Cast", [f"{name}_int8"], [whole], whole, to=float32),
+                helper.make_node("Mul", [whole, factor], [name], name),
+            ]
+        elif name in half:
+            values = numpy_helper.to_array(weight).astype(np.float16)
+            yield numpy_helper.from_array(values, f"{name}_half")
+            small[name] = [helper.make_node("Cast", [f"{name}_half"], [name], name, to=float32)]
+        else:
+            yield weight
+
+    weights = [part for weight in graph.initializer for part in shrunk(weight)]
+    nodes = []
+    for node in graph.node:
+        for name in node.input:
+            nodes += small.pop(name, [])
+        nodes.append(node)
+    del graph.initializer[:], graph.node[:]
+    graph.initializer.extend(weights)
+    graph.node.extend(nodes)
 
 
-def save_keras(model: keras.Model, path: Path) -> None:
-    """Write the network with its probabilities, whole or not at all."""
+def save(model: onnx.ModelProto, path: Path) -> None:
+    """Check a network and write it, whole or not at all."""
+    model.producer_name = "masklens"
+    onnx.checker.check_model(model, full_check=True)
     with atomic_path(path) as temporary:
-        with_probabilities(model).save(temporary)
+        temporary.write_bytes(model.SerializeToString())

@@ -29,10 +29,10 @@ from masklens.labels import LABELS, MASK_WORN_INCORRECTLY, NOT_A_FACE, WITHOUT_M
 from masklens.training.fit import FitSettings, batches, fit
 from masklens.training.loop import AfterEpoch
 from masklens.training.mobilenet import settle, street_network
-from masklens.training.onnx_graph import round_weights, save_keras, save_onnx
 from masklens.training.run import RunFolder, TrainOptions, TrainResult
 from masklens.training.samples import OUTPUTS, Samples, cut_samples
 from masklens.training.scoring import calibrate
+from masklens.training.street_files import round_weights, save_keras, save_onnx
 
 KERAS_FILE = "classifier.keras"
 

@@ -15,12 +15,10 @@ import onnx
 from keras import layers
 from onnx import helper, numpy_helper
 
-from masklens.io.atomic import atomic_path, write_bytes
+from masklens.io.atomic import write_bytes
 from masklens.labels import LABELS
 from masklens.training.finder.network import STRIDES, WIDTH, decode
-from masklens.training.onnx_graph import Graph
-
-_OPSET = 17
+from masklens.training.onnx_graph import Graph, keep_small, onnx_order, save
 
 #: ONNX Runtime's fast convolutions work on blocks of eight channels.
 _BLOCK = 8
@@ -32,76 +30,23 @@ LITERT_SHAPE = (1, 640, 640, 3)
 def save_onnx(network: keras.Model, path: Path) -> None:
     """Write the network with its decoding to an ONNX file."""
     graph = Graph()
-    names = {network.inputs[0].name: graph.node("Transpose", ["image"], "nchw", perm=[0, 3, 1, 2])}
-    pads: dict[str, list[int]] = {}
     graph.constant("twice", np.array([1, 1, 2, 2], np.float32))
-    for layer in network.layers[1:]:
-        inputs = layer.input if isinstance(layer.input, list) else [layer.input]
-        sources = [names[tensor.name] for tensor in inputs]
-        source, name = sources[0], layer.name
-        match layer:
-            case layers.ZeroPadding2D():
-                (top, bottom), (left, right) = layer.padding
-                pads[source] = [top, left, bottom, right]
-                name = source
-            case layers.DepthwiseConv2D() | layers.Conv2D():
-                _convolution(graph, layer, source, pads.pop(source, None))
-            case layers.ReLU():
-                graph.node("Relu", [source], name)
-            case layers.MaxPooling2D():
-                graph.node("MaxPool", [source], name, kernel_shape=[2, 2], strides=[2, 2])
-            case layers.UpSampling2D():
-                graph.node(
-                    "Resize", [source, "", "twice"], name, mode="nearest",
-                    coordinate_transformation_mode="asymmetric", nearest_mode="floor",
-                )  # fmt: skip
-            case layers.Add():
-                graph.node("Add", sources, name)
-            case _:
-                raise TypeError(f"No ONNX operator for the layer {layer.name}: {type(layer)}")
-        names[layer.output.name] = name
+    # The joint heads get more channels; the decoding cuts them off again.
+    names = graph.add(network, _BLOCK)
+    half = [weight.name for weight in graph.weights if weight.name.endswith(("_w", "_b"))]
     _decode(graph, [names[tensor.name] for tensor in network.outputs])
-    float32 = onnx.TensorProto.FLOAT
-    shapes: dict[str, list[Any]] = {
-        "face": ["N", "A"],
-        "box": ["N", "A", 4],
-        "landmarks": ["N", "A", 10],
-        "labels": ["N", "A", 3],
-    }
-    proto = helper.make_model(
-        helper.make_graph(
-            graph.nodes,
-            "finder",
-            [helper.make_tensor_value_info("image", float32, ["N", "H", "W", 3])],
-            [helper.make_tensor_value_info(name, float32, s) for name, s in shapes.items()],
-            graph.weights,
-        ),
-        opset_imports=[helper.make_opsetid("", _OPSET)],
-        producer_name="masklens",
-        ir_version=8,
+    model = graph.model(
+        "finder",
+        {"image": ["N", "H", "W", 3]},
+        {
+            "face": ["N", "A"],
+            "box": ["N", "A", 4],
+            "landmarks": ["N", "A", 10],
+            "labels": ["N", "A", 3],
+        },
     )
-    onnx.checker.check_model(proto, full_check=True)
-    with atomic_path(path) as temporary:
-        temporary.write_bytes(proto.SerializeToString())
-
-
-def _convolution(graph: Graph, layer: Any, source: str, pads: list[int] | None) -> None:
-    kernel, bias = layer.get_weights()
-    deep = isinstance(layer, layers.DepthwiseConv2D)
-    kernel = kernel.transpose((2, 3, 0, 1) if deep else (3, 2, 0, 1))
-    if len(kernel) == WIDTH:  # the joint heads; what is added is cut off again in the decoding
-        more = -len(kernel) % _BLOCK
-        kernel = np.pad(kernel, [(0, more), (0, 0), (0, 0), (0, 0)])
-        bias = np.pad(bias, (0, more))
-    name = layer.name
-    graph.node(
-        "Conv",
-        [source, graph.half(f"{name}_w", kernel), graph.half(f"{name}_b", bias)],
-        name,
-        strides=list(layer.strides),
-        group=kernel.shape[0] if deep else 1,
-        pads=pads or [(kernel.shape[2] - 1) // 2] * 4,
-    )
+    keep_small(model.graph, half)
+    save(model, path)
 
 
 def _decode(graph: Graph, maps: list[str]) -> None:
@@ -144,12 +89,12 @@ def load_weights(network: keras.Model, path: Path) -> None:
     for layer in network.layers:
         if not layer.weights:
             continue
-        deep = isinstance(layer, layers.DepthwiseConv2D)
-        shapes = [tuple(w.shape) for w in layer.weights]
-        kernel = values[f"{layer.name}_w_half"].astype(np.float32)
-        bias = values[f"{layer.name}_b_half"].astype(np.float32)[: shapes[0][2 if deep else 3]]
-        kernel = kernel[: len(bias)].transpose((2, 3, 0, 1) if deep else (2, 3, 1, 0))
-        layer.set_weights([kernel, bias])
+        order = onnx_order(layer)
+        count = layer.weights[0].shape[order[0]]
+        kernel, bias = (
+            values[f"{layer.name}_{part}_half"].astype(np.float32)[:count] for part in "wb"
+        )
+        layer.set_weights([kernel.transpose(np.argsort(order)), bias])
 
 
 def round_to_half(network: keras.Model) -> None:
