@@ -2,7 +2,7 @@
 
 import json
 import zipfile
-from pathlib import Path
+from dataclasses import replace
 
 import numpy as np
 import onnx
@@ -81,16 +81,94 @@ def test_int8_runs_in_integers_but_for_the_last_layers(float32, source, crops, t
     assert len({tuple(w.dims) for w in per_channel}) > 1
 
 
-def test_int8_gives_the_same_without_vnni(float32, source, crops, tmp_path, monkeypatch):
-    """The exact kernels, as processors without VNNI use them."""
+def test_int8_onnx_takes_pixels_as_they_are(float32, source, crops, tmp_path):
     quantised = tmp_path / "int8.onnx"
     onnx_files.export_int8(float32, quantised, source.card, source.prepare(crops))
-    tensor = source.prepare(crops[:20])
-    (fast,) = open_network(quantised, "onnx", 1).run(tensor, ["probabilities"])
-    monkeypatch.setattr(runtime, "_int8_may_overflow", lambda: True)
-    (exact,) = open_network(quantised, "onnx", 1).run(tensor, ["probabilities"])
-    if "vnni" in Path("/proc/cpuinfo").read_text():
-        np.testing.assert_allclose(fast, exact, atol=1e-6)
+    network = open_network(quantised, "onnx", 1)
+    assert network.takes_pixels
+    probabilities, box = network.run(crops[:40], ["probabilities", "box"])
+    expected = source.predict(crops[:40])
+    assert (probabilities.argmax(1) == expected["probabilities"].argmax(1)).mean() >= 0.975
+    assert np.abs(box - expected["box"]).mean() < 0.01
+    entries = {entry.key: entry.value for entry in onnx.load(quantised).metadata_props}
+    assert entries["value_range"] == "0,255"
+
+
+def test_no_two_neighbouring_int8_weights_can_overflow(float32, source, crops, tmp_path):
+    quantised = tmp_path / "int8.onnx"
+    onnx_files.export_int8(float32, quantised, source.card, source.prepare(crops))
+    found = []
+    for weight in onnx.load(quantised).graph.initializer:
+        values = onnx.numpy_helper.to_array(weight)
+        if weight.data_type == onnx.TensorProto.INT8 and values.ndim == 4:
+            rows = values.transpose(0, 2, 3, 1).reshape(len(values), -1).astype(int)
+            pairs = np.pad(rows, ((0, 0), (0, rows.shape[1] % 2))).reshape(len(rows), -1, 2)
+            found += [np.maximum(sign * pairs, 0).sum(2).max() for sign in (1, -1)]
+    assert len(found) == 8
+    assert 120 < max(found) <= 128
+
+
+def test_int8_is_exact_on_every_processor(tmp_path, source, monkeypatch):
+    """All weights alike and a white picture: the worst that can happen to a sum of 16 bits."""
+    rng = np.random.default_rng(0)
+    kernel = np.ones((16, 3, 3, 3), np.float32) + rng.uniform(0, 0.01, (16, 3, 3, 3))
+    weights = {
+        "first": kernel.astype(np.float32),
+        "second": rng.uniform(0.9, 1, (16, 16, 1, 1)).astype(np.float32),
+        "last": rng.normal(size=(16, 4)).astype(np.float32),
+        "bias": np.zeros(16, np.float32),
+    }
+    node = onnx.helper.make_node
+    graph = onnx.helper.make_graph(
+        [
+            node("Transpose", ["image"], ["a"], "t", perm=[0, 3, 1, 2]),
+            node("Conv", ["a", "first", "bias"], ["b"], "c1"),
+            node("Conv", ["b", "second", "bias"], ["c"], "c2"),
+            node("GlobalAveragePool", ["c"], ["d"], "p"),
+            node("Flatten", ["d"], ["e"], "f"),
+            node("MatMul", ["e", "last"], ["probabilities"], "m"),
+        ],
+        "white",
+        [onnx.helper.make_tensor_value_info("image", 1, ["n", 8, 8, 3])],
+        [onnx.helper.make_tensor_value_info("probabilities", 1, ["n", 4])],
+        [onnx.numpy_helper.from_array(values, name) for name, values in weights.items()],
+    )
+    opset = [onnx.helper.make_opsetid("", 15)]
+    onnx.save(onnx.helper.make_model(graph, opset_imports=opset, ir_version=8), tmp_path / "f.onnx")
+    white = np.full((2, 8, 8, 3), 255, np.uint8)
+    quantised = tmp_path / "int8.onnx"
+    onnx_files.export_int8(tmp_path / "f.onnx", quantised, source.card, source.prepare(white))
+    answers = {}
+    content = quantised.read_bytes()
+    for kernels, file in (
+        ("fast", content),
+        ("exact", content.replace(runtime.INT8_IS_EXACT.encode(), b"x" * 22)),
+    ):
+        monkeypatch.setattr(runtime, "_int8_may_overflow", lambda: True)
+        (answers[kernels],) = open_network(file, "onnx", 1).run(white, ["probabilities"])
+    np.testing.assert_array_equal(answers["fast"], answers["exact"])
+    (expected,) = open_network(tmp_path / "f.onnx", "onnx", 1).run(
+        source.prepare(white), ["probabilities"]
+    )
+    np.testing.assert_allclose(answers["fast"], expected, rtol=0.02)
+
+
+def test_a_network_that_does_not_start_with_a_convolution_keeps_its_input(tmp_path, source, crops):
+    """As with a report's model that scales its input itself."""
+    import keras
+
+    image = keras.Input((32, 32, 3))
+    x = keras.layers.MaxPooling2D()(image)
+    x = keras.layers.Flatten()(keras.layers.Conv2D(8, 3)(x))
+    model = keras.Model(image, {"probabilities": keras.layers.Dense(4, "softmax")(x)})
+    other = replace(source, model=model)
+    onnx_files.export_fp32(other, tmp_path / "f.onnx")
+    tensor = source.prepare(crops)
+    onnx_files.export_int8(tmp_path / "f.onnx", tmp_path / "int8.onnx", source.card, tensor)
+    network = open_network(tmp_path / "int8.onnx", "onnx", 1)
+    assert not network.takes_pixels
+    (ours,) = network.run(tensor, ["probabilities"])
+    assert np.abs(ours - np.asarray(model(tensor)["probabilities"])).max() < 0.1
 
 
 def test_litert_takes_pixels_as_they_are(tflite, source, crops):

@@ -1,5 +1,7 @@
 """The bundle that ships: its files score on real faces what its proof says."""
 
+import json
+
 import numpy as np
 import pytest
 
@@ -51,7 +53,10 @@ def test_the_classifier_is_written_again_byte_for_byte(tmp_path):
 
 def test_the_finder_is_written_again_byte_for_byte(tmp_path):
     file = Bundle.load().path("finder.onnx")
-    network = finder_network(FinderRecipe().plan())
+    card = json.loads((file.parent / "card.json").read_text())
+    plan = card["finder"]["training"]["network"]
+    recipe = FinderRecipe(channels=plan["channels"], deeper=plan["deeper"])
+    network = finder_network(recipe.plan())
     finder_files.load_weights(network, file)
     finder_files.save_onnx(network, tmp_path / "again.onnx")
     assert (tmp_path / "again.onnx").read_bytes() == file.read_bytes()

@@ -23,7 +23,8 @@ def export_openvino(onnx_file: Path, path: Path, card: ModelCard, precision: str
     import openvino
 
     model = openvino.Core().read_model(onnx_file)
-    low, high = card.value_range
+    takes_pixels = model.input(0).element_type == openvino.Type.u8
+    low, high = (0, 255) if takes_pixels else card.value_range
     scale = 255 / (high - low)
     info = {
         "model_name": f"{card.name} {card.version}",
