@@ -104,7 +104,7 @@ def test_no_two_neighbouring_int8_weights_can_overflow(float32, source, crops, t
             rows = values.transpose(0, 2, 3, 1).reshape(len(values), -1).astype(int)
             pairs = np.pad(rows, ((0, 0), (0, rows.shape[1] % 2))).reshape(len(rows), -1, 2)
             found += [np.maximum(sign * pairs, 0).sum(2).max() for sign in (1, -1)]
-    assert len(found) == 8
+    assert len(found) == 8, "three convolutions and the one of the box, two signs each"
     assert 120 < max(found) <= 128
 
 
