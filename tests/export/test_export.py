@@ -82,7 +82,7 @@ def test_a_badly_calibrated_file_is_rejected(trained_bundle_folder, photographs,
     (tmp_path / "classifier-int8.onnx").write_text("of an earlier export")
     code, text = run(trained_bundle_folder, "--out", tmp_path, *arguments, "--calibration", dark)
     assert code == 1
-    assert "Rejected: classifier-int8.onnx: label agreement" in text
+    assert "Rejected: classifier-int8.onnx: " in text
     assert (tmp_path / "classifier-int8.onnx.rejected").exists()
     assert (tmp_path / "classifier-int8.tflite.rejected").exists()
     assert not (tmp_path / "classifier-int8.onnx").exists()
