@@ -1,3 +1,6 @@
+import json
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -58,3 +61,13 @@ def test_settled():
     assert voted([MASK] * 6)[0].settled
     assert not voted([MASK] * 6 + [BARE])[0].settled
     assert voted([MASK, BARE] * 3, face=0.01)[0].settled, "what is no face need not be looked at"
+
+
+def test_the_pages_fixture_is_what_this_module_says():
+    """web/tests compares the page's votes with the labels in that file."""
+    file = Path(__file__).parents[2] / "web" / "tests" / "fixtures" / "votes.json"
+    for looks in json.loads(file.read_text()):
+        votes = Votes(3)
+        for look in looks:
+            votes.add(np.array(look["probabilities"]), look["face"], look["width"])
+            assert votes.label == look["label"]

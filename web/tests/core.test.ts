@@ -1,5 +1,6 @@
-/** The parts without pixels: the card, overlaps, files, tracks, and the choice of a size. */
+/** The parts without pixels: the card, overlaps, files, votes, tracks, and the choice of a size. */
 
+import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { BundleError, readCard } from "../src/core/card";
 import type { Box } from "../src/core/crop";
@@ -7,6 +8,7 @@ import { foundFaces, suppress, type FoundFace } from "../src/core/finder";
 import type { Face } from "../src/core/labelling";
 import { toCsv, toJson } from "../src/core/records";
 import { Tracks } from "../src/core/tracks";
+import { Votes } from "../src/core/votes";
 import { Pace } from "../src/ui/live";
 
 const labels = ["with_mask", "without_mask", "mask_worn_incorrectly"];
@@ -109,7 +111,40 @@ describe("files", () => {
   });
 });
 
+describe("votes", () => {
+  const tracks = JSON.parse(
+    readFileSync(new URL("fixtures/votes.json", import.meta.url), "utf8"),
+  ) as { probabilities: number[]; score: number; width: number; label: number }[][];
+  test("are counted as in Python", () => {
+    const labelled = tracks.map((looks) => {
+      const votes = new Votes();
+      return looks.map(({ probabilities, score, width }) => votes.add(probabilities, score, width));
+    });
+    expect(labelled).toEqual(tracks.map((looks) => looks.map(({ label }) => label)));
+  });
+  test("of that many looks, widths change the label of some: the comparison can fail", () => {
+    const full = tracks.flatMap((looks) => {
+      const votes = new Votes();
+      return looks.filter(({ probabilities, score, label }) => votes.add(probabilities, score, 48) !== label);
+    });
+    expect(full.length).toBeGreaterThan(10);
+  });
+});
+
 describe("tracks", () => {
+  test("a narrow face has less to say than a wide one", () => {
+    const after = (width: number): number => {
+      const tracks = new Tracks();
+      for (let i = 0; i < 3; i++) tracks.update([face([0, 0, 60, 70], 0)], i / 15, 0.3);
+      let label = 0;
+      for (let i = 3; i < 7; i++) {
+        label = tracks.update([face([0, 0, width, 70], 1)], i / 15, 0.3)[0]!.label;
+      }
+      return label;
+    };
+    expect(after(60)).toBe(1);
+    expect(after(24)).toBe(0);
+  });
   test("one odd frame does not change the label, a lasting change does", () => {
     const tracks = new Tracks();
     const see = (label: number, frame: number): Face =>

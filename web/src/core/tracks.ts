@@ -7,13 +7,12 @@
 import type { Box } from "./crop";
 import { overlap } from "./finder";
 import type { Face } from "./labelling";
+import { Votes } from "./votes";
 
 /** Overlap from which a face continues a track. */
 const SAME_FACE = 0.3;
-/** Share of the old votes that is left after a frame: about the last eight frames count. */
-const MEMORY = 0.88;
-/** Another label must lead by this share of all votes before the track changes to it. */
-const LEAD = 0.15;
+/** Share of a frame's score in the shown one. */
+const FRESH = 0.225;
 /** A track is given up after this many seconds without its face. */
 const PATIENCE = 1;
 /** Share of the new box in the shown one: enough to follow, little enough not to tremble. */
@@ -22,7 +21,7 @@ const FOLLOW = 0.65;
 interface Track {
   id: number;
   box: Box;
-  votes: number[];
+  votes: Votes;
   label: number;
   score: number;
   seen: number;
@@ -68,25 +67,19 @@ export class Tracks {
 
   private begin(face: Face, time: number): Track {
     const { box, label, score } = face;
-    const votes = face.probabilities.map(() => 0);
+    const votes = new Votes();
     const track = { id: this.next++, box, votes, label, score, seen: time, counted: false };
     this.tracks.push(track);
     return track;
   }
 
   private follow(track: Track, face: Face, time: number, threshold: number): Face {
-    const sum = face.probabilities.reduce((a, b) => a + b, 0) || 1;
-    // A sure face has more to say than a faint one.
-    track.votes = track.votes.map(
-      (old, i) => old * MEMORY + (face.probabilities[i]! / sum) * face.score,
-    );
-    const total = track.votes.reduce((a, b) => a + b, 0) || 1;
-    const leader = track.votes.indexOf(Math.max(...track.votes));
-    if (track.votes[leader]! - track.votes[track.label]! > LEAD * total) track.label = leader;
     track.box = track.box.map(
       (old, i) => old + (face.box[i]! - old) * FOLLOW,
     ) as unknown as Box;
-    track.score += (face.score - track.score) * (1 - MEMORY ** 2);
+    const width = track.box[2] - track.box[0];
+    track.label = track.votes.add(face.probabilities, face.score, width);
+    track.score += (face.score - track.score) * FRESH;
     track.seen = time;
     track.counted ||= face.score >= threshold;
     if (track.counted) this.seen.set(track.id, track.label);
