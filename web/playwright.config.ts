@@ -4,12 +4,16 @@
  * was built with. PAGE_URL runs them against any other server that has the page.
  */
 
+import { createServer } from "node:net";
 import { defineConfig } from "@playwright/test";
 import { BUNDLE, PROJECT, PYTHON } from "./e2e/support";
 
-const PORT = 4817;
-const url = process.env.PAGE_URL ?? `http://127.0.0.1:${PORT}/`;
-const serve = [PYTHON, "-m", "masklens", "serve", "--port", String(PORT)];
+// A port of its own, so that no other server is tested by mistake. Playwright reads this file once
+// per process, and the later ones inherit the first one's environment.
+process.env.MASKLENS_TEST_PORT ??= String(await freePort());
+const port = process.env.MASKLENS_TEST_PORT;
+const url = process.env.PAGE_URL ?? `http://127.0.0.1:${port}/`;
+const serve = [PYTHON, "-m", "masklens", "serve", "--port", port];
 if (BUNDLE !== undefined) serve.push("--bundle", BUNDLE);
 
 export default defineConfig({
@@ -42,7 +46,6 @@ export default defineConfig({
           command: serve.map((word) => JSON.stringify(word)).join(" "),
           env: { PYTHONPATH: `${PROJECT}/src` },
           url,
-          // Another one could serve another page.
           reuseExistingServer: false,
           gracefulShutdown: { signal: "SIGTERM", timeout: 10_000 },
           stderr: "pipe",
@@ -50,3 +53,14 @@ export default defineConfig({
       }
     : {}),
 });
+
+function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const probe = createServer();
+    probe.on("error", reject);
+    probe.listen(0, "127.0.0.1", () => {
+      const { port } = probe.address() as { port: number };
+      probe.close(() => resolve(port));
+    });
+  });
+}
