@@ -4,6 +4,7 @@
 
 import type { Card } from "../core/card";
 import { compilePacked } from "./files";
+import { markFirst } from "./marks";
 import type { Answer, Labelled, Request } from "./protocol";
 
 type Pending = { resolve: (answer: Answer) => void; reject: (error: Error) => void };
@@ -31,6 +32,7 @@ export class Engine {
     );
     // Here and not in the worker: it is compiled while the worker starts.
     void compilePacked(absolute(runtime))
+      .finally(() => markFirst("runtime compiled"))
       .catch((error: unknown) => new Error(error instanceof Error ? error.message : String(error)))
       .then((compiled) => this.ask({ kind: "runtime", runtime: compiled }))
       .catch(() => undefined); // the card's promise tells

@@ -8,7 +8,8 @@ import { classifierInput, labelFaces, type ClassifierOutput, type Face } from ".
 import type { Pixels } from "../core/resize";
 import { BundleError } from "../core/card";
 import { fetchCard, fetchModel } from "./files";
-import { openNetwork, prepareRuntime, startRuntime, type Network } from "./network";
+import { markFirst } from "./marks";
+import { openNetwork, prepareRuntime, startRuntime, type Effort, type Network } from "./network";
 
 /** Faces are classified in groups of at most this many, so that a crowd does not take the memory. */
 const BATCH = 16;
@@ -17,7 +18,8 @@ export class Detector {
   private constructor(
     readonly card: Card,
     private readonly finder: Promise<Network>,
-    private readonly classifier: Promise<Network>,
+    private classifier: Promise<Network>,
+    private readonly reopened: () => Promise<Network>,
   ) {}
 
   /**
@@ -28,14 +30,27 @@ export class Detector {
     prepareRuntime();
     const started = runtime.then(startRuntime);
     const card = await fetchCard(model);
-    const open = async (name: string, after: Promise<unknown>): Promise<Network> => {
+    const fetched = (name: string): Promise<ArrayBuffer> => {
       const content = fetchModel(model, name, card);
       content.catch(() => undefined); // told below; not as an error that nobody heard
-      await after;
-      return openNetwork(name, await content);
+      return content;
     };
-    const finder = open(card.finder.file, started);
-    return new Detector(card, finder, open(card.classifier, finder));
+    const open = async (
+      name: string,
+      content: Promise<ArrayBuffer>,
+      after: Promise<unknown>,
+      effort: Effort,
+    ): Promise<Network> => {
+      await after;
+      const network = await openNetwork(name, await content, effort);
+      markFirst(`${name} opened, ${effort}`);
+      return network;
+    };
+    const [found, classified] = [fetched(card.finder.file), fetched(card.classifier)];
+    const finder = open(card.finder.file, found, started, "quick");
+    const classifier = open(card.classifier, classified, finder, "quick");
+    const reopened = (): Promise<Network> => open(card.classifier, classified, classifier, "thorough");
+    return new Detector(card, finder, classifier, reopened);
   }
 
   /** Resolves when both networks are open; rejects when they cannot be. */
@@ -44,11 +59,23 @@ export class Detector {
   }
 
   /**
+   * Open the classifier once more, so that it takes two thirds of the time; the finder would gain
+   * nothing. To be called when the person is not waiting: it takes as long as some pictures.
+   */
+  async settle(): Promise<void> {
+    const thorough = await this.reopened();
+    const quick = await this.classifier;
+    this.classifier = Promise.resolve(thorough);
+    await quick.close();
+  }
+
+  /**
    * Find and label the faces of a picture, best first, none left out for its score.
    * `longSide` is the size faces are looked for at; the card's by default.
    */
   async detect(picture: Pixels, longSide = this.card.finder.longSide): Promise<Face[]> {
     const found = await this.find(picture, longSide);
+    markFirst("faces found");
     const faces: Face[] = [];
     for (let i = 0; i < found.length; i += BATCH) {
       const group = found.slice(i, i + BATCH);
@@ -59,7 +86,9 @@ export class Detector {
 
   private async find(picture: Pixels, longSide: number): Promise<FoundFace[]> {
     const input = finderInput(picture, longSide, this.card.finder);
-    const { face, box, landmarks } = await (await this.finder).run(input.tensor, [
+    markFirst("finder's input ready");
+    const finder = await this.finder;
+    const { face, box, landmarks } = await finder.run(input.tensor, [
       1,
       input.height,
       input.width,

@@ -10,7 +10,16 @@ import { BundleError } from "../core/card";
 export interface Network {
   /** Run the network; the result has the network's own output names. */
   run(tensor: Float32Array, shape: readonly number[]): Promise<Record<string, Float32Array>>;
+  /** Let go of its memory; it cannot be run any more. */
+  close(): Promise<void>;
 }
+
+/**
+ * How a network is opened: as it is, which is quick, or rewritten by the runtime so that it runs
+ * faster. Rewriting runs much of the runtime's code for the first time, which has to be compiled for
+ * it: that takes longer than all the rest of a start.
+ */
+export type Effort = "quick" | "thorough";
 
 const runtimeGlue = new URL(glue, import.meta.url).href;
 
@@ -42,13 +51,13 @@ export function startRuntime(compiled: WebAssembly.Module): void {
   ort.env.wasm.wasmPaths = { mjs: runtimeGlue };
 }
 
-/** Open the content of an ONNX file that has one input. */
-export async function openNetwork(name: string, model: ArrayBuffer): Promise<Network> {
+/** Open the content of an ONNX file that has one input. The outputs are the same either way. */
+export async function openNetwork(name: string, model: ArrayBuffer, effort: Effort): Promise<Network> {
   let session: ort.InferenceSession;
   try {
     session = await ort.InferenceSession.create(new Uint8Array(model), {
       executionProviders: ["wasm"],
-      graphOptimizationLevel: "all",
+      graphOptimizationLevel: effort === "quick" ? "disabled" : "all",
       logSeverityLevel: 3,
     });
   } catch (error) {
@@ -65,5 +74,6 @@ export async function openNetwork(name: string, model: ArrayBuffer): Promise<Net
       }
       return outputs;
     },
+    close: () => session.release(),
   };
 }

@@ -4,6 +4,7 @@
 
 import type { Face } from "../core/labelling";
 import { Detector } from "./detector";
+import { markFirst } from "./marks";
 import { decodePicture, readBitmap } from "./pixels";
 import type { Answer, Labelled, Request } from "./protocol";
 
@@ -13,6 +14,7 @@ interface DedicatedWorkerGlobalScope {
   postMessage(answer: Answer): void;
 }
 
+markFirst("worker runs");
 let haveRuntime: (runtime: WebAssembly.Module | Promise<never>) => void;
 const runtime = new Promise<WebAssembly.Module>((resolve) => (haveRuntime = resolve));
 let detector: Promise<Detector> | undefined;
@@ -20,11 +22,19 @@ let detector: Promise<Detector> | undefined;
 let turn: Promise<void> = Promise.resolve();
 
 self.onmessage = ({ data: request }) => {
-  if (request.kind === "load") detector = Detector.load(runtime, request.model);
   // A picture may be unpacked while the models are still on their way.
-  if (request.kind === "load" || request.kind === "runtime") void reply(request);
+  if (request.kind === "load") {
+    detector = Detector.load(runtime, request.model);
+    // After the picture that is waiting by then, so that the first one is labelled soonest.
+    void reply(request).then(() => (turn = turn.then(settle)));
+  } else if (request.kind === "runtime") void reply(request);
   else turn = turn.then(() => reply(request));
 };
+
+async function settle(): Promise<void> {
+  // What cannot be opened again goes on as it is.
+  await detector?.then((loaded) => loaded.settle()).catch(() => undefined);
+}
 
 async function reply(request: Request): Promise<void> {
   const said = await answer(request).catch((error: unknown) => {
@@ -62,7 +72,9 @@ async function label(
     return { width, height, faces, time: performance.now() - start };
   }
   const { pixels, width, height } = await decodePicture(request.file);
+  markFirst("picture unpacked");
   const faces = await (await loading).detect(pixels);
+  markFirst("picture labelled");
   const enlarge = width / pixels.width;
   return {
     width,
