@@ -68,6 +68,16 @@ function runtime(): Plugin {
       });
       return `export default import.meta.ROLLUP_FILE_URL_${reference};`;
     },
+    // The largest file is asked for with the page's first bytes, not when its scripts run.
+    transformIndexHtml(_, { bundle = {} }) {
+      return Object.keys(bundle)
+        .filter((name) => name.includes("ort-runtime"))
+        .map((href) => ({
+          tag: "link",
+          attrs: { rel: "preload", as: "fetch", href, crossorigin: "anonymous" },
+          injectTo: "head" as const,
+        }));
+    },
   };
 }
 
