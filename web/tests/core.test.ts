@@ -164,6 +164,14 @@ describe("tracks", () => {
     expect(tracks.update(both, 5, 0.3).map(({ track }) => track)).toEqual([3, 4]);
     expect(tracks.counts(3)).toEqual([2, 2, 0]);
   });
+  test("a face that was there in the last frame is still the same two seconds later", () => {
+    const tracks = new Tracks();
+    const one = face([0, 0, 40, 40]);
+    expect(tracks.update([one], 0, 0.3)[0]?.track).toBe(1);
+    expect(tracks.update([one], 2, 0.3)[0]?.track).toBe(1);
+    tracks.update([], 2.1, 0.3);
+    expect(tracks.update([one], 4, 0.3)[0]?.track).toBe(2);
+  });
   test("a faint face begins no track", () => {
     expect(new Tracks().update([face([0, 0, 9, 9], 0, 0.1)], 0, 0.3)[0]?.track).toBeUndefined();
   });

@@ -15,6 +15,8 @@ const SAME_FACE = 0.3;
 const FRESH = 0.225;
 /** A track is given up after this many seconds without its face. */
 const PATIENCE = 1;
+/** … or this many, if it was there in the last frame: the first frames take long on slow devices. */
+const LAST_FRAME_PATIENCE = 3;
 /** Share of the new box in the shown one: enough to follow, little enough not to tremble. */
 const FOLLOW = 0.65;
 
@@ -32,6 +34,8 @@ interface Track {
 export class Tracks {
   private tracks: Track[] = [];
   private next = 1;
+  /** When the last frame was, in seconds. */
+  private last = -Infinity;
   private readonly seen = new Map<number, number>();
 
   /**
@@ -39,7 +43,11 @@ export class Tracks {
    * box and score. `time` is in seconds; `threshold` is what makes a track count.
    */
   update(faces: readonly Face[], time: number, threshold: number): Face[] {
-    this.tracks = this.tracks.filter(({ seen }) => time - seen <= PATIENCE && seen <= time);
+    this.tracks = this.tracks.filter(({ seen }) => {
+      const patience = seen === this.last ? LAST_FRAME_PATIENCE : PATIENCE;
+      return seen <= time && time - seen <= patience;
+    });
+    this.last = time;
     const pairs = this.tracks
       .flatMap((track) => faces.map((face) => ({ track, face, iou: overlap(track.box, face.box) })))
       .filter(({ iou }) => iou >= SAME_FACE)
