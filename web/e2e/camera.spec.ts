@@ -39,6 +39,7 @@ test("camera on, labels on the picture, mirrored; freeze and save", async ({ bas
   await expect(page.locator("#counts dd")).toHaveText(["1", "0", "0"]);
   await expect(page.locator("#rate")).toHaveText(/\d fps/);
   await screenshot(page, "camera-light");
+  await expect(page.locator("#save-frame")).toBeHidden(); // the panel with its buttons is beside it
   // The box lies where the mirrored face is: the astronaut's is left of the middle, so right of it.
   const green = await page.locator("#overlay").evaluate((canvas: HTMLCanvasElement) => {
     const { data } = canvas.getContext("2d")!.getImageData(0, 0, canvas.width, canvas.height);
@@ -85,8 +86,17 @@ test("#camera on a phone starts at once; the app's bridge is used", async ({ bas
   await page.goto("./#camera");
   await expect(page.locator("#faces .chip")).toHaveText(["With mask"], { timeout: 20_000 });
   await screenshot(page, "phone-camera-dark", false);
-  await page.locator("#save-picture").click();
-  await page.locator("#share-picture").click();
+  // All of the camera's buttons are on the screen, whichever way the phone is held.
+  for (const [width, height] of [[390, 844], [360, 640], [844, 390]] as const) {
+    await page.setViewportSize({ width, height });
+    for (const id of ["flip", "freeze", "stop", "save-frame", "share-frame"]) {
+      await expect(page.locator(`#${id}`)).toBeInViewport({ ratio: 1 });
+    }
+    if (width > height) await screenshot(page, "phone-camera-lying", false);
+  }
+  await page.setViewportSize({ width: 390, height: 844 });
+  await page.locator("#save-frame").click();
+  await page.locator("#share-frame").click();
   await page.locator("#stop").click();
   const calls = await page.evaluate(() => (window as unknown as { calls: unknown[][] }).calls);
   expect(calls.map(([name]) => name).sort()).toEqual(["keepScreenOn", "keepScreenOn", "save", "share"]);

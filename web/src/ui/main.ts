@@ -44,11 +44,16 @@ byId("mode-camera").addEventListener("click", camera);
 byId("mode-pictures").addEventListener("click", pictures);
 byId("stop").addEventListener("click", pictures);
 byId("clear").addEventListener("click", clear);
-byId("save-picture").addEventListener("click", () => void keep(saveFile));
-byId("share-picture").addEventListener("click", () => void keep(shareFile));
+// Twice: in the panel, and for phones, where the panel lies below the screen, at the camera.
+const SAVING = ["save-picture", "save-frame"];
+const SHARING = ["share-picture", "share-frame"];
+for (const id of SAVING) byId(id).addEventListener("click", () => void keep(saveFile));
+for (const id of SHARING) {
+  byId(id).addEventListener("click", () => void keep(shareFile));
+  byId(id).hidden = !canShare();
+}
 byId("save-json").addEventListener("click", () => void saveTable("json"));
 byId("save-csv").addEventListener("click", () => void saveTable("csv"));
-byId("share-picture").hidden = !canShare();
 window.addEventListener("hashchange", route);
 document.addEventListener("visibilitychange", () => {
   // The camera's light must not stay on behind another app.
@@ -186,7 +191,7 @@ function refresh(): void {
   const item = gallery.selected;
   if (view === "picture") stage.showNotice(item?.error);
   const something = view === "picture" ? item?.result !== undefined : moving && cinema.open;
-  for (const id of ["save-picture", "share-picture"]) disable(id, !something);
+  for (const id of [...SAVING, ...SHARING]) disable(id, !something);
   const results = entries().length > 0;
   for (const id of ["save-json", "save-csv"]) disable(id, !results);
   disable("clear", gallery.items.length === 0);
