@@ -5,6 +5,7 @@
 import type { Card } from "../core/card";
 import { finderInput, foundFaces, type FoundFace } from "../core/finder";
 import { classifierInput, labelFaces, type ClassifierOutput, type Face } from "../core/labelling";
+import { unpackWeights } from "../core/onnx";
 import type { Pixels } from "../core/resize";
 import { BundleError } from "../core/card";
 import { fetchCard, fetchModel } from "./files";
@@ -19,7 +20,7 @@ export class Detector {
     readonly card: Card,
     private readonly finder: Promise<Network>,
     private classifier: Promise<Network>,
-    private readonly reopened: () => Promise<Network>,
+    private reopened: () => Promise<Network>,
   ) {}
 
   /**
@@ -30,14 +31,19 @@ export class Detector {
     prepareRuntime();
     const started = runtime.then(startRuntime);
     const card = await fetchCard(model);
-    const fetched = (name: string): Promise<ArrayBuffer> => {
-      const content = fetchModel(model, name, card);
+    const fetched = (name: string): Promise<Uint8Array> => {
+      // Here and not by the runtime, because the runtime is not there yet.
+      const content = fetchModel(model, name, card).then((packed) => {
+        const unpacked = unpackWeights(new Uint8Array(packed));
+        markFirst(`${name} fetched and unpacked`);
+        return unpacked;
+      });
       content.catch(() => undefined); // told below; not as an error that nobody heard
       return content;
     };
     const open = async (
       name: string,
-      content: Promise<ArrayBuffer>,
+      content: Promise<Uint8Array>,
       after: Promise<unknown>,
       effort: Effort,
     ): Promise<Network> => {
@@ -64,6 +70,7 @@ export class Detector {
    */
   async settle(): Promise<void> {
     const thorough = await this.reopened();
+    this.reopened = () => Promise.resolve(thorough); // and let go of the file
     const quick = await this.classifier;
     this.classifier = Promise.resolve(thorough);
     await quick.close();

@@ -52,10 +52,10 @@ export function startRuntime(compiled: WebAssembly.Module): void {
 }
 
 /** Open the content of an ONNX file that has one input. The outputs are the same either way. */
-export async function openNetwork(name: string, model: ArrayBuffer, effort: Effort): Promise<Network> {
+export async function openNetwork(name: string, model: Uint8Array, effort: Effort): Promise<Network> {
   let session: ort.InferenceSession;
   try {
-    session = await ort.InferenceSession.create(new Uint8Array(model), {
+    session = await ort.InferenceSession.create(model, {
       executionProviders: ["wasm"],
       graphOptimizationLevel: effort === "quick" ? "disabled" : "all",
       logSeverityLevel: 3,

@@ -25,8 +25,8 @@ self.onmessage = ({ data: request }) => {
   // A picture may be unpacked while the models are still on their way.
   if (request.kind === "load") {
     detector = Detector.load(runtime, request.model);
-    // After the picture that is waiting by then, so that the first one is labelled soonest.
-    void reply(request).then(() => (turn = turn.then(settle)));
+    // Later, so that it takes no time from the first picture and from showing it.
+    void reply(request).then(() => setTimeout(() => (turn = turn.then(settle)), 1000));
   } else if (request.kind === "runtime") void reply(request);
   else turn = turn.then(() => reply(request));
 };

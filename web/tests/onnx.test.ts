@@ -1,0 +1,69 @@
+/** Unpacking weights, on the models that ship, judged by the runtime that runs them. */
+
+import { readFileSync } from "node:fs";
+import * as ort from "onnxruntime-web/wasm";
+import { describe, expect, test } from "vitest";
+import { half, unpackWeights } from "../src/core/onnx";
+
+const bundle = new URL("../../src/masklens/models/default/", import.meta.url);
+const options = { graphOptimizationLevel: "disabled", logSeverityLevel: 3 } as const;
+ort.env.wasm.numThreads = 1;
+
+async function outputs(model: Uint8Array, shape: number[]): Promise<Record<string, number[]>> {
+  const session = await ort.InferenceSession.create(model, options);
+  const data = new Float32Array(shape.reduce((a, b) => a * b)).map((_, i) => ((i * 37) % 251) / 125 - 1);
+  const results = await session.run({ [session.inputNames[0]!]: new ort.Tensor("float32", data, shape) });
+  await session.release();
+  return Object.fromEntries(
+    Object.entries(results).map(([name, { data: values }]) => [name, Array.from(values as Float32Array)]),
+  );
+}
+
+/** How often an operator's name stands in a model. */
+function count(model: Uint8Array, operator: string): number {
+  return Buffer.from(model).toString("latin1").split(`"${String.fromCharCode(operator.length)}${operator}`).length - 1;
+}
+
+describe.each([
+  ["finder.onnx", [1, 96, 128, 3]],
+  ["classifier.onnx", [2, 112, 112, 3]],
+])("%s", (name, shape) => {
+  const packed = new Uint8Array(readFileSync(new URL(name, bundle)));
+  const unpacked = unpackWeights(packed);
+  test("has no packed weights any more", () => {
+    expect(count(packed, "Cast")).toBeGreaterThan(40);
+    expect(count(unpacked, "Cast")).toBe(0);
+    expect(unpacked.length).toBeGreaterThan(1.8 * packed.length);
+  });
+  test("says the same", async () => {
+    const before = await outputs(packed, shape);
+    const after = await outputs(unpacked, shape);
+    expect(Object.keys(after)).toEqual(Object.keys(before));
+    for (const [key, values] of Object.entries(before)) {
+      const apart = values.map((value, i) => Math.abs(value - after[key]![i]!));
+      expect(Math.max(...apart), key).toBeLessThan(1e-6);
+    }
+  });
+});
+
+test("a second time there is nothing to unpack", () => {
+  const once = unpackWeights(new Uint8Array(readFileSync(new URL("finder.onnx", bundle))));
+  expect(Buffer.from(unpackWeights(once)).equals(Buffer.from(once))).toBe(true);
+});
+
+test("what is no model comes back as it is", () => {
+  const other = new TextEncoder().encode("<!doctype html>");
+  expect(unpackWeights(other)).toBe(other);
+});
+
+test.each([
+  [0x0000, 0],
+  [0x3c00, 1],
+  [0xc000, -2],
+  [0x3555, 0.333251953125],
+  [0x0001, 2 ** -24],
+  [0x7bff, 65504],
+  [0xfc00, -Infinity],
+])("half %i", (bits, value) => {
+  expect(half(bits)).toBe(value);
+});
