@@ -11,6 +11,11 @@ from masklens.errors import BundleError
 from tests.conftest import make_toy_model, toy_card
 
 
+def change_files(folder, files):
+    card = json.loads((folder / "card.json").read_text())
+    (folder / "card.json").write_text(json.dumps(card | {"files": files}))
+
+
 def test_a_card_survives_the_disk(toy_bundle, tmp_path):
     card = dataclasses.replace(
         toy_bundle.card, face_calibration=FaceCalibration(0.1, 1.0, 0.5), temperature=1.3
@@ -34,6 +39,10 @@ def test_the_shipped_bundle_is_whole():
         (lambda d: shutil.rmtree(d), "not a bundle"),
         (lambda d: (d / "card.json").unlink(), "not a bundle"),
         (lambda d: (d / "card.json").write_text("{"), "not JSON"),
+        (lambda d: (d / "card.json").write_text("[" * 100_000), "nested too deeply"),
+        (lambda d: (d / "card.json").write_bytes(b"\xff\xfe\x00"), "not a text file"),
+        (lambda d: change_files(d, {"classifier.onnx": "x"}), "not the file of its card"),
+        (lambda d: change_files(d, {"../../etc/passwd": {}}), "names a file outside of it"),
         (lambda d: (d / "card.json").write_text("[]"), "JSON object"),
         (lambda d: (d / "classifier.onnx").unlink(), "classifier.onnx is missing"),
         (lambda d: (d / "classifier.onnx").write_bytes(b"x"), "not the file of its card"),
@@ -50,8 +59,19 @@ def test_a_damaged_bundle_says_what_is_wrong(toy_bundle, damage, message):
     [
         ({"format": 99}, "format 99"),
         ({"labels": ["with_mask"]}, "outputs must be its labels"),
-        ({"labels": 3}, "cannot be read"),
-        ({"size": 0}, "size >= 8"),
+        ({"labels": 3}, "labels must be a list"),
+        ({"size": 0}, "size in 8"),
+        ({"size": 10**9}, "size in 8"),
+        ({"size": "big"}, "size must be a whole number"),
+        ({"size": 112.5}, "size must be a whole number"),
+        ({"margin": None}, "margin must be a number"),
+        ({"margin": 1e9}, "margin in 0"),
+        ({"temperature": "hot"}, "temperature must be a number"),
+        ({"thresholds": [1]}, "thresholds must be an object"),
+        ({"thresholds": {"default": "x"}}, "must be in 0…1"),
+        ({"thresholds": {"default": 2}}, "must be in 0…1"),
+        ({"files": [1]}, "files must be an object"),
+        ({"finder": 3}, "finder must be an object or null"),
         ({"thresholds": {}}, "default"),
         ({"surprise": 1}, "surprise"),
         ({"value_range": [1]}, "cannot be read"),
@@ -89,7 +109,7 @@ def test_a_model_that_is_no_onnx(tmp_path):
     junk = tmp_path / "junk.onnx"
     junk.write_bytes(b"junk")
     bundle = write_bundle(tmp_path / "b", toy_card(), {"classifier.onnx": junk})
-    with pytest.raises(BundleError, match="cannot open the model"):
+    with pytest.raises(BundleError, match=r"cannot open .*classifier\.onnx"):
         MaskClassifier(bundle)
 
 
@@ -122,3 +142,10 @@ def test_the_card_is_documented():
     text = (ROOT / "docs" / "bundle.md").read_text()
     for field in dataclasses.fields(ModelCard):
         assert f"`{field.name}`" in text, f"docs/bundle.md does not describe {field.name}"
+
+
+def test_a_card_with_another_size_than_its_model_is_refused(toy_bundle):
+    assert toy_bundle.card.size == 32
+    other = dataclasses.replace(toy_bundle, card=dataclasses.replace(toy_bundle.card, size=64))
+    with pytest.raises(BundleError, match=r"takes crops of 32×32 pixels, but its card says 64"):
+        MaskClassifier(other)

@@ -9,8 +9,8 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import importlib.resources
-import json
 import shutil
+import types
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +18,7 @@ from typing import Any
 
 from masklens.errors import BundleError
 from masklens.io.atomic import atomic_path, write_json
+from masklens.io.jsonfile import read_json
 from masklens.labels import NOT_A_FACE
 
 CARD_FILE = "card.json"
@@ -149,13 +150,18 @@ class ModelCard:
                 f"The card's outputs must be its labels, perhaps with {NOT_A_FACE}. "
                 f"Received labels {list(self.labels)} and outputs {list(self.outputs)}"
             )
-        if self.size < 8 or self.temperature <= 0 or self.margin < 0:
+        if not (8 <= self.size <= 2048 and self.temperature > 0 and 0 <= self.margin <= 10):
             raise BundleError(
-                "The card needs size >= 8, temperature > 0 and margin >= 0. "
+                "The card needs size in 8…2048, temperature > 0 and margin in 0…10. "
                 f"Received: {self.size}, {self.temperature}, {self.margin}"
             )
         if "default" not in self.thresholds:
             raise BundleError('The card\'s thresholds lack "default".')
+        for name, threshold in self.thresholds.items():
+            if not isinstance(threshold, int | float) or not 0 <= threshold <= 1:
+                raise BundleError(
+                    f'The card\'s threshold "{name}" must be in 0…1. Received: {threshold!r}'
+                )
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> ModelCard:
@@ -176,6 +182,7 @@ class ModelCard:
         if extra := set(values) - known:
             raise BundleError(f"The card has keys that are not known: {sorted(extra)}.")
         fixed = dict(values)
+        _check_kinds(values)
         try:
             fixed["labels"] = tuple(values["labels"])
             fixed["outputs"] = tuple(values["outputs"])
@@ -219,14 +226,16 @@ class Bundle:
         folder = default_bundle_folder() if folder is None else Path(folder)
         card_path = folder / CARD_FILE
         try:
-            values = json.loads(card_path.read_text(encoding="utf-8"))
+            values = read_json(card_path)
         except OSError as error:
             raise BundleError(
                 f"{folder} is not a bundle: cannot read {card_path.name} ({error.strerror}). "
                 f"A bundle is a folder with {CARD_FILE} and {CLASSIFIER_FILE}."
             ) from error
         except ValueError as error:
-            raise BundleError(f"{card_path} is not JSON: {error}") from error
+            raise BundleError(
+                f"{card_path} cannot be read: {error}. Fetch or train the bundle again."
+            ) from error
         if not isinstance(values, dict):
             raise BundleError(f"{card_path} must hold a JSON object.")
         try:
@@ -235,11 +244,14 @@ class Bundle:
             raise BundleError(f"{card_path}: {error}") from error
         bundle = cls(folder, card)
         for name, facts in card.files.items():
-            bundle._check(name, str(facts.get("sha256")))
+            sha256 = facts.get("sha256") if isinstance(facts, dict) else None
+            bundle._check(name, str(sha256))
         return bundle
 
     def _check(self, name: str, sha256: str) -> None:
         path = self.folder / name
+        if Path(name).name != name:
+            raise BundleError(f"The card of {self.folder} names a file outside of it: {name}.")
         try:
             found = file_sha256(path)
         except OSError as error:
@@ -264,6 +276,24 @@ class Bundle:
                 f"The bundle {self.folder} has no {name}, only {sorted(self.card.files)}."
             )
         return self.folder / name
+
+
+#: What a value of the card must be, where nothing else finds out.
+_KINDS: dict[str, tuple[type | types.UnionType, str]] = {
+    **dict.fromkeys(("size",), (int, "a whole number")),
+    **dict.fromkeys(("margin", "temperature"), (int | float, "a number")),
+    **dict.fromkeys(("labels", "outputs", "value_range"), (list, "a list")),
+    **dict.fromkeys(
+        ("thresholds", "threshold_notes", "training", "scores", "files"), (dict, "an object")
+    ),
+    **dict.fromkeys(("face_calibration", "finder"), (dict | None, "an object or null")),
+}
+
+
+def _check_kinds(values: Mapping[str, Any]) -> None:
+    for name, (kind, words) in _KINDS.items():
+        if name in values and not isinstance(values[name], kind):
+            raise BundleError(f"The card's {name} must be {words}. Received: {values[name]!r}")
 
 
 def default_bundle_folder() -> Path:

@@ -64,6 +64,12 @@ class MaskClassifier:
                 f"{path} gives {available['probabilities']} probabilities, but its card names "
                 f"{len(self.card.outputs)}: {list(self.card.outputs)}."
             )
+        size = self.network.fixed_size
+        if size not in (None, (self.card.size, self.card.size)):
+            raise BundleError(
+                f"{path} takes crops of {size[1]}×{size[0]} pixels, but its card says "
+                f"{self.card.size}."
+            )
         self._label_columns = [self.card.outputs.index(label) for label in self.card.labels]
 
     def predict(self, crops: Image) -> Classification:

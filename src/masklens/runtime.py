@@ -84,7 +84,7 @@ def open_network(model: Path | bytes, runtime: str = "onnx", threads: int = 0) -
     raise BundleError(f'No runtime is called "{runtime}", only {", ".join(RUNTIMES)}.')
 
 
-def open_session(model: bytes, threads: int = 0) -> ort.InferenceSession:
+def open_session(model: bytes, threads: int = 0, name: str = "the model") -> ort.InferenceSession:
     """Open the content of an ONNX file in ONNX Runtime; see :func:`open_network`."""
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
@@ -97,7 +97,7 @@ def open_session(model: bytes, threads: int = 0) -> ort.InferenceSession:
     try:
         return ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
     except _AnyError as error:
-        raise BundleError(f"ONNX Runtime cannot open the model: {error}") from error
+        raise BundleError(f"ONNX Runtime cannot open {name}: {error}") from error
 
 
 class OnnxNetwork:
@@ -107,7 +107,7 @@ class OnnxNetwork:
 
     def __init__(self, model: Path | bytes, threads: int) -> None:
         content = model.read_bytes() if isinstance(model, Path) else model
-        self.session = open_session(content, threads)
+        self.session = open_session(content, threads, _name_of(model))
         (only, *_) = self.session.get_inputs()
         self._input = only.name
         self.takes_pixels = only.type == "tensor(uint8)"
@@ -138,7 +138,7 @@ class LiteRTNetwork:
             (only,) = self._interpreter.get_input_details()
             self._interpreter.allocate_tensors()
         except _AnyError as error:
-            raise BundleError(f"LiteRT cannot open the model: {error}") from error
+            raise BundleError(f"LiteRT cannot open {_name_of(model)}: {error}") from error
         self._input = int(only["index"])
         self.takes_pixels = bool(only["dtype"] == np.uint8)
         self.fixed_size = _fixed_size(only["shape_signature"])
@@ -174,7 +174,7 @@ class OpenVinoNetwork:
         try:
             compiled = core.compile_model(core.read_model(model), "CPU", settings)
         except _AnyError as error:
-            raise BundleError(f"OpenVINO cannot open the model: {error}") from error
+            raise BundleError(f"OpenVINO cannot open {_name_of(model)}: {error}") from error
         self._request = compiled.create_infer_request()
         self.takes_pixels = bool(compiled.input(0).element_type == openvino.Type.u8)
         self.fixed_size = _fixed_size(
@@ -190,6 +190,10 @@ class OpenVinoNetwork:
         """See :class:`Network`."""
         outputs = self._request.infer({0: tensor})
         return [outputs[name].copy() for name in names]
+
+
+def _name_of(model: Path | bytes) -> str:
+    return str(model) if isinstance(model, Path) else "the model"
 
 
 @functools.cache

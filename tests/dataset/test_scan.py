@@ -93,6 +93,18 @@ def changed(**changes: Any) -> str:
     [
         (b"\xff\xd8\xff\xe0 a picture", "not a text file"),
         (b"not json", "not JSON"),
+        (b"[" * 100_000, "nested too deeply"),
+        (
+            json.dumps(
+                {
+                    **COCO,
+                    "annotations": [
+                        {"image_id": 7, "category_id": 1, "bbox": [0, float("nan"), 1, 1]}
+                    ],
+                }
+            ).encode(),
+            "not finite",
+        ),
         (b"[]", "not a COCO detection file: TypeError"),
         (changed(categories=None).encode(), "KeyError 'categories'"),
         (changed(annotations=[]).encode(), "no annotation"),
@@ -140,3 +152,9 @@ def test_shared_scenes(shared_data: Path) -> None:
         "mask_worn_incorrectly": 42,
     }
     assert all(picture.path.is_file() for picture in dataset.pictures)
+
+
+def test_a_picture_that_is_gone_is_named(tmp_path: Path) -> None:
+    (tmp_path / "c.json").write_text(json.dumps(COCO))
+    with pytest.raises(DatasetError, match=r"c\.json names .*\.jpg, which cannot be read: No such"):
+        load_dataset(tmp_path / "c.json").sha256()

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from masklens.errors import InputError, OutputError
-from masklens.io import atomic, writers
+from masklens.io import atomic
 from masklens.io.frames import Frame
 from masklens.io.writers import CocoWriter, CsvWriter, JsonWriter, PictureWriter
 from tests.conftest import ROOT
@@ -135,11 +135,12 @@ def test_disk_full_leaves_the_old_file_and_no_rest(tmp_path, monkeypatch):
 
 
 def test_disk_full_in_the_middle_of_a_picture(tmp_path, monkeypatch):
-    def half(self, path, **_options):
-        path.write_bytes(b"half")
+    def half(self, content):
+        with self.open("wb") as file:
+            file.write(content[: len(content) // 2])
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(writers.PillowImage.Image, "save", half)
+    monkeypatch.setattr(atomic.Path, "write_bytes", half)
     with (
         pytest.raises(OutputError, match=r"photo\.jpg: No space left"),
         PictureWriter(tmp_path / "out") as writer,

@@ -93,6 +93,12 @@ def test_nothing_to_resume(tmp_path):
         RunFolder.open(options(tmp_path, resume=True), SETTINGS)
 
 
+def test_resuming_and_starting_anew_exclude_each_other(tmp_path):
+    RunFolder.open(options(tmp_path), SETTINGS)
+    with pytest.raises(OutputError, match="use one of them"):
+        RunFolder.open(options(tmp_path, resume=True, overwrite=True), SETTINGS)
+
+
 def test_a_folder_that_cannot_be_written(tmp_path):
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(OutputError, match="Cannot write"):

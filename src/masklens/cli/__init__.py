@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import importlib
+import io
+import os
+import signal
+import sys
 from typing import Any
 
 import click
@@ -27,6 +33,11 @@ COMMANDS = {
 class Commands(click.Group):
     """Loads commands on demand, and shows a MasklensError as one line instead of a traceback."""
 
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        """Run as a program."""
+        prepare_streams()
+        return super().main(*args, **kwargs)
+
     def list_commands(self, ctx: click.Context) -> list[str]:
         """The commands, in the order of a first use."""
         return list(COMMANDS)
@@ -40,11 +51,36 @@ class Commands(click.Group):
         return command
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run; errors of ours end in one sentence."""
+        """Run; errors of ours, and of the file system, end in one sentence."""
         try:
             return super().invoke(ctx)
         except MasklensError as error:
             raise click.ClickException(str(error)) from error
+        except OSError as error:
+            if error.errno == errno.EPIPE:  # click knows what that is: nobody reads on
+                raise
+            name = "standard output" if error.filename is None else error.filename
+            raise click.ClickException(f"Cannot use {name}: {error.strerror or error}.") from error
+        except KeyboardInterrupt:
+            click.echo("Interrupted.", err=True)
+            ctx.exit(128 + signal.SIGINT)
+
+
+def prepare_streams() -> None:
+    """Make the standard streams take whatever is written to them.
+
+    A stream that the caller closed is replaced by nothing: the next file that is opened would get
+    its number, and what libraries write in C would end in it. Characters that the terminal's
+    encoding lacks, and names of files that are no UTF-8, are written as escapes.
+    """
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            with contextlib.suppress(OSError):
+                os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free: this one
+            setattr(sys, name, open(number, "w" if number else "r", closefd=False))  # noqa: SIM115
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})

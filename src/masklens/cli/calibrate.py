@@ -6,13 +6,13 @@ from pathlib import Path
 
 import click
 
-from masklens.cli.options import folder_option
+from masklens.cli.options import NamedPath, folder_option
 from masklens.cli.terminal import written
 
 
 @click.command("calibrate")
-@click.argument("bundle", type=click.Path(path_type=Path))
-@click.argument("scenes", metavar="SCENES.json", type=click.Path(path_type=Path, dir_okay=False))
+@click.argument("bundle", type=NamedPath())
+@click.argument("scenes", metavar="SCENES.json", type=NamedPath(dir_okay=False))
 @folder_option(
     "--finder",
     metavar="RUN",

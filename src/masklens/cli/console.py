@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -23,10 +24,15 @@ _STYLES = {WITH_MASK: "green", WITHOUT_MASK: "red", MASK_WORN_INCORRECTLY: "yell
 
 
 def expand_dash(sources: Sequence[str]) -> Iterator[str]:
-    """The sources, with ``-`` replaced by the lines of standard input."""
+    """The sources, with ``-`` replaced by the lines of standard input.
+
+    What ``find -print0`` writes is understood as well: names of files may hold line breaks.
+    """
     for source in sources:
         if source == "-":
-            yield from (line.strip() for line in sys.stdin if line.strip())
+            listed = os.fsdecode(sys.stdin.buffer.read())
+            names = listed.split("\0" if "\0" in listed else "\n")
+            yield from (name.rstrip("\r") for name in names if name.strip())
         else:
             yield source
 

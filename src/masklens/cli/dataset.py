@@ -9,14 +9,16 @@ from pathlib import Path
 import click
 
 from masklens.cli.options import (
+    FiniteRange,
     count_option,
     data_argument,
     file_option,
     folder_option,
     json_option,
+    keep_apart,
     seed_option,
     sheet_option,
-)  # fmt: skip
+)
 from masklens.cli.terminal import step_bar, written
 
 
@@ -112,6 +114,7 @@ def summary_command(data: Path, sheet: Path | None) -> None:
     from masklens.dataset.summary import summarise
 
     dataset = load_dataset(data)
+    keep_apart({"--sheet": sheet}, [data, *(picture.path for picture in dataset.pictures)])
     with step_bar(len(dataset)) as advance:
         summary = summarise(dataset, advance)
     show_summary(summary)
@@ -151,6 +154,10 @@ def audit_command(
     from masklens.io.atomic import write_json
 
     dataset = load_dataset(data)
+    keep_apart(
+        {"--sheet": sheet, "--json": json_file},
+        [data, *(picture.path for picture in dataset.pictures)],
+    )
     with step_bars() as progress:
         report = audit(dataset, split, progress)
     show_audit(report)
@@ -172,7 +179,7 @@ def audit_command(
 )
 @click.option(
     "--test",
-    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    type=FiniteRange(0, 1, min_open=True, max_open=True),
     default=0.2,
     show_default=True,
     help="Share of the test part.",
@@ -194,8 +201,11 @@ def split_command(data: Path, file: Path, test: float, folds: int | None, seed: 
     from masklens.dataset.bars import step_bars
     from masklens.dataset.scan import load_dataset
     from masklens.dataset.split import split_dataset, write_manifest
+    from masklens.io.atomic import check_writable
 
     dataset = load_dataset(data)
+    keep_apart({"--out": file}, [data, *(picture.path for picture in dataset.pictures)])
+    check_writable(file)
     with step_bars() as progress:
         rows, unreadable = split_dataset(
             dataset, test=test, folds=folds, seed=seed, progress=progress

@@ -8,17 +8,18 @@ from pathlib import Path
 import click
 
 from masklens.cli.options import (
+    NamedPath,
     count_option,
     folder_option,
     names_in,
     seed_option,
     sheet_option,
-)  # fmt: skip
+)
 from masklens.cli.terminal import step_bar, written
 
 
 @click.command("synthesize")
-@click.argument("source", type=click.Path(path_type=Path))
+@click.argument("source", type=NamedPath())
 @folder_option(
     "--out",
     help="Folder for the painted faces: a sub-folder per label, and a COCO file with their boxes.",
@@ -70,6 +71,8 @@ def command(
 
     if out is None and sheet is None:
         raise click.UsageError("Give --out DIR, --sheet FILE, or both.")
+    if out is not None and out.resolve() == source.resolve():
+        raise click.UsageError(f"--out {out} is the folder that is read. Use another.")
     chosen = produce.choose_styles(names_in(styles), names_in(classes))
     failed = 0
 

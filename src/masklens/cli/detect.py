@@ -15,9 +15,10 @@ from masklens.cli.options import (
     finder_option,
     folder_option,
     json_option,
+    keep_apart,
     threads_option,
     threshold_option,
-)  # fmt: skip
+)
 from masklens.cli.terminal import written
 
 
@@ -85,7 +86,13 @@ def command(
     from masklens.io.sources import find_pictures, is_video
     from masklens.io.writers import CocoWriter, CsvWriter, JsonWriter, PictureWriter
 
+    if coco_images is not None and coco_file is None:
+        raise click.UsageError("--coco-images says which ids --coco uses. Give --coco FILE too.")
     found = find_pictures(console.expand_dash(sources), videos=True)
+    keep_apart(
+        {"--json": json_file, "--csv": csv_file, "--coco": coco_file, "--tracks": tracks},
+        [*found, coco_images],
+    )
     pictures = {path: name for path, name in found.items() if not is_video(path)}
     videos = {path: name for path, name in found.items() if is_video(path)}
     if coco_file is not None and videos:

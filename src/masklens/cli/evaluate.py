@@ -8,15 +8,18 @@ from pathlib import Path
 import click
 
 from masklens.cli.options import (
+    FiniteRange,
+    NamedPath,
     count_option,
     data_argument,
     file_option,
     finder_option,
     json_option,
+    keep_apart,
     score_option,
     threads_option,
     typed_command,
-)  # fmt: skip
+)
 from masklens.cli.terminal import step_bar, written
 
 
@@ -26,7 +29,7 @@ from masklens.cli.terminal import step_bar, written
 @json_option("Scores as JSON.")
 @click.option(
     "--report",
-    type=click.Path(path_type=Path),
+    type=NamedPath(),
     help="Report: a file (.html, .md, .pdf), or a folder for report.html and so on.",
 )
 @click.option(
@@ -43,14 +46,14 @@ from masklens.cli.terminal import step_bar, written
 )
 @click.option(
     "--min-face",
-    type=click.FloatRange(min=0),
+    type=FiniteRange(min=0),
     default=16,
     show_default=True,
     help="Scenes: faces narrower than this many pixels count neither way.",
 )
 @click.option(
     "--min-box",
-    type=click.FloatRange(min=0),
+    type=FiniteRange(min=0),
     default=12,
     show_default=True,
     help="Scenes: the classifier alone is judged on annotated faces this wide, in pixels.",
@@ -129,8 +132,15 @@ def command(
     from masklens.evaluation.evaluate import Options
     from masklens.evaluation.journey import Request, judge_all
     from masklens.evaluation.targets import report_targets
+    from masklens.io.atomic import check_writable
 
     targets = report_targets(report, formats)
+    read = [data, rival, *(Path(name) for name in (bundle, against) if name is not None)]
+    reports = {f"--report ({name})": path for name, path in targets.items()}
+    keep_apart({"--json": json_file, **reports}, read)
+    for path in (json_file, *targets.values()):
+        if path is not None:
+            check_writable(path)
     request = Request(
         model=bundle,
         data=data,

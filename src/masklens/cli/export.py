@@ -7,12 +7,12 @@ from pathlib import Path
 
 import click
 
-from masklens.cli.options import folder_option, rounds_option
+from masklens.cli.options import NamedPath, folder_option, rounds_option
 from masklens.cli.terminal import written
 
 
 @click.command("export")
-@click.argument("source", type=click.Path(path_type=Path), metavar="BUNDLE")
+@click.argument("source", type=NamedPath(), metavar="BUNDLE")
 @click.option(
     "--to",
     "formats",
@@ -38,12 +38,12 @@ from masklens.cli.terminal import written
 @click.option("--into-bundle", is_flag=True, help="Instead of --out: the best, into BUNDLE itself.")
 @click.option(
     "--data",
-    type=click.Path(path_type=Path),
+    type=NamedPath(),
     help="Labelled pictures for the comparison.  [default: scenes/val below MASKLENS_DATA]",
 )
 @click.option(
     "--calibration",
-    type=click.Path(path_type=Path),
+    type=NamedPath(),
     help="Other labelled pictures, for int8.  [default: scenes/train below MASKLENS_DATA]",
 )
 @rounds_option

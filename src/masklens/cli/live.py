@@ -7,13 +7,15 @@ from pathlib import Path
 import click
 
 from masklens.cli.options import (
+    FiniteRange,
     bundle_option,
     count_option,
     file_option,
     finder_option,
     json_option,
+    keep_apart,
     threshold_option,
-)  # fmt: skip
+)
 
 
 @click.command("live")
@@ -25,13 +27,13 @@ from masklens.cli.options import (
     "--tracks",
     help="A row per face that was followed, as CSV.  [default: beside --json, as .tracks.csv]",
 )
-@click.option("--max-fps", type=click.FloatRange(min=0.1), help="At most so many frames a second.")
+@click.option("--max-fps", type=FiniteRange(min=0.1), help="At most so many frames a second.")
 @count_option(
     "--every", help="Look for faces in every K-th frame.  [default: as often as time allows]"
 )
 @click.option(
     "--give-up",
-    type=click.FloatRange(min=0),
+    type=FiniteRange(min=0),
     default=120.0,
     show_default=True,
     help="Seconds that a lost camera is waited for.",
@@ -74,6 +76,7 @@ def command(
 
     keep_flat()
 
+    keep_apart({"--record": record, "--json": json_file, "--tracks": tracks}, [Path(source)])
     if tracks is None and json_file is not None:
         tracks = json_file.with_suffix(".tracks.csv")
     detector = MaskDetector(

@@ -2,31 +2,71 @@
 
 from __future__ import annotations
 
+import math
+import os
 import shlex
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
+
+
+class NamedPath(click.Path):
+    """A path that is not empty: an unset variable of the shell must not mean the current folder."""
+
+    def __init__(self, **checks: Any) -> None:
+        super().__init__(path_type=Path, **checks)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Refuse the empty name."""
+        if value == "":
+            self.fail("It is empty.", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+class PicturePath(NamedPath):
+    """A picture to write: that its suffix is known is checked before the work, not after it."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Refuse other suffixes."""
+        path = super().convert(value, param, ctx)
+        if path.suffix.lower() not in (".png", ".jpg", ".jpeg", ".webp"):
+            self.fail(f'"{path}" is no name of a picture: use .png or .jpg.', param, ctx)
+        return path
+
+
+class FiniteRange(click.FloatRange):
+    """A number in a range; NaN, which every comparison lets through, is none."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Refuse NaN and infinity."""
+        number = super().convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"{value} is not a number.", param, ctx)
+        return number
+
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 def file_option(*names: str, **more: Any) -> Callable[[Command], Command]:
     """An option that names a file to read or to write."""
-    return click.option(*names, type=click.Path(path_type=Path, dir_okay=False), **more)
+    return click.option(*names, type=NamedPath(dir_okay=False), **more)
 
 
 def folder_option(*names: str, **more: Any) -> Callable[[Command], Command]:
     """An option that names a folder to read or to write."""
-    return click.option(*names, type=click.Path(path_type=Path, file_okay=False), **more)
+    return click.option(*names, type=NamedPath(file_okay=False), **more)
 
 
-def count_option(*names: str, least: int = 1, **more: Any) -> Callable[[Command], Command]:
+def count_option(
+    *names: str, least: int = 1, most: int | None = None, **more: Any
+) -> Callable[[Command], Command]:
     """An option that is a whole number; its default, where there is one, is shown."""
     shown = "default" in more
-    return click.option(*names, type=click.IntRange(min=least), show_default=shown, **more)
+    return click.option(*names, type=click.IntRange(least, most), show_default=shown, **more)
 
 
 def json_option(help: str) -> Callable[[Command], Command]:
@@ -36,7 +76,7 @@ def json_option(help: str) -> Callable[[Command], Command]:
 
 def sheet_option(help: str) -> Callable[[Command], Command]:
     """``--sheet FILE``, a contact sheet."""
-    return file_option("--sheet", help=help)
+    return click.option("--sheet", type=PicturePath(dir_okay=False), help=help)
 
 
 def seed_option(default: int, help: str) -> Callable[[Command], Command]:
@@ -47,7 +87,7 @@ def seed_option(default: int, help: str) -> Callable[[Command], Command]:
 
 def score_option(name: str, help: str) -> Callable[[Command], Command]:
     """A threshold of the score."""
-    return click.option(name, type=click.FloatRange(0, 1), help=help)
+    return click.option(name, type=FiniteRange(0, 1), help=help)
 
 
 def run_options(command: Command) -> Command:
@@ -70,6 +110,35 @@ def typed_command() -> str:
     return shlex.join(["masklens", *sys.argv[1:]])
 
 
+def keep_apart(outputs: Mapping[str, Path | None], inputs: Iterable[Path | None] = ()) -> None:
+    """Refuse to write over what is read, or two results into one file.
+
+    Args:
+        outputs: option -> file that it names, or None.
+        inputs: files that are read.
+
+    Raises:
+        click.UsageError: with the option and the file.
+    """
+    read = {_identity(path) for path in inputs if path is not None}
+    taken: dict[object, str] = {}
+    for option, path in outputs.items():
+        if path is None or os.path.realpath(path).startswith(("/dev/", "/proc/")):
+            continue  # devices and pipes keep nothing
+        identity = _identity(path)
+        if identity in read:
+            raise click.UsageError(f"{option} would replace {path}, which is read. Use another.")
+        if identity in taken:
+            raise click.UsageError(
+                f"{taken[identity]} and {option} both name {path}. Use two files."
+            )
+        taken[identity] = option
+
+
+def _identity(path: Path) -> object:
+    return Path(os.path.realpath(path))
+
+
 def names_in(text: str) -> list[str]:
     """The names in a list that was typed with commas."""
     return [name.strip() for name in text.split(",") if name.strip()]
@@ -80,7 +149,7 @@ threshold_option = score_option(
 )
 bundle_option = click.option(
     "--bundle",
-    type=click.Path(path_type=Path),
+    type=NamedPath(),
     help="Folder of a model bundle.  [default: the one that ships with masklens]",
 )
 finder_option = click.option(
@@ -88,9 +157,9 @@ finder_option = click.option(
     help="Face finder: yunet, or the path of an .onnx file.  [default: the bundle's]",
 )
 threads_option = count_option(
-    "--threads", least=0, default=0, help="Threads per network; 0 uses every core."
+    "--threads", least=0, most=256, default=0, help="Threads per network; 0 uses every core."
 )
 rounds_option = count_option(
     "--rounds", default=60, help="Runs of each network for its times; the median counts."
 )
-data_argument = click.argument("data", type=click.Path(path_type=Path))
+data_argument = click.argument("data", type=NamedPath())

@@ -8,16 +8,17 @@ from pathlib import Path
 import click
 
 from masklens.cli.options import (
+    NamedPath,
     count_option,
     file_option,
     folder_option,
     run_options,
     typed_command,
-)  # fmt: skip
+)
 
 
 @click.command("train")
-@click.argument("data", nargs=-1, required=True, metavar="DATA...", type=click.Path(path_type=Path))
+@click.argument("data", nargs=-1, required=True, metavar="DATA...", type=NamedPath())
 @click.option(
     "--recipe",
     type=click.Choice(["report", "street"]),

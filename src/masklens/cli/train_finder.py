@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from masklens.cli.options import file_option, folder_option, run_options, typed_command
+from masklens.cli.options import NamedPath, file_option, folder_option, run_options, typed_command
 
 
 @click.command("train-finder")
@@ -16,7 +16,7 @@ from masklens.cli.options import file_option, folder_option, run_options, typed_
     nargs=-1,
     required=True,
     metavar="SCENES.json...",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=NamedPath(dir_okay=False),
 )
 @file_option(
     "--start",

@@ -6,11 +6,11 @@ sizes and hashes, never pictures.
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
 from masklens.errors import DatasetError
+from masklens.io.jsonfile import read_json
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ def load_manifest(name: str) -> Manifest:
     """
     path = Path(name) if name.endswith(".json") else Path(__file__).parent / f"{name}.json"
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = read_json(path)
         files = tuple(ListedFile(str(p), int(size), str(sha)) for p, size, sha in content["files"])
         manifest = Manifest(
             content["name"], content["homepage"], content["licence"], tuple(content["urls"]), files

@@ -8,7 +8,7 @@ Nothing is decoded here.
 from __future__ import annotations
 
 import hashlib
-import json
+import math
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -17,6 +17,7 @@ from typing import Any
 
 from masklens.bundle import file_sha256
 from masklens.errors import DatasetError
+from masklens.io.jsonfile import read_json
 from masklens.io.sources import PICTURE_SUFFIXES
 from masklens.labels import LABELS, canonical
 
@@ -84,12 +85,20 @@ class Dataset:
         return tuple(self.counts())
 
     def sha256(self) -> str:
-        """A hash over every file's name, content and annotations: the identity of the data."""
+        """A hash over every file's name, content and annotations: the identity of the data.
+
+        Raises:
+            DatasetError: a file cannot be read.
+        """
         digest = hashlib.sha256()
         for picture in self.pictures:
-            digest.update(
-                f"{picture.name}\0{file_sha256(picture.path)}\0{picture.annotations}\n".encode()
-            )
+            try:
+                content = file_sha256(picture.path)
+            except OSError as error:
+                raise DatasetError(
+                    f"{self.source} names {picture.path}, which cannot be read: {error.strerror}."
+                ) from error
+            digest.update(f"{picture.name}\0{content}\0{picture.annotations}\n".encode())
         return digest.hexdigest()
 
 
@@ -101,13 +110,17 @@ def load_dataset(source: str | Path) -> Dataset:
             format, its pictures beside it or in ``images/``.
 
     Raises:
-        DatasetError: nothing there, no labelled picture in it, or a malformed file.
+        DatasetError: nothing there, no right to read it, no labelled picture in it, or a
+            malformed file.
     """
     source = Path(source)
-    if source.is_dir():
-        return _load_folder(source)
-    if source.is_file():
-        return _load_coco(source)
+    try:
+        if source.is_dir():
+            return _load_folder(source)
+        if source.is_file():
+            return _load_coco(source)
+    except OSError as error:
+        raise DatasetError(f"Cannot read {source}: {error.strerror}.") from error
     raise DatasetError(
         f"{source} does not exist. Expected a folder with one sub-folder per label, "
         "or a COCO detection file (.json)."
@@ -132,12 +145,17 @@ def _load_folder(root: Path) -> Dataset:
 
 def _load_coco(file: Path) -> Dataset:
     try:
-        content = json.loads(file.read_text(encoding="utf-8"))
+        content = read_json(file)
+    except ValueError as error:
+        raise DatasetError(f"{file} is not a COCO detection file: {error}.") from error
+    try:
         images: list[Mapping[str, Any]] = content["images"]
         categories = {c["id"]: canonical(c["name"]) for c in content["categories"]}
         faces: dict[int, list[Annotation]] = {image["id"]: [] for image in images}
         for entry in content["annotations"]:
             x, y, width, height = (float(v) for v in entry["bbox"])
+            if not math.isfinite(x + y + width + height):
+                raise ValueError(f"a box is not finite, {entry['bbox']}")
             annotation = Annotation(categories[entry["category_id"]], (x, y, x + width, y + height))
             faces[entry["image_id"]].append(annotation)
         folder = file.parent / "images" if (file.parent / "images").is_dir() else file.parent
@@ -145,11 +163,7 @@ def _load_coco(file: Path) -> Dataset:
             Picture(folder / image["file_name"], image["file_name"], tuple(faces[image["id"]]))
             for image in images
         ]
-    except UnicodeDecodeError as error:
-        raise DatasetError(f"{file} is not a text file, so no COCO detection file.") from error
-    except json.JSONDecodeError as error:
-        raise DatasetError(f"{file} is not JSON: {error}.") from error
-    except (KeyError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise DatasetError(
             f"{file} is not a COCO detection file: {type(error).__name__} {error}. Expected "
             '"images", "annotations" (image_id, category_id, bbox) and "categories".'

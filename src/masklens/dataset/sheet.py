@@ -18,7 +18,7 @@ from PIL import Image as PillowImage
 from PIL import ImageDraw, ImageFont
 
 from masklens.crop import Image
-from masklens.io.atomic import atomic_path
+from masklens.io.pictures import write_picture
 
 _PAPER = (255, 255, 255)
 _INK = (34, 34, 34)
@@ -116,11 +116,7 @@ def save_sheets(file: Path, pages: Sequence[PillowImage.Image]) -> list[Path]:
     written = []
     for number, page in enumerate(pages, start=1):
         path = file if number == 1 else file.with_name(f"{file.stem}-{number}{file.suffix}")
-        with atomic_path(path) as temporary:
-            try:
-                page.save(temporary)
-            except ValueError as error:  # Pillow: an unknown suffix
-                raise OSError(f'no picture format for "{file.suffix}": use .png or .jpg') from error
+        write_picture(path, page)
         written.append(path)
     return written
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -14,6 +13,7 @@ from masklens.bundle import Bundle, file_sha256
 from masklens.detections import Detections
 from masklens.errors import InputError
 from masklens.evaluation.selection import Selection
+from masklens.io.jsonfile import read_json
 from masklens.labels import LABELS, WITH_MASK, WITHOUT_MASK, canonical
 
 
@@ -59,7 +59,7 @@ def load_subject(source: str | Path, threshold: float | None = None) -> Subject:
 
 def _load_predictions(path: Path, threshold: float) -> Subject:
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = read_json(path)
         records = {str(entry["file"]): entry for entry in content}
         labels = {canonical(face["label"]) for e in content for face in e["faces"]}
     except OSError as error:

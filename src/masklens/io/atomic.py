@@ -11,6 +11,10 @@ from typing import Any
 
 from masklens.errors import OutputError
 
+#: Names of files may hold bytes that are no UTF-8. Such a byte becomes an escape, from which JSON
+#: reads back the same name.
+UNDECODED = "backslashreplace"
+
 
 @contextlib.contextmanager
 def atomic_path(target: Path) -> Iterator[Path]:
@@ -23,16 +27,53 @@ def atomic_path(target: Path) -> Iterator[Path]:
         OutputError: the file system refused (no space, no permission, a folder in the way).
     """
     target = Path(target)
-    temporary = target.with_name(f".{target.stem[:100]}.{uuid.uuid4().hex[:8]}{target.suffix}")
+    if not target.name:
+        raise OutputError(f'"{target}" is no name for a file. Give one.')
     try:
+        if target.exists() and not (target.is_file() or target.is_dir()):
+            yield target  # a device or a pipe, such as /dev/stdout: nothing to rename
+            return
+        if target.is_symlink():
+            target = target.resolve()
         target.parent.mkdir(parents=True, exist_ok=True)
-        yield temporary
-        temporary.replace(target)
+        with _beside(target) as temporary:
+            yield temporary
+            temporary.replace(target)
+    except (FileExistsError, NotADirectoryError) as error:
+        raise OutputError(
+            f"Cannot write {target}: a part of its path is a file, not a folder."
+        ) from error
     except OSError as error:
         raise OutputError(f"Cannot write {target}: {error.strerror or error}.") from error
+
+
+@contextlib.contextmanager
+def _beside(target: Path) -> Iterator[Path]:
+    """A temporary name in the folder of a file; what has it at the end is removed."""
+    temporary = target.with_name(f".{target.stem[:100]}.{uuid.uuid4().hex[:8]}{target.suffix[:40]}")
+    try:
+        yield temporary
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink()
+
+
+def check_writable(target: Path) -> None:
+    """Find out now, not after the work, whether a file can be written; nothing is left of it.
+
+    Raises:
+        OutputError: it cannot, or a folder has its name.
+    """
+    with contextlib.suppress(_Writable), atomic_path(target) as temporary:
+        if target.is_dir():
+            raise OutputError(f"Cannot write {target}: it is a folder.")
+        if temporary != target:
+            temporary.touch()
+        raise _Writable
+
+
+class _Writable(Exception):  # noqa: N818
+    """Leaves :func:`atomic_path` before it renames."""
 
 
 def write_bytes(target: Path, content: bytes) -> None:
@@ -43,7 +84,7 @@ def write_bytes(target: Path, content: bytes) -> None:
 
 def write_text(target: Path, text: str) -> None:
     """Write a UTF-8 file whole or not at all."""
-    write_bytes(target, text.encode("utf-8"))
+    write_bytes(target, text.encode("utf-8", UNDECODED))
 
 
 def write_json(target: Path, values: Any) -> None:

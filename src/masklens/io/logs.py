@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from masklens.errors import OutputError
+from masklens.io.atomic import UNDECODED
 
 
 class LineLog:
@@ -55,7 +56,7 @@ class LineLog:
         """Write one line, whole, in one call to the system."""
         if self._file is None:
             return
-        content = memoryview(f"{line}\n".encode())
+        content = memoryview(f"{line}\n".encode("utf-8", UNDECODED))
         try:
             while content:
                 content = content[self._file.write(content) or 0 :]

@@ -1,4 +1,4 @@
-"""Reading one picture: whatever Pillow opens, made upright, 8-bit RGB."""
+"""One picture in, whatever Pillow opens, made upright, 8-bit RGB; one picture out, whole."""
 
 from __future__ import annotations
 
@@ -9,13 +9,15 @@ import struct
 import warnings
 import zlib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image as PillowImage
 from PIL import ImageFile, ImageOps, UnidentifiedImageError
 
 from masklens.crop import Image
-from masklens.errors import InputError
+from masklens.errors import InputError, OutputError
+from masklens.io.atomic import write_bytes
 
 with contextlib.suppress(ImportError):  # optional: HEIC, the format of many phones
     from pillow_heif import register_heif_opener
@@ -93,6 +95,31 @@ def decode_picture(
         PictureError: no picture of these formats, damaged, empty or too large.
     """
     return _read(content, name, max_pixels, formats)
+
+
+def write_picture(path: Path, picture: PillowImage.Image, **options: Any) -> None:
+    """Write a picture in the format of the suffix, whole or not at all.
+
+    Args:
+        path: ``.png``, ``.jpg``, ``.webp`` or another suffix that Pillow knows.
+        picture: RGB.
+        options: of Pillow's writer, for example ``quality``.
+
+    Raises:
+        OutputError: the file system refused, the suffix is of no picture format, or the format
+            cannot hold a picture of this size.
+    """
+    style = PillowImage.registered_extensions().get(path.suffix.lower())
+    if style is None:
+        raise OutputError(
+            f'Cannot write {path}: no picture format for "{path.suffix}": use .png or .jpg.'
+        )
+    content = io.BytesIO()  # written to a file, Pillow does not notice that a disk took only a part
+    try:
+        picture.save(content, format=style, **options)
+    except (OSError, ValueError) as error:
+        raise OutputError(f"Cannot write {path}: {style} cannot hold it ({error}).") from error
+    write_bytes(path, content.getvalue())
 
 
 def _read(

@@ -42,13 +42,25 @@ def find_pictures(sources: Iterable[str], *, videos: bool = False) -> dict[Path,
         path -> its path below the source that named it.
 
     Raises:
-        InputError: an empty folder, a pattern without a match, no source at all.
+        InputError: an empty folder or one without rights, a pattern without a match, an address,
+            no source at all.
     """
     found: dict[Path, str] = {}
     for source in sources:
-        for path in _expand(source, videos):
-            root = Path(source) if Path(source).is_dir() else path.parent
-            found.setdefault(path, path.relative_to(root).as_posix())
+        if not source:
+            raise InputError("The name of a source is empty. Use . for the current folder.")
+        if "://" in source:
+            raise InputError(
+                f"{source} is an address, and pictures are read from files: download it first. "
+                '"masklens live" reads streams.'
+            )
+        try:
+            paths = _expand(source, videos)
+            root = Path(source) if Path(source).is_dir() else None
+        except OSError:  # a name that is too long, a folder without rights: said when it is read
+            paths, root = [Path(source)], None
+        for path in paths:
+            found.setdefault(path, path.relative_to(root or path.parent).as_posix())
     if not found:
         raise InputError("No picture was named.")
     return found
@@ -58,6 +70,12 @@ def _expand(source: str, videos: bool) -> list[Path]:
     path = Path(source)
     suffixes = PICTURE_SUFFIXES | VIDEO_SUFFIXES if videos else PICTURE_SUFFIXES
     if path.is_dir():
+        try:
+            next(path.iterdir(), None)  # what may not be looked into is searched without a word
+        except OSError as error:
+            raise InputError(
+                f"The folder {source} cannot be looked into: {error.strerror}."
+            ) from error
         pictures = sorted(
             p for p in path.rglob("*") if p.suffix.lower() in suffixes and p.is_file()
         )

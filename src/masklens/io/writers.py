@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
@@ -19,10 +18,12 @@ from PIL import Image as PillowImage
 
 from masklens.detections import Detections
 from masklens.errors import InputError
-from masklens.io.atomic import atomic_path, write_json, write_text
+from masklens.io.atomic import check_writable, write_json, write_text
 from masklens.io.draw import draw_detections
 from masklens.io.frames import Frame
+from masklens.io.jsonfile import read_json
 from masklens.io.logs import JsonLines
+from masklens.io.pictures import write_picture
 from masklens.labels import LABELS
 
 #: Written as they are read; every other format is written as JPEG.
@@ -36,6 +37,8 @@ class Writer:
         self.target = target
 
     def __enter__(self) -> Self:
+        if self.target is not None:
+            self._check(self.target)
         return self
 
     def write(self, frame: Frame, detections: Detections) -> None:
@@ -51,6 +54,10 @@ class Writer:
     ) -> None:
         if self.target is not None:
             self._finish(self.target)
+
+    def _check(self, target: Path) -> None:
+        """Raise OutputError now rather than after the work."""
+        check_writable(target)
 
     def _add(self, target: Path, frame: Frame, detections: Detections) -> None:
         raise NotImplementedError
@@ -169,6 +176,9 @@ class PictureWriter(Writer):
         super().__init__(target)
         self._used: set[Path] = set()
 
+    def _check(self, target: Path) -> None:
+        check_writable(target / "picture")
+
     def _add(self, target: Path, frame: Frame, detections: Detections) -> None:
         annotated = draw_detections(frame.image, detections)
         save_picture(self._path_for(target, frame), annotated)
@@ -199,8 +209,7 @@ def free_path(folder: Path, relative: Path, source: Path, used: set[Path]) -> Pa
 
 def save_picture(path: Path, image: Any) -> None:
     """Write uint8 (H, W, 3), RGB, in the format of the suffix, whole or not at all."""
-    with atomic_path(path) as temporary:
-        PillowImage.fromarray(image).save(temporary, quality=92)
+    write_picture(path, PillowImage.fromarray(image), quality=92)
 
 
 def frame_record(frame: Frame, detections: Detections) -> dict[str, Any]:
@@ -237,7 +246,7 @@ def face_records(detections: Detections) -> list[dict[str, Any]]:
 
 def _coco_ids(annotations: Path) -> tuple[dict[str, int], dict[str, int]]:
     try:
-        content = json.loads(annotations.read_text(encoding="utf-8"))
+        content = read_json(annotations)
         images = {Path(image["file_name"]).name: int(image["id"]) for image in content["images"]}
         categories = {c["name"]: int(c["id"]) for c in content["categories"]}
     except OSError as error:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from pathlib import Path
 from typing import Any
 
 from masklens.bundle import CARD_FILE, FINDER_CARD_FILE, Bundle, FinderCard, write_bundle
 from masklens.dataset.scan import load_dataset
 from masklens.errors import BundleError, DatasetError, OutputError
+from masklens.io.jsonfile import read_json
 from masklens.training.scoring import calibrate
 
 
@@ -55,9 +55,7 @@ def read_finder(run: Path) -> FinderCard:
         BundleError: there is none, or a file that it names is missing.
     """
     try:
-        section = FinderCard.from_dict(
-            json.loads((run / FINDER_CARD_FILE).read_text(encoding="utf-8"))
-        )
+        section = FinderCard.from_dict(read_json(run / FINDER_CARD_FILE))
     except OSError as error:
         raise BundleError(
             f"{run} holds no face finder ({FINDER_CARD_FILE}: {error.strerror}). Give the folder "

@@ -7,7 +7,6 @@ tables. ``checkpoint/`` holds what ``--resume`` needs. Every recipe writes its f
 
 from __future__ import annotations
 
-import json
 import platform
 import shutil
 from collections.abc import Mapping, Sequence
@@ -19,6 +18,7 @@ from typing import Any
 from masklens.bundle import CARD_FILE, Bundle
 from masklens.errors import OutputError
 from masklens.io.atomic import write_json, write_text
+from masklens.io.jsonfile import read_json
 from masklens.training.figures import confusion_figure, history_figure, save_figure
 from masklens.training.history import csv_text
 from masklens.training.results import Evaluation
@@ -117,9 +117,13 @@ class RunFolder:
 
         Raises:
             OutputError: the folder cannot be written, holds a run already, holds none to resume,
-                or one with other settings.
+                or one with other settings; or both ``resume`` and ``overwrite`` were asked for.
         """
         folder, path = options.out, options.out / RUN_FILE
+        if options.resume and options.overwrite:
+            raise OutputError(
+                "--resume continues the run and --overwrite throws it away: use one of them."
+            )
         if options.resume:
             record = _read_record(path)
             _check_settings(folder, record["settings"], settings)
@@ -194,7 +198,7 @@ def _holds_run(folder: Path) -> bool:
 
 def _read_record(path: Path) -> dict[str, Any]:
     try:
-        record = json.loads(path.read_text(encoding="utf-8"))
+        record = read_json(path)
         if not isinstance(record["settings"], dict) or not isinstance(record["resumed"], list):
             raise TypeError
     except OSError as error:

@@ -272,6 +272,14 @@ def test_a_whole_run_on_real_photographs(shared_data, few: Path, tmp_path: Path)
         read_finder(run)
 
 
+def test_a_start_that_is_no_yunet_leaves_no_run(shared_data, few: Path, tmp_path: Path) -> None:
+    (tmp_path / "no.onnx").write_bytes(b"no network")
+    options = TrainOptions(data=(few,), out=tmp_path / "run", epochs=1)
+    with pytest.raises(BundleError, match=r"no\.onnx"):
+        train_finder(options, tmp_path / "no.onnx")
+    assert not (tmp_path / "run").exists()
+
+
 def test_folders_of_portraits_are_refused(tmp_path: Path) -> None:
     (tmp_path / "data" / "with_mask").mkdir(parents=True)
     (tmp_path / "data" / "with_mask" / "a.jpg").write_bytes(b"")

@@ -21,8 +21,8 @@ from masklens.dataset.synthesize.geometry import face_frame
 from masklens.dataset.synthesize.painter import STYLES, paint
 from masklens.errors import DatasetError, InputError, MasklensError
 from masklens.faces import FaceFinder, Faces
-from masklens.io.atomic import atomic_path, write_json
-from masklens.io.pictures import read_picture
+from masklens.io.atomic import write_json
+from masklens.io.pictures import read_picture, write_picture
 from masklens.io.sources import find_pictures
 from masklens.labels import LABELS, WITHOUT_MASK, canonical
 
@@ -157,8 +157,7 @@ class FolderWriter:
         if self.target is None:
             return
         name = f"{painting.label}/{painting.name}.jpg"
-        with atomic_path(self.target / name) as temporary:
-            PillowImage.fromarray(painting.image).save(temporary, quality=93)
+        write_picture(self.target / name, PillowImage.fromarray(painting.image), quality=93)
         number = len(self._images) + 1
         height, width = painting.image.shape[:2]
         x1, y1, x2, y2 = (round(v, 1) for v in painting.box)

@@ -117,6 +117,9 @@ def train_finder(
     recipe = _with_options(recipe or FinderRecipe(), options)
     datasets = [_boxed(source) for source in options.data]
     others = _boxed(options.calibrate_on) if options.calibrate_on else None
+    keras.utils.set_random_seed(recipe.fit.seed)
+    published = finder_network()
+    load_yunet(published, start)
     run = RunFolder.open(
         options,
         {
@@ -126,9 +129,6 @@ def train_finder(
         },
     )
     started = time.monotonic()
-    keras.utils.set_random_seed(recipe.fit.seed)
-    published = finder_network()
-    load_yunet(published, start)
     finder = YuNet(start, threads=1)
     scenes = [scene for dataset in datasets for scene in _load(dataset, finder)]
     judged = _load(others, finder) if others else []

@@ -1,0 +1,245 @@
+"""What a hostile day brings: names, streams, disks and outputs that are not as they should be."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from PIL import Image as PillowImage
+
+from masklens.cli import main
+
+POSIX = pytest.mark.skipif(os.name != "posix", reason="names and streams of POSIX")
+
+
+@pytest.fixture
+def run(toy_bundle):
+    def call(command, *arguments, **options):
+        bundle = ["--bundle", str(toy_bundle.folder)] if command == "detect" else []
+        result = CliRunner().invoke(main, [command, *map(str, arguments), *bundle], **options)
+        assert result.exception is None or isinstance(result.exception, SystemExit)
+        return result
+
+    return call
+
+
+@pytest.fixture
+def start(toy_bundle):
+    """The program in a process of its own, for what is about its streams."""
+
+    def call(*arguments, shell_part="", **options):
+        # Through a shell, because only that can hand over a closed stream.
+        words = [sys.executable, "-m", "masklens", "detect", *map(str, arguments)]
+        words += ["--bundle", str(toy_bundle.folder)]
+        return subprocess.run(
+            ["bash", "-c", f'"$@" {shell_part}', "bash", *words], capture_output=True, **options
+        )
+
+    return call
+
+
+@pytest.mark.parametrize("option", ["--json", "--csv", "--coco", "--tracks"])
+def test_a_result_never_replaces_what_is_read(run, portrait_file, tmp_path, option):
+    picture = shutil.copy(portrait_file, tmp_path / "a.jpg")
+    before = picture.read_bytes()
+    link = tmp_path / "link.json"
+    link.symlink_to(picture)
+    for target in (picture, tmp_path / "x" / ".." / "a.jpg", link):
+        (tmp_path / "x").mkdir(exist_ok=True)
+        result = run("detect", picture, option, target)
+        assert result.exit_code == 2
+        assert f"{option} would replace" in result.output
+    assert picture.read_bytes() == before
+
+
+def test_a_list_of_pictures_and_the_coco_file_are_kept_too(run, portrait_file, tmp_path):
+    ids = tmp_path / "ids.json"
+    ids.write_text('{"images": [], "categories": []}')
+    result = run("detect", portrait_file, "--coco", ids, "--coco-images", ids)
+    assert result.exit_code == 2
+    assert ids.read_text().startswith('{"images"')
+    result = run("detect", portrait_file, "--coco-images", ids)
+    assert result.exit_code == 2
+    assert "Give --coco FILE too" in result.output
+
+
+def test_two_results_need_two_files(run, portrait_file, tmp_path):
+    result = run("detect", portrait_file, "--json", tmp_path / "r", "--csv", tmp_path / "r")
+    assert result.exit_code == 2
+    assert "--json and --csv both name" in result.output
+
+
+def test_a_data_set_is_never_overwritten(run, tmp_path):
+    for label in ("with_mask", "without_mask"):
+        (tmp_path / "data" / label).mkdir(parents=True)
+        PillowImage.new("RGB", (40, 40)).save(tmp_path / "data" / label / "a.png")
+    picture = tmp_path / "data" / "with_mask" / "a.png"
+    before = picture.read_bytes()
+    for command in (
+        ("dataset", "summary", tmp_path / "data", "--sheet", picture),
+        ("dataset", "audit", tmp_path / "data", "--json", picture),
+        ("dataset", "split", tmp_path / "data", "--out", picture),
+    ):
+        result = run(*command)
+        assert result.exit_code == 2
+        assert "which is read" in result.output
+    assert picture.read_bytes() == before
+    result = run("dataset", "synthesize", tmp_path / "data", "--out", tmp_path / "data")
+    assert result.exit_code == 2
+    assert "is the folder that is read" in result.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["detect", ""], "name of a source is empty"),
+        (["detect", "https://example.org/a.jpg"], "download it first"),
+        (["detect", "a.jpg", "--json", ""], "It is empty"),
+        (["detect", "a.jpg", "--threshold", "nan"], "nan is not a number"),
+        (["detect", "a.jpg", "--threads", "100000"], "0<=x<=256"),
+        (["dataset", "split", "data", "--out", "s.csv", "--seed", "-1"], "0<=x<="),
+        (["dataset", "summary", "data", "--sheet", "sheet.xyz"], "use .png or .jpg"),
+        (["dataset", "summary", ""], "It is empty"),
+    ],
+)
+def test_senseless_arguments_are_refused_at_once(run, arguments, message):
+    result = run(*arguments)
+    assert result.exit_code in (1, 2)
+    assert message in result.output
+
+
+def test_names_longer_than_the_system_allows(run, portrait_file, tmp_path):
+    result = run("detect", "x" * 5000 + ".jpg", portrait_file)
+    assert result.exit_code == 1
+    assert "1 picture, 1 face" in result.output
+    assert "1 picture could not be read" in result.output
+    result = run("detect", portrait_file, "--json", tmp_path / ("x" * 300 + ".json"))
+    assert result.exit_code == 1
+    assert "too long" in result.output
+
+
+def test_results_that_cannot_be_written_are_found_out_before_the_work(run, portrait_file, tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    for option in ("--json", "--csv", "--coco"):
+        result = run("detect", portrait_file, option, tmp_path / "file" / "r")
+        assert result.exit_code == 1
+        assert "a part of its path is a file" in result.output
+        assert "1 picture" not in result.output
+    result = run("detect", portrait_file, "--out", tmp_path / "file" / "below")
+    assert result.exit_code == 1
+    assert "1 picture" not in result.output
+
+
+@POSIX
+def test_names_that_are_no_utf8(run, portrait_file, tmp_path):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    strange = os.fsencode(folder) + b"/bad\xff.jpg"
+    Path(os.fsdecode(strange)).write_bytes(Path(portrait_file).read_bytes())
+    out = tmp_path / "out"
+    tables = {kind: out / f"r.{kind}" for kind in ("json", "jsonl", "csv", "coco")}
+    options = [word for kind, file in tables.items() for word in (f"--{kind}", file)]
+    result = run("detect", folder, "--out", out, "--json", tables["json"], *options[4:])
+    assert result.exit_code == 0
+    (entry,) = json.loads(tables["json"].read_text(encoding="utf-8"))
+    assert os.fsencode(entry["file"]) == strange
+    assert "bad\\udcff.jpg" in tables["csv"].read_text(encoding="utf-8")
+    assert b"bad\xff.jpg" in [os.fsencode(path.name) for path in out.iterdir()]
+    assert run("detect", folder, "--json", tables["jsonl"]).exit_code == 0
+    assert os.fsencode(json.loads(tables["jsonl"].read_text())["file"]) == strange
+
+
+@POSIX
+@pytest.mark.parametrize("end", [b"\0", b"\n", b"\r\n"])
+def test_lists_of_names_as_find_and_others_write_them(run, portrait_file, tmp_path, end):
+    names = [b"a b.jpg", b"bad\xff.jpg", *([b"new\nline.jpg"] if end == b"\0" else [])]
+    for name in names:
+        Path(os.fsdecode(os.fsencode(tmp_path) + b"/" + name)).write_bytes(
+            Path(portrait_file).read_bytes()
+        )
+    listed = end.join(os.fsencode(tmp_path) + b"/" + name for name in names) + end
+    result = run("detect", "-", input=listed)
+    assert result.exit_code == 0
+    assert f"{len(names)} pictures" in result.output
+
+
+@POSIX
+def test_a_device_is_written_to_and_stays_a_device(run, portrait_file):
+    assert run("detect", portrait_file, "--json", "/dev/null").exit_code == 0
+    assert Path("/dev/null").is_char_device()
+    result = run("detect", portrait_file, "--json", "/dev/full")
+    if Path("/dev/full").exists():
+        assert result.exit_code == 1
+        assert "No space left" in result.output
+        assert Path("/dev/full").is_char_device()
+
+
+@POSIX
+def test_nobody_reads_on(start, portrait_file, tmp_path):
+    for name in "abc":
+        shutil.copy(portrait_file, tmp_path / f"{name}.jpg")
+    done = start(tmp_path, shell_part="| head -1")
+    assert b"badly" in done.stdout
+    assert done.stderr == b""
+
+
+@POSIX
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full")
+def test_standard_output_on_a_full_disk(start, portrait_file):
+    done = start(portrait_file, shell_part="> /dev/full")
+    assert done.returncode != 0
+    assert b"No space left" in done.stderr
+    assert b"Traceback" not in done.stderr
+
+
+@POSIX
+def test_streams_that_are_closed(start, portrait_file, tmp_path):
+    result = tmp_path / "r.json"
+    done = start(portrait_file, "--json", result, shell_part="<&- >&- 2>&-")
+    assert done.returncode == 0
+    assert len(json.loads(result.read_text())) == 1
+    done = start("-", shell_part="<&-")
+    assert done.returncode == 1
+    assert b"Error: No picture was named." in done.stderr
+
+
+@POSIX
+def test_a_terminal_that_lacks_characters(start, portrait_file):
+    done = start(portrait_file, env={**os.environ, "PYTHONIOENCODING": "cp437:strict"})
+    assert done.returncode == 0
+    assert b"512\\xd7512" in done.stdout
+
+
+@POSIX
+def test_ctrl_c_keeps_what_was_done_and_nothing_half(toy_bundle, tmp_path, portrait_file):
+    for number in range(200):
+        (tmp_path / "in").mkdir(exist_ok=True)
+        (tmp_path / "in" / f"{number:03}.jpg").symlink_to(portrait_file)
+    out, table = tmp_path / "out", tmp_path / "r.json"
+    words = [sys.executable, "-m", "masklens", "detect", str(tmp_path / "in")]
+    words += ["--bundle", str(toy_bundle.folder), "--out", str(out), "--json", str(table)]
+    process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    deadline = time.monotonic() + 60
+    while not list(out.glob("*.jpg")) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert errors.strip().endswith(b"Interrupted.")
+    assert b"Traceback" not in errors
+    pictures = sorted(path.name for path in out.iterdir())
+    assert 0 < len(pictures) < 200
+    assert not [name for name in pictures if name.startswith(".")]
+    for name in pictures:
+        assert np.asarray(PillowImage.open(out / name)).shape == (512, 512, 3)
+    done = [Path(entry["file"]).name for entry in json.loads(table.read_text())]
+    assert done == pictures[: len(done)]

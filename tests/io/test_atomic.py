@@ -1,0 +1,124 @@
+"""Files are whole or not there, whatever the disk, the rights and the names are."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image as PillowImage
+
+from masklens.dataset.scan import load_dataset
+from masklens.errors import DatasetError, InputError, OutputError
+from masklens.io.atomic import atomic_path, check_writable, write_bytes, write_text
+from masklens.io.pictures import read_picture, write_picture
+from masklens.io.sources import find_pictures
+
+
+@contextlib.contextmanager
+def as_nobody() -> Iterator[None]:
+    """Rights do not bind root."""
+    root = hasattr(os, "geteuid") and os.geteuid() == 0
+    if root:
+        os.seteuid(65534)
+    try:
+        yield
+    finally:
+        if root:
+            os.seteuid(0)
+
+
+@pytest.fixture
+def closed(tmp_path: Path) -> Iterator[Path]:
+    """A folder with a picture that may not even be looked into."""
+    for parent in (tmp_path, *tmp_path.parents[:2]):
+        parent.chmod(parent.stat().st_mode | 0o011)
+    folder = tmp_path / "closed"
+    (folder / "with_mask").mkdir(parents=True)
+    PillowImage.new("RGB", (8, 8)).save(folder / "with_mask" / "a.png")
+    folder.chmod(0)
+    yield folder
+    folder.chmod(0o700)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="rights of POSIX")
+def test_folders_and_files_without_rights(closed: Path) -> None:
+    with as_nobody():
+        with pytest.raises(InputError, match="cannot be looked into: Permission denied"):
+            find_pictures([str(closed)])
+        inside = closed / "with_mask" / "a.png"
+        assert list(find_pictures([str(inside)])) == [inside]  # said when it is read
+        with pytest.raises(InputError, match="Permission denied"):
+            read_picture(inside)
+        with pytest.raises(DatasetError, match="Permission denied"):
+            load_dataset(closed)
+        for write in (check_writable, lambda path: write_text(path, "x")):
+            with pytest.raises(OutputError, match="Permission denied"):
+                write(closed / "r.json")
+
+
+def test_checking_leaves_nothing(tmp_path: Path) -> None:
+    check_writable(tmp_path / "new.json")
+    (tmp_path / "old.json").write_text("kept")
+    check_writable(tmp_path / "old.json")
+    assert [(p.name, p.read_text()) for p in tmp_path.iterdir()] == [("old.json", "kept")]
+    with pytest.raises(OutputError, match="is a folder"):
+        check_writable(tmp_path)
+
+
+def test_a_link_stays_a_link(tmp_path: Path) -> None:
+    (tmp_path / "deep").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "deep" / "file")
+    write_text(tmp_path / "link", "new")
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "deep" / "file").read_text() == "new"
+
+
+def test_a_name_that_is_none() -> None:
+    with pytest.raises(OutputError, match="no name for a file"):
+        write_text(Path(), "x")
+
+
+def test_a_file_in_the_way_of_a_folder(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("kept")
+    with pytest.raises(OutputError, match="a part of its path is a file"):
+        write_text(tmp_path / "file" / "r.json", "x")
+    assert (tmp_path / "file").read_text() == "kept"
+
+
+def test_what_fails_leaves_the_old_file(tmp_path: Path) -> None:
+    target = tmp_path / "r.json"
+    target.write_text("old")
+    with pytest.raises(OutputError, match="No space"), atomic_path(target) as temporary:
+        temporary.write_text("half")
+        raise OSError(28, "No space left on device")
+    assert target.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [target]
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full")
+@pytest.mark.parametrize("suffix", [".jpg", ".png"])
+def test_a_full_disk_is_noticed(tmp_path: Path, suffix: str) -> None:
+    """Pillow's own writer does not look at how much of a picture a file took."""
+    full = tmp_path / f"picture{suffix}"
+    full.symlink_to("/dev/full")
+    noise = np.random.default_rng(0).integers(0, 256, (50, 50, 3)).astype(np.uint8)
+    with pytest.raises(OutputError, match="No space left"):
+        write_picture(full, PillowImage.fromarray(noise))
+    with pytest.raises(OutputError, match="No space left"):
+        write_bytes(full, b"x")
+    assert Path("/dev/full").is_char_device()
+
+
+def test_a_picture_that_its_format_cannot_hold(tmp_path: Path) -> None:
+    wide = PillowImage.new("RGB", (70_000, 1))
+    with pytest.raises(OutputError, match="JPEG cannot hold it"):
+        write_picture(tmp_path / "wide.jpg", wide)
+    with pytest.raises(OutputError, match=r"use \.png or \.jpg"):
+        write_picture(tmp_path / "wide.xyz", wide)
+    assert list(tmp_path.iterdir()) == []
+    write_picture(tmp_path / "wide.png", wide)
+    assert PillowImage.open(tmp_path / "wide.png").size == (70_000, 1)
