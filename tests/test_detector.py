@@ -142,3 +142,23 @@ def test_a_crowd_goes_through_in_turns(toy_bundle):
     alone = np.concatenate([classifier.predict(crop[None]).probabilities for crop in crops])
     assert together.shape == (70, 3)
     np.testing.assert_allclose(together, alone, atol=1e-6)
+
+
+@pytest.mark.parametrize("picture", [None, b"content", 5, ["a.jpg"]])
+def test_what_is_no_picture_is_said_so(detector, picture):
+    """None is what OpenCV gives for a camera or a file that it cannot read."""
+    with pytest.raises(InputError, match=f"Received: {type(picture).__name__}"):
+        detector.detect(picture)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *(("threshold", value) for value in (-0.1, 1.1, float("nan"))),
+        *(("threads", value) for value in (-1, 10**6)),
+        *(("long_side", value) for value in (0, -5, 10**6)),
+    ],
+)
+def test_numbers_out_of_range_are_refused(toy_bundle, name, value):
+    with pytest.raises(ValueError, match=f"{name} must be in .*Received: {value}"):
+        MaskDetector(toy_bundle, **{name: value})

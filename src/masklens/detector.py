@@ -26,6 +26,12 @@ R = TypeVar("R")
 #: Faces are classified in batches of about this size, across pictures.
 BATCH = 16
 
+#: More threads than any machine has cores only take memory, each of them, in each network.
+MAX_THREADS = 256
+
+#: Working sizes beyond it take gigabytes.
+MAX_LONG_SIDE = 8192
+
 
 class MaskDetector:
     """Finds every face of a picture and says whether it wears a mask.
@@ -45,6 +51,7 @@ class MaskDetector:
     Raises:
         BundleError: the bundle or the face finder cannot be used.
         MissingExtraError: the runtime is not installed.
+        ValueError: a number is out of range.
     """
 
     def __init__(
@@ -57,6 +64,12 @@ class MaskDetector:
         runtime: str = "onnx",
         long_side: int | None = None,
     ) -> None:
+        if not 0 <= threads <= MAX_THREADS:
+            raise ValueError(f"threads must be in 0…{MAX_THREADS}. Received: {threads}")
+        if threshold is not None and not 0 <= threshold <= 1:
+            raise ValueError(f"threshold must be in 0…1. Received: {threshold}")
+        if long_side is not None and not 32 <= long_side <= MAX_LONG_SIDE:
+            raise ValueError(f"long_side must be in 32…{MAX_LONG_SIDE}. Received: {long_side}")
         self.bundle = bundle if isinstance(bundle, Bundle) else Bundle.load(bundle)
         self.card = self.bundle.card
         self.classifier = MaskClassifier(self.bundle, threads, runtime=runtime)
@@ -94,7 +107,14 @@ class MaskDetector:
         yield from self._label(waiting)
 
     def _find(self, picture: Image | str | Path) -> tuple[Image, Faces]:
-        image = picture if isinstance(picture, np.ndarray) else read_picture(picture)
+        if isinstance(picture, str | os.PathLike):
+            picture = read_picture(picture)
+        elif not isinstance(picture, np.ndarray):  # None is what OpenCV gives for no picture
+            raise InputError(
+                "A picture must be the path of a file or a uint8 array (height, width, 3), RGB. "
+                f"Received: {type(picture).__name__}"
+            )
+        image = picture
         return check_image(image), self.finder.find(image)
 
     def label(self, image: Image, found: Faces) -> Detections:

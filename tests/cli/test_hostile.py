@@ -229,7 +229,7 @@ def test_ctrl_c_keeps_what_was_done_and_nothing_half(toy_bundle, tmp_path, portr
     words += ["--bundle", str(toy_bundle.folder), "--out", str(out), "--json", str(table)]
     process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     deadline = time.monotonic() + 60
-    while not list(out.glob("*.jpg")) and time.monotonic() < deadline:
+    while not list(out.glob("[0-9]*.jpg")) and time.monotonic() < deadline:
         time.sleep(0.02)
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=60)

@@ -214,6 +214,18 @@ def test_report_formats_that_cannot_be(tmp_path, report, formats):
         report_targets(tmp_path / report if report else None, formats)
 
 
+def test_a_report_with_another_ending_is_no_folder(tmp_path):
+    with pytest.raises(OutputError, match=r"writes html, md, pdf\. Received: .*r\.docx"):
+        report_targets(tmp_path / "r.docx", None)
+    (tmp_path / "r.docx").mkdir()
+    assert report_targets(tmp_path / "r.docx", None) == {"html": tmp_path / "r.docx/report.html"}
+
+
+def test_predictions_that_are_not_there(tmp_path, folders):
+    with pytest.raises(InputError, match=r"Cannot read .*absent\.json: No such file"):
+        judge(tmp_path / "absent.json", folders)
+
+
 def test_every_refusal_is_a_sentence(toy_bundle, folders):
     (folders / "visor").mkdir()
     PillowImage.new("RGB", (20, 20)).save(folders / "visor" / "a.png")

@@ -64,9 +64,9 @@ def command(
     """Find and label the faces in pictures and videos.
 
     SOURCE is a picture, a video, a folder (searched recursively), a glob pattern, or - for a list
-    of files on standard input. Boxes are green for a mask, red for none, orange for a badly worn
-    one. In videos faces are followed, and labels are votes over time; annotated videos are H.264
-    MP4 with the sound kept.
+    of files on standard input, as find writes it with or without -print0. Boxes are green for a
+    mask, red for none, orange for a badly worn one. In videos faces are followed, and labels are
+    votes over time; annotated videos are H.264 MP4 with the sound kept.
 
     \b
     Examples:
@@ -75,7 +75,8 @@ def command(
       masklens detect walk.mp4 --out labelled/ --json walk.jsonl --tracks faces.csv
       find . -name "*.jpg" | masklens detect - --coco results.coco.json
 
-    Exit status: 0 all done, 1 some inputs failed, 2 wrong use.
+    Exit status: 0 all done, 1 some inputs failed, 2 wrong use, 130 interrupted (the tables hold
+    what was done).
     """
     from contextlib import ExitStack
 

@@ -49,7 +49,7 @@ def load_subject(source: str | Path, threshold: float | None = None) -> Subject:
         BundleError, InputError: it cannot be used.
     """
     path = Path(source)
-    if path.is_file() and path.suffix.lower() == ".json" and path.name != "card.json":
+    if path.suffix.lower() == ".json" and path.name != "card.json" and not path.is_dir():
         return _load_predictions(path, threshold or 0.0)
     bundle = Bundle.load(None if str(source) == "default" else path)
     card = bundle.card

@@ -9,6 +9,9 @@ from masklens.evaluation.extras import require_pdf
 
 FORMATS = ("html", "md", "pdf")
 
+#: Endings that name a file, not a folder that happens to have a dot in its name.
+_OTHER_FORMATS = ("csv", "doc", "docx", "jpg", "json", "odt", "png", "rtf", "tex", "txt", "xlsx")
+
 
 def report_targets(report: Path | None, formats: str | None) -> dict[str, Path]:
     """Format -> file.
@@ -27,6 +30,8 @@ def report_targets(report: Path | None, formats: str | None) -> dict[str, Path]:
         return {}
     suffix = report.suffix.lower().removeprefix(".")
     suffix = {"htm": "html", "markdown": "md"}.get(suffix, suffix)
+    if suffix in _OTHER_FORMATS and not report.is_dir():
+        raise OutputError(f"--report writes {', '.join(FORMATS)}. Received: {report}.")
     is_file = suffix in FORMATS and not report.is_dir()
     wanted = [part.strip().lower() for part in formats.split(",")] if formats else []
     if strangers := [part for part in wanted if part not in FORMATS]:
