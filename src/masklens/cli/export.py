@@ -71,7 +71,7 @@ def command(
       masklens export runs/street --out exports/
       masklens export runs/street --to litert --precision int8 --out phone/ \\
           --data val.coco.json --calibration train.coco.json
-      masklens export runs/report/model.h5 --to litert --precision fp32 --out tflite/ \\
+      masklens export runs/report/classifier.h5 --to litert --precision fp32 --out tflite/ \\
           --data data/prajna
       masklens export runs/street --to onnx,litert --best --out bundle-to-ship/
 

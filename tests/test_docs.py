@@ -1,0 +1,70 @@
+"""The documentation: its links lead somewhere, and the commands and options it shows exist."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import pytest
+
+from masklens.cli import main
+from tests.conftest import ROOT
+
+PAGES = sorted(
+    path for pattern in ("*.md", "docs/*.md", "examples/**/*.md") for path in ROOT.glob(pattern)
+)
+
+
+def anchors(page: Path) -> set[str]:
+    """As GitHub makes them from headings."""
+    headings = re.findall(r"(?m)^#+ (.*)$", page.read_text(encoding="utf-8"))
+    return {re.sub(r"[^\w\- ]", "", h.strip().lower()).replace(" ", "-") for h in headings}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_links_lead_somewhere(page: Path) -> None:
+    text = re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.S)
+    for link in re.findall(r"\[[^\]]*\]\(([^)]+)\)", text):
+        if re.match(r"https?://|mailto:", link):
+            continue
+        name, _, anchor = link.partition("#")
+        target = (page.parent / name).resolve() if name else page
+        assert target.exists(), f"{link} leads nowhere"
+        assert not anchor or anchor in anchors(target), f"{link}: no such heading"
+
+
+def shown_commands() -> Iterator[tuple[str, str]]:
+    """Every line of a code block, or `code`, that calls masklens, with the page it stands on."""
+    for page in PAGES:
+        if page.name == "cli.md":  # generated
+            continue
+        text = re.sub(r"\\\n\s*", " ", page.read_text(encoding="utf-8"))
+        fenced = "\n".join(re.findall(r"(?s)```\w*\n(.*?)```", text))
+        lines = re.findall(r"(?m)^ {4}(masklens [^|\n]*)", text)
+        lines += re.findall(r"(?m)^(masklens [^|\n]*)", fenced)
+        spans = [re.sub(r"\s+", " ", span) for span in re.findall(r"`(masklens [^`|]+)`", text)]
+        for line in [*lines, *spans]:
+            yield page.relative_to(ROOT).as_posix(), line.partition("  #")[0].strip()
+
+
+def test_shown_commands_and_their_options_exist() -> None:
+    seen = list(shown_commands())
+    assert len(seen) > 40
+    for page, line in seen:
+        words = re.sub(r"[\"']", "", line).split()[1:]
+        command: click.Command = main
+        while words and isinstance(command, click.Group):
+            name = words.pop(0).rstrip(",")
+            if name.startswith("-"):
+                break
+            found = command.get_command(click.Context(command), name)
+            assert found is not None, f"{page}: {line}: no command {name}"
+            command = found
+        words = [word.rstrip(".,;:") for word in words]
+        known = {word for parameter in command.params for word in parameter.opts}
+        known |= {word for parameter in command.params for word in parameter.secondary_opts}
+        for word in words:
+            if word.startswith("--"):
+                assert word in known | {"--help"}, f"{page}: {line}: no option {word}"
