@@ -218,12 +218,13 @@ class Bundle:
 
     @classmethod
     def load(cls, folder: str | Path | None = None) -> Bundle:
-        """Load a bundle; None is the one that ships with masklens.
+        """Load a bundle; None and "default" are the one that ships with masklens.
 
         Raises:
             BundleError: no such folder, no card, a file that is missing or has changed.
         """
-        folder = default_bundle_folder() if folder is None else Path(folder)
+        shipped = folder is None or str(folder) == "default"
+        folder = default_bundle_folder() if shipped else Path(str(folder))
         card_path = folder / CARD_FILE
         try:
             values = read_json(card_path)

@@ -44,7 +44,7 @@ class MaskDetector:
         threads: pictures in which faces are found at a time, and threads of the classifier; 0 is
             one per core.
         runtime: "onnx", "litert" or "openvino", for the classifier, and for the face finder where
-            there is one in that format (not for LiteRT). The latter two are extras.
+            there is one in that format. The latter two are extras.
         long_side: working size of the face finder in pixels; None is its own. Smaller is faster,
             and loses small faces.
 

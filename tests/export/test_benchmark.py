@@ -30,6 +30,14 @@ def test_every_file_in_every_runtime_that_reads_it(toy_bundle, tmp_path):
     assert "ms, 2 threads, batch 8" in result.output
 
 
+def test_the_bundle_that_ships_without_its_finder(tmp_path):
+    for bundle in ([], ["default"]):
+        result = run(*bundle, "--json", tmp_path / "b.json")
+        assert result.exit_code == 0, result.output
+        rows = json.loads((tmp_path / "b.json").read_text())["rows"]
+        assert {row["file"] for row in rows} == {"classifier.onnx", "classifier.tflite"}
+
+
 def test_accuracy_is_shown_again_from_the_proof(toy_bundle):
     row = {
         "file": "classifier.onnx",

@@ -60,8 +60,9 @@ def command(
 ) -> None:
     """Export a model to LiteRT, ONNX and OpenVINO, and prove every file.
 
-    BUNDLE is the folder of a bundle with a Keras model, or a .keras or .h5 file. Labelled pictures
-    are a COCO detection file (.json) or a folder with one sub-folder per label.
+    BUNDLE is the folder of a bundle with a Keras model, a .keras or .h5 file, or "default", the
+    bundle that ships. Labelled pictures are a COCO detection file (.json) or a folder with one
+    sub-folder per label.
 
     Every file runs in its own runtime on the same real faces as Keras. One that misses its bar gets
     the suffix .rejected, and the command fails. The table is kept as parity.json and parity.md.

@@ -1,4 +1,4 @@
-"""Timing the files of bundles in every installed runtime. Needs neither TensorFlow nor pictures."""
+"""Timing the classifiers of bundles in every installed runtime. Needs neither TensorFlow nor pictures."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class Benchmark:
 
 
 def benchmark(folders: Sequence[Path], rounds: int, say: Callable[[str], None]) -> Benchmark:
-    """Time every file of the bundles; of none, the bundle that ships.
+    """Time every classifier of the bundles; of none, the bundle that ships.
 
     Raises:
         BundleError: no bundle, a damaged one, or one without a file that can be run here.
@@ -76,10 +76,12 @@ def benchmark(folders: Sequence[Path], rounds: int, say: Callable[[str], None]) 
 
 
 def _candidates(bundle: Bundle, say: Callable[[str], None]) -> list[Candidate]:
-    """A bundle's files, in the runtimes that are installed and read them."""
+    """A bundle's classifiers, in the runtimes that are installed and read them."""
+    finder = bundle.card.finder and PurePath(bundle.card.finder.file).stem
+    files = [PurePath(name) for name in bundle.card.files if PurePath(name).stem != finder]
     found = []
     for runtime, suffixes in RUNTIMES.items():
-        names = [name for name in bundle.card.files if PurePath(name).suffix in suffixes]
+        names = [file.name for file in files if file.suffix in suffixes]
         if not names:
             continue
         if find_spec(_MODULES[runtime]) is None:

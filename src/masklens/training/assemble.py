@@ -37,7 +37,7 @@ def assemble(
         raise DatasetError(f"{scenes} has no boxed faces to fit scores to: give a COCO file.")
     if (out / CARD_FILE).exists():
         raise OutputError(f"{out} holds a bundle already. Choose another --out.")
-    bundle = Bundle.load(None if str(source) == "default" else source)
+    bundle = Bundle.load(source)
     card, parts = bundle.card, {name: bundle.path(name) for name in bundle.card.files}
     if finder is not None:
         section = read_finder(finder)
