@@ -1,4 +1,4 @@
-"""Timing the classifiers of bundles in every installed runtime. Needs neither TensorFlow nor pictures."""
+"""Timing the classifiers of bundles in every installed runtime; without TensorFlow or pictures."""
 
 from __future__ import annotations
 
