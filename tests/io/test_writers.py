@@ -1,6 +1,8 @@
 import csv
 import errno
 import json
+import resource
+import tracemalloc
 
 import jsonschema
 import numpy as np
@@ -120,18 +122,64 @@ def test_an_interruption_keeps_what_was_done(tmp_path):
     assert len(json.loads(target.read_text())) == 1
 
 
-def test_disk_full_leaves_the_old_file_and_no_rest(tmp_path, monkeypatch):
-    target = tmp_path / "r.json"
+@pytest.mark.parametrize(("kind", "name"), [(JsonWriter, "r.json"), (CsvWriter, "r.csv")])
+@pytest.mark.parametrize("frames", [1, 400])
+def test_disk_full_leaves_the_old_file_and_no_rest(tmp_path, kind, name, frames):
+    """With one frame the end is refused, with 400 one of them."""
+    target = tmp_path / name
     target.write_text("old")
-
-    def full(self, content):
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    monkeypatch.setattr(atomic.Path, "write_bytes", full)
-    with pytest.raises(OutputError, match="No space left"), JsonWriter(target):
-        pass
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, limits[1]))
+    try:
+        with pytest.raises(OutputError, match="File too large"), kind(target) as writer:
+            for index in range(frames):
+                writer.write(frame(index=index), FOUND)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert target.read_text() == "old"
-    assert [p.name for p in tmp_path.iterdir()] == ["r.json"]
+    assert [p.name for p in tmp_path.iterdir()] == [name]
+
+
+@pytest.mark.parametrize(("kind", "name"), [(JsonWriter, "r.json"), (CsvWriter, "r.csv")])
+def test_tables_of_long_films_do_not_stay_in_memory(tmp_path, kind, name):
+    def memory():
+        return tracemalloc.get_traced_memory()[0]
+
+    tracemalloc.start()
+    try:
+        with kind(tmp_path / name) as writer:
+            writer.write(frame(), FOUND)
+            before = memory()
+            for index in range(1000):
+                writer.write(frame(index=index), FOUND)
+            grown = memory() - before
+    finally:
+        tracemalloc.stop()
+    assert grown < 300_000, grown
+    assert (tmp_path / name).stat().st_size > 100_000
+
+
+def test_json_looks_as_if_written_at_once(tmp_path):
+    for count in (0, 1, 3):
+        target = tmp_path / f"{count}.json"
+        with JsonWriter(target) as writer:
+            for index in range(count):
+                writer.write(frame("in/Jürgen\n.jpg", index), FOUND)
+        text = target.read_text(encoding="utf-8")
+        assert text == json.dumps(json.loads(text), indent=2, ensure_ascii=False) + "\n"
+        assert len(json.loads(text)) == count
+
+
+def test_csv_of_pictures_and_films_together(tmp_path):
+    target = tmp_path / "r.csv"
+    with CsvWriter(target, videos=True) as writer:
+        writer.write(frame(), FOUND)
+        moving = frame("walk.mp4", 7)
+        moving.time = 0.28
+        writer.write(moving, FOUND)
+    rows = list(csv.DictReader(target.open()))
+    assert [row["frame"] for row in rows] == ["", "", "7", "7"]
+    assert rows[2]["time"] == "0.28"
 
 
 def test_disk_full_in_the_middle_of_a_picture(tmp_path, monkeypatch):

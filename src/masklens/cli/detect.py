@@ -103,7 +103,7 @@ def command(
     writers = [
         PictureWriter(out),
         JsonWriter(json_file),
-        CsvWriter(csv_file),
+        CsvWriter(csv_file, videos=bool(videos)),
         CocoWriter(coco_file, coco_images),
     ]
 

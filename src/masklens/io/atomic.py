@@ -76,6 +76,43 @@ class _Writable(Exception):  # noqa: N818
     """Leaves :func:`atomic_path` before it renames."""
 
 
+class GrowingText:
+    """A UTF-8 text that is written bit by bit under a temporary name and gets its own at the end.
+
+    Raises:
+        OutputError: the file system refused; the temporary file is gone, an old one stays.
+    """
+
+    def __init__(self, target: Path) -> None:
+        self.target = target
+        self._stack = contextlib.ExitStack()
+        path = self._stack.enter_context(atomic_path(target))
+        with self._given_up_when_refused():
+            self._file = self._stack.enter_context(
+                path.open("w", encoding="utf-8", errors=UNDECODED, newline="")
+            )
+
+    def add(self, text: str) -> None:
+        """Write more of it; nothing once the file system has refused."""
+        if not self._file.closed:
+            with self._given_up_when_refused():
+                self._file.write(text)
+
+    def finish(self) -> None:
+        """Give the file its name, unless the file system has refused it before."""
+        with self._given_up_when_refused():
+            self._file.close()
+        self._stack.close()
+
+    @contextlib.contextmanager
+    def _given_up_when_refused(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            # The block of atomic_path ends with this error: it cleans up and says so.
+            self._stack.__exit__(type(error), error, error.__traceback__)
+
+
 def write_bytes(target: Path, content: bytes) -> None:
     """Write a file whole or not at all."""
     with atomic_path(target) as temporary:

@@ -81,15 +81,16 @@ class CsvLines(LineLog):
 
     def __init__(self, target: Path | None, columns: Sequence[str]) -> None:
         self.columns = columns
-        super().__init__(target, _row(columns))
+        super().__init__(target, csv_row(columns))
 
     def write(self, values: Sequence[Any]) -> None:
         """Add a row."""
         if self._file is not None:
-            self.add(_row(values))
+            self.add(csv_row(values))
 
 
-def _row(values: Sequence[Any]) -> str:
+def csv_row(values: Sequence[Any]) -> str:
+    """The values as a line of CSV, without the end of the line."""
     text = io.StringIO()
     csv.writer(text, lineterminator="").writerow(values)
     return text.getvalue()

@@ -7,9 +7,9 @@ temporary name and renamed. When the loop is interrupted, the tables hold what w
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Mapping
+import json
+import textwrap
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -18,11 +18,11 @@ from PIL import Image as PillowImage
 
 from masklens.detections import Detections
 from masklens.errors import InputError
-from masklens.io.atomic import check_writable, write_json, write_text
+from masklens.io.atomic import GrowingText, check_writable, write_json
 from masklens.io.draw import draw_detections
 from masklens.io.frames import Frame
 from masklens.io.jsonfile import read_json
-from masklens.io.logs import JsonLines
+from masklens.io.logs import JsonLines, csv_row
 from masklens.io.pictures import write_picture
 from masklens.labels import LABELS
 
@@ -69,59 +69,78 @@ class Writer:
 class JsonWriter(Writer):
     """A list of ``{"file", "width", "height", "faces": […]}``; see ``docs/formats.md``.
 
-    With the suffix ``.jsonl`` a line per picture or frame instead, written at once.
+    It grows while the frames come, so that a long film does not fill the memory. With the suffix
+    ``.jsonl`` a line per picture or frame instead, written at once under the file's own name.
     """
 
     def __init__(self, target: Path | None) -> None:
         super().__init__(target)
-        self._records: list[dict[str, Any]] = []
-        lines = target is not None and target.suffix.lower() == ".jsonl"
-        self._lines = JsonLines(target) if lines else None
+        self._lines: JsonLines | None = None
+        self._list: GrowingText | None = None
+        self._between = "[\n"
+        if target is not None and target.suffix.lower() == ".jsonl":
+            self._lines = JsonLines(target)
+        elif target is not None:
+            self._list = GrowingText(target)
 
     def _add(self, target: Path, frame: Frame, detections: Detections) -> None:
         record = frame_record(frame, detections)
-        if self._lines is None:
-            self._records.append(record)
-        else:
+        if self._lines is not None:
             self._lines.write(record)
+        if self._list is not None:
+            text = json.dumps(record, indent=2, ensure_ascii=False)
+            self._list.add(self._between + textwrap.indent(text, "  "))
+            self._between = ",\n"
 
     def _finish(self, target: Path) -> None:
-        if self._lines is None:
-            write_json(target, self._records)
-        else:
+        if self._lines is not None:
             self._lines.close()
+        if self._list is not None:
+            self._list.add("[]\n" if self._between == "[\n" else "\n]\n")
+            self._list.finish()
 
 
 class CsvWriter(Writer):
     """One row per face: file, box, label, score, face score, a probability per label.
 
-    When there are videos among the sources, three columns more: frame, time and track.
+    Args:
+        target: file, or None. It grows while the frames come.
+        videos: there are videos among the sources: three columns more, frame, time and track.
     """
 
-    def __init__(self, target: Path | None) -> None:
+    def __init__(self, target: Path | None, *, videos: bool = False) -> None:
         super().__init__(target)
-        self._rows: list[list[Any]] = []
-        self._labels: tuple[str, ...] = LABELS
-        self._videos = False
+        self._videos = videos
+        self._begun = False
+        self._text = None if target is None else GrowingText(target)
 
     def _add(self, target: Path, frame: Frame, detections: Detections) -> None:
-        self._labels = detections.labels
+        self._begin(detections.labels)
         for face in face_records(detections):
-            probabilities = [face["probabilities"][label] for label in self._labels]
-            columns = [*face["box"], face["label"], face["score"], face["face_score"]]
-            moving = [] if frame.time is None else [frame.index, frame.time, face.get("track", "")]
-            self._videos |= frame.time is not None
-            self._rows.append([frame.name, *columns, *probabilities, *moving])
+            probabilities = [face["probabilities"][label] for label in detections.labels]
+            row = [frame.name, *face["box"], face["label"], face["score"], face["face_score"]]
+            row += probabilities
+            if self._videos:
+                still = frame.time is None
+                row += [""] * 3 if still else [frame.index, frame.time, face.get("track", "")]
+            self._row(row)
 
-    def _finish(self, target: Path) -> None:
-        text = io.StringIO()
-        table = csv.writer(text, lineterminator="\n")
+    def _begin(self, labels: Sequence[str]) -> None:
+        if self._begun:
+            return
+        self._begun = True
         columns = ["file", "x", "y", "w", "h", "label", "score", "face_score"]
         moving = ["frame", "time", "track"] if self._videos else []
-        table.writerow(columns + [f"p_{label}" for label in self._labels] + moving)
-        width = len(columns) + len(self._labels) + len(moving)
-        table.writerows(row + [""] * (width - len(row)) for row in self._rows)
-        write_text(target, text.getvalue())
+        self._row(columns + [f"p_{label}" for label in labels] + moving)
+
+    def _row(self, values: Sequence[Any]) -> None:
+        if self._text is not None:
+            self._text.add(csv_row(values) + "\n")
+
+    def _finish(self, target: Path) -> None:
+        self._begin(LABELS)
+        if self._text is not None:
+            self._text.finish()
 
 
 class CocoWriter(Writer):
