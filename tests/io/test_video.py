@@ -116,7 +116,8 @@ def test_one_pixel(tmp_path):
 def test_pixels_are_made_once_and_only_when_asked():
     calls = []
 
-    def make():
+    def make(size):
+        assert size is None
         calls.append(1)
         return np.zeros((2, 2, 3), np.uint8)
 

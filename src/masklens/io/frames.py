@@ -21,7 +21,8 @@ class Frame:
     """One picture on its way through the program.
 
     Attributes:
-        pixels: uint8 (H, W, 3), RGB, upright; or a function that makes it, called at most once.
+        pixels: uint8 (H, W, 3), RGB, upright; or a function that makes it, of the (width, height)
+            that it is given, or whole when that is None.
         name: the file or address it came from, as the user would write it.
         relative: its path below the source it was found in; names the annotated copy.
         index: place in its source, from 0.
@@ -32,7 +33,7 @@ class Frame:
         size: width and height of the upright picture.
     """
 
-    pixels: Image | Callable[[], Image]
+    pixels: Image | Callable[[tuple[int, int] | None], Image]
     name: str
     relative: str = ""
     index: int = 0
@@ -54,14 +55,16 @@ class Frame:
         if scale >= 1:
             return self.image
         if self._small is None or self._small[0] != long_side:
-            # Averaging over areas takes three times as long, and is not worth it here.
-            how = cv2.INTER_LINEAR if scale > 0.5 else cv2.INTER_AREA
             size = (max(1, round(width * scale)), max(1, round(height * scale)))
-            small = cv2.resize(self.image, size, interpolation=how)
+            small = (
+                self.pixels(size)
+                if callable(self.pixels)
+                else cv2.resize(self.pixels, size, interpolation=cv2.INTER_AREA)
+            )
             self._small = (long_side, np.asarray(small, dtype=np.uint8))
         return self._small[1]
 
     @cached_property
     def image(self) -> Image:
         """uint8 (H, W, 3), RGB, upright."""
-        return self.pixels() if callable(self.pixels) else self.pixels
+        return self.pixels(None) if callable(self.pixels) else self.pixels

@@ -16,6 +16,7 @@ import numpy as np
 from masklens.crop import Image
 from masklens.errors import InputError, MissingExtraError
 from masklens.io.frames import Frame
+from masklens.io.pixels import rgb
 
 if TYPE_CHECKING:
     import av
@@ -233,8 +234,9 @@ def frame_of(picture: Any, name: str, matrix: tuple[int, int, int, int] | None) 
     """A decoded frame whose upright RGB pixels are made when they are asked for."""
     lies = matrix is not None and matrix[0] == 0
 
-    def make() -> Image:
-        return upright(picture.to_ndarray(format="rgb24"), matrix)
+    def make(wanted: tuple[int, int] | None) -> Image:
+        lying = wanted[::-1] if wanted and lies else wanted
+        return upright(rgb(picture, lying), matrix)
 
     size = (picture.height, picture.width) if lies else (picture.width, picture.height)
     return Frame(make, name, size=size)

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import os
 import time
+from collections import deque
 from collections.abc import Generator, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 
 from masklens.crop import Image
 from masklens.detections import Detections
-from masklens.detector import in_parallel
+from masklens.errors import InputError
 from masklens.faces import Faces
 from masklens.io.draw import draw_detections, draw_status
 from masklens.io.frames import Frame
@@ -96,14 +98,31 @@ def _one_after_the_other(
     frames: Iterator[Frame], labeller: StreamLabeller, every: int
 ) -> Iterator[tuple[Frame, Detections]]:
     cores = os.cpu_count() or 1
+    # One thread per core: what each keeps (a heap, converters, a tensor) is kept so many times.
+    pool = ThreadPoolExecutor(cores)
+    pending: deque[tuple[Frame, Future[Faces] | None]] = deque()
 
-    def look(numbered: tuple[int, Frame]) -> tuple[Frame, Faces | None]:
-        number, frame = numbered
-        return frame, labeller.find(frame) if number % every == 0 else None
+    def oldest() -> tuple[Frame, Detections]:
+        frame, faces = pending.popleft()
+        return frame, labeller.update(frame, faces.result() if faces else None)
 
-    # So far ahead that every core has a frame in which faces are looked for.
-    for frame, faces in in_parallel(look, enumerate(frames), cores * every):
-        yield frame, labeller.update(frame, faces)
+    failure: InputError | None = None
+    try:
+        try:
+            for number, frame in enumerate(frames):
+                look = number % every == 0
+                pending.append((frame, pool.submit(labeller.find, frame) if look else None))
+                # So far ahead that every core has a frame in which faces are looked for.
+                if len(pending) > cores * every:
+                    yield oldest()
+        except InputError as error:
+            failure = error
+        while pending:
+            yield oldest()
+        if failure is not None:
+            raise failure
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 class Meter:
