@@ -20,6 +20,7 @@ import array
 import json
 import os
 import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -481,6 +482,8 @@ def soak(options: argparse.Namespace) -> None:
                     frames += 1
                     if frames % 2000 == 0:
                         memory.append((frames, resident()))
+                    if frames % 10_000 == 0:
+                        print(f"{frames} frames, {memory[-1][1]:.0f} MB", file=sys.stderr)
                     if frames >= options.frames:
                         break
     settled = [m for n, m in memory if n >= options.frames * 0.2] or [m for _, m in memory]

@@ -134,3 +134,20 @@ def test_a_section_that_cannot_be(finder_bundle, section):
     path.write_text(json.dumps(card))
     with pytest.raises(BundleError, match=r"card"):
         Bundle.load(finder_bundle.folder)
+
+
+def test_a_tensor_is_filled_again_without_the_last_picture_in_it():
+    """Pictures of the same room after each other give what a finder that saw none gives."""
+    rng = np.random.default_rng(0)
+    pictures = [
+        rng.integers(0, 255, (h, w, 3), np.uint8) for h, w in ((64, 60), (40, 64), (64, 33))
+    ]
+    finder = load_finder(None, long_side=64)
+    tensors = []
+    run = finder.run
+    finder.run = lambda tensor: tensors.append((tensor, tensor.copy())) or run(tensor)
+    for picture in pictures:
+        finder.find(picture)
+    assert tensors[0][0] is tensors[2][0]
+    for picture, (_, seen) in zip(pictures, tensors, strict=True):
+        np.testing.assert_array_equal(seen, finder.prepare(picture)[0])

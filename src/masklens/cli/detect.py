@@ -86,6 +86,7 @@ def command(
     from masklens.errors import InputError
     from masklens.io.sources import find_pictures, is_video
     from masklens.io.writers import CocoWriter, CsvWriter, JsonWriter, PictureWriter
+    from masklens.stream.memory import keep_flat
 
     if coco_images is not None and coco_file is None:
         raise click.UsageError("--coco-images says which ids --coco uses. Give --coco FILE too.")
@@ -112,6 +113,8 @@ def command(
         made.threshold = made.card.threshold(preset) if threshold is None else threshold
         return made
 
+    if videos:
+        keep_flat()
     failed = 0
     with ExitStack() as stack:
         for writer in writers:

@@ -5,14 +5,20 @@ from __future__ import annotations
 import ctypes
 import platform
 
-_M_ARENA_MAX = -8  # of glibc's malloc.h
+# Of glibc's malloc.h.
+_M_MMAP_THRESHOLD, _M_ARENA_MAX = -3, -8
+#: Bytes from which a block is taken from the system and given back to it: frames, not results.
+_LARGE = 1 << 20
 
 
 def keep_flat() -> None:
-    """Let all threads share one heap; call it before they start. Does nothing outside glibc.
+    """Let all threads share one heap, without frames in it. Does nothing outside glibc.
 
-    Frames are made in one thread and freed in another. With a heap per thread, as glibc has it,
-    every heap keeps what its busiest moment needed.
+    Call it before threads are started. Frames are made in one thread and freed in another. With a
+    heap per thread, as glibc has it, every heap keeps what its busiest moment needed, and frames
+    that lie between small blocks leave holes.
     """
     if platform.libc_ver()[0] == "glibc":
-        ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 1)
+        libc = ctypes.CDLL(None)
+        libc.mallopt(_M_ARENA_MAX, 1)
+        libc.mallopt(_M_MMAP_THRESHOLD, _LARGE)

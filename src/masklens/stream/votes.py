@@ -29,6 +29,7 @@ class Votes:
     Attributes:
         label: column of the label the track has now; None before the first look.
         looks: how many there were.
+        shares: (L,), sum 1: the votes' shares, with the lead that the present label has.
         score: 0…1, smoothed: that a face is there and wears what the label says.
     """
 
@@ -39,6 +40,7 @@ class Votes:
         self._agrees = True
         self.label: int | None = None
         self.looks = 0
+        self.shares = self._counted()
 
     def add(self, probabilities: FloatArray, face: float, width: float) -> bool:
         """Take one look into account.
@@ -57,13 +59,12 @@ class Votes:
         self._face = self._face * MEMORY + face
         self._weight = self._weight * MEMORY + 1
         self.looks += 1
-        before, self.label = self.label, int(self.shares.argmax())
+        before, self.label = self.label, int(self._counted().argmax())
+        self.shares = self._counted()  # every frame asks for them, and votes are rare
         self._agrees = seen == self.label
         return before is not None and before != self.label
 
-    @property
-    def shares(self) -> FloatArray:
-        """(L,), sum 1: the votes' shares, with the lead that the present label has."""
+    def _counted(self) -> FloatArray:
         total = self._votes.sum()
         if total <= 0:
             return np.full(len(self._votes), 1 / len(self._votes), dtype=np.float32)

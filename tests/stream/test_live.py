@@ -1,0 +1,150 @@
+"""The loop, over real films."""
+
+import gc
+import os
+import subprocess
+import sys
+import threading
+import time
+
+import numpy as np
+import pytest
+
+from masklens.detector import MaskDetector
+from masklens.errors import InputError
+from masklens.io.video import VideoReader
+from masklens.stream.labeller import StreamLabeller
+from masklens.stream.live import labelled_frames
+from tests.io.films import frames, write_film
+from tests.stream.test_labeller import KnownPlaces
+
+
+@pytest.fixture
+def finder():
+    return KnownPlaces()
+
+
+@pytest.fixture
+def labeller(toy_bundle, finder):
+    finder.boxes = [[10, 10, 50, 50]]
+    return StreamLabeller(MaskDetector(toy_bundle, finder=finder, threads=1))
+
+
+@pytest.mark.parametrize("every", [1, 3])
+def test_every_frame_comes_out_in_order(tmp_path, labeller, every):
+    path = write_film(tmp_path / "a.mp4", frames(30))
+    with VideoReader(path) as reader:
+        seen = [
+            (item.frame.index, len(item.detections))
+            for item in labelled_frames(reader, labeller, every=every)
+        ]
+    assert seen == [(index, 1) for index in range(30)]
+
+
+def test_all_frames_before_the_break_are_given_out(tmp_path, labeller):
+    noise = np.random.default_rng(0).integers(0, 255, (60, 64, 96, 3), np.uint8)
+    path = write_film(tmp_path / "a.mp4", noise, options={"movflags": "faststart"})
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    readable = 0
+    with pytest.raises(InputError, match="cut off"):
+        for _ in VideoReader(path):
+            readable += 1
+    given = []
+    with VideoReader(path) as reader, pytest.raises(InputError, match="cut off"):
+        for item in labelled_frames(reader, labeller, every=4):
+            given.append(item.frame.index)  # noqa: PERF401 - it breaks, and what came counts
+    assert readable > 10
+    assert given == list(range(readable))
+
+
+def test_faces_are_looked_for_in_one_thread_per_core(tmp_path, labeller, finder):
+    """Each thread keeps a heap, converters and a tensor, so that more threads mean more memory."""
+    threads = set()
+    find = finder.find
+
+    def slow(image):
+        threads.add(threading.get_ident())
+        time.sleep(0.01)
+        return find(image)
+
+    finder.find = slow
+    path = write_film(tmp_path / "a.mp4", frames(80))
+    with VideoReader(path) as reader:
+        for _ in labelled_frames(reader, labeller, every=2):
+            pass
+    assert len(threads) <= (os.cpu_count() or 1)
+    assert threads.isdisjoint(thread.ident for thread in threading.enumerate())
+
+
+def test_a_film_leaves_no_frame_behind(tmp_path, labeller):
+    """Frames go when they are done with, without Python's search for cycles."""
+    path = write_film(tmp_path / "a.mp4", frames(60))
+    gc.collect()
+    gc.disable()
+    try:
+        most = 0
+        with VideoReader(path) as reader:
+            for _ in labelled_frames(reader, labeller, every=2):
+                alive = sum(type(o).__name__ == "Frame" for o in gc.get_objects())
+                most = max(most, alive)
+        del _
+        left = sum(type(o).__name__ == "Frame" for o in gc.get_objects())
+    finally:
+        gc.enable()
+    assert most <= 2 * (os.cpu_count() or 1) + 4
+    assert left <= 1
+
+
+_HEAPS = """
+import threading, re, ctypes
+from masklens.stream.memory import keep_flat
+{}
+done = threading.Barrier(5)
+def work():
+    kept = [bytes(20_000) for _ in range(50)]
+    done.wait()
+threads = [threading.Thread(target=work) for _ in range(4)]
+[t.start() for t in threads]
+libc = ctypes.CDLL(None)
+done.wait()
+[t.join() for t in threads]
+libc.malloc_stats()
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="mallopt is glibc's")
+@pytest.mark.parametrize(("call", "one"), [("", False), ("keep_flat()", True)])
+def test_threads_share_one_heap(call, one):
+    """malloc_stats lists every heap; without keep_flat there are several."""
+    done = subprocess.run(
+        [sys.executable, "-c", _HEAPS.format(call)], capture_output=True, text=True, check=True
+    )
+    heaps = done.stderr.count("Arena ")
+    if not heaps:
+        pytest.skip("this C library is not glibc")
+    assert (heaps == 1) is one, done.stderr
+
+
+_LARGE_BLOCKS = """
+import ctypes
+from masklens.stream.memory import keep_flat
+{}
+libc = ctypes.CDLL(None)
+libc.malloc.restype = ctypes.c_void_p
+libc.free.argtypes = [ctypes.c_void_p]
+libc.free(libc.malloc(ctypes.c_size_t(6 << 20)))  # after this glibc puts such blocks into the heap
+frame = libc.malloc(ctypes.c_size_t(4 << 20))
+libc.malloc_stats()
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="mallopt is glibc's")
+@pytest.mark.parametrize(("call", "outside"), [("", False), ("keep_flat()", True)])
+def test_frames_stay_outside_the_heap(call, outside):
+    """malloc_stats gives the bytes of the heaps, and of all with what was taken directly."""
+    code = _LARGE_BLOCKS.format(call)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    used = [int(line.split("=")[1]) for line in done.stderr.splitlines() if "in use" in line]
+    if not used:
+        pytest.skip("this C library is not glibc")
+    assert (used[-1] - sum(used[:-1]) >= 4 << 20) is outside, done.stderr
