@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
+#: A face may sit before a camera for days: of more label changes the first and the last are kept.
+HISTORY = 200
+
 
 @dataclass
 class TrackRecord:
@@ -14,7 +17,9 @@ class TrackRecord:
         number: the track's id in the results.
         first, last: seconds, of the first and the last frame it was shown in.
         frames: in how many frames it was shown.
-        history: (seconds, label) of the first label and of every change.
+        history: (seconds, label) of the first label and of the changes; of more than
+            :data:`HISTORY` the first and the last.
+        changes: how often its label changed.
         frames_by_label: how many frames showed which label.
         best_frame, best_time: index and time of the frame with the best look at the face (largest
             and surest).
@@ -27,6 +32,7 @@ class TrackRecord:
     last: float
     frames: int = 0
     history: list[tuple[float, str]] = field(default_factory=list)
+    changes: int = 0
     frames_by_label: Counter[str] = field(default_factory=Counter)
     best_frame: int = -1
     best_time: float = 0.0
@@ -39,18 +45,18 @@ class TrackRecord:
         """The label it had in most of its frames."""
         return self.frames_by_label.most_common(1)[0][0] if self.frames_by_label else ""
 
-    @property
-    def changes(self) -> int:
-        """How often its label changed."""
-        return max(0, len(self.history) - 1)
-
     def shown(self, time: float, label: str) -> None:
         """It was shown in a frame."""
         self.last = time
         self.frames += 1
         self.frames_by_label[label] += 1
-        if not self.history or self.history[-1][1] != label:
+        if not self.history:
             self.history.append((time, label))
+        elif self.history[-1][1] != label:
+            self.changes += 1
+            self.history.append((time, label))
+            if len(self.history) > HISTORY:
+                del self.history[1]
 
     def looked(
         self,
