@@ -7,6 +7,7 @@ the cell + value) · stride (``docs/bundle.md``). Non-maximum suppression is don
 
 from __future__ import annotations
 
+import functools
 import threading
 from collections.abc import Sequence
 from dataclasses import replace
@@ -138,7 +139,7 @@ class CellFinder:
         """The answers of one picture -> boxes (n, 4), scores (n,), landmarks (n, 10), in pixels."""
         face, box, landmarks = (table[0] for table in raw[:3])
         cells = np.flatnonzero(face >= self.min_score)
-        corners, strides = grid(size[0], size[1], self.strides)
+        corners, strides = grid(size[0], size[1], tuple(self.strides))
         if len(face) != len(strides):
             raise BundleError(
                 f"The face finder {self.name} gave {len(face)} cells for {size[1]}×{size[0]} "
@@ -149,8 +150,9 @@ class CellFinder:
         return boxes, face[cells], (landmarks[cells] + np.tile(at, 5)) * stride
 
 
-def grid(height: int, width: int, strides: Sequence[int]) -> tuple[FloatArray, FloatArray]:
-    """All cells in the order of the file's tables.
+@functools.lru_cache(maxsize=4)  # films have one size, and this takes as long as all the rest
+def grid(height: int, width: int, strides: tuple[int, ...]) -> tuple[FloatArray, FloatArray]:
+    """All cells in the order of the file's tables; the arrays are shared and cannot be written to.
 
     Args:
         height, width: of the input in pixels, multiples of the largest stride.
@@ -165,7 +167,10 @@ def grid(height: int, width: int, strides: Sequence[int]) -> tuple[FloatArray, F
         row, column = np.mgrid[:rows, :columns]
         corners.append(np.stack([column.ravel(), row.ravel()], axis=1).astype(np.float32))
         sizes.append(np.full(rows * columns, stride, np.float32))
-    return np.concatenate(corners), np.concatenate(sizes)
+    tables = np.concatenate(corners), np.concatenate(sizes)
+    for table in tables:
+        table.flags.writeable = False
+    return tables
 
 
 def bundle_finder(
