@@ -6,9 +6,12 @@ import ctypes
 import platform
 
 # Of glibc's malloc.h.
-_M_MMAP_THRESHOLD, _M_ARENA_MAX = -3, -8
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8
 #: Bytes from which a block is taken from the system and given back to it: frames, not results.
-_LARGE = 1 << 20
+#: It is glibc's own first value, which rises by itself up to the largest frame unless it is set.
+_LARGE = 128 << 10
+#: Bytes that may stay free at the end of the heap, so that it does not breathe with every frame.
+_SPARE = 16 << 20
 
 
 def keep_flat() -> None:
@@ -22,3 +25,4 @@ def keep_flat() -> None:
         libc = ctypes.CDLL(None)
         libc.mallopt(_M_ARENA_MAX, 1)
         libc.mallopt(_M_MMAP_THRESHOLD, _LARGE)
+        libc.mallopt(_M_TRIM_THRESHOLD, _SPARE)
