@@ -155,3 +155,19 @@ def test_frames_do_not_pile_up(tmp_path):
     finally:
         gc.enable()
     assert len(alive) <= 2
+
+
+def test_a_closed_film_leaves_no_decoder_behind(tmp_path):
+    """PyAV's objects refer to each other; here Python never looks for cycles by itself."""
+    path = write_film(tmp_path / "a.mp4", frames(10))
+    gc.collect()
+    gc.disable()
+    try:
+        for _ in range(3):
+            with VideoReader(path) as reader:
+                assert len(list(reader)) == 10
+            reader.close()
+        alive = [type(o).__name__ for o in gc.get_objects()]
+    finally:
+        gc.enable()
+    assert alive.count("VideoCodecContext") == alive.count("InputContainer") == 0

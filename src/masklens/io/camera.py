@@ -25,6 +25,7 @@ from masklens.io.video import (
     import_av,
     open_container,
     reason_of,
+    release,
     video_stream,
 )
 
@@ -142,6 +143,8 @@ class Camera:
             while not self._stop.is_set():
                 if self._read(container):
                     return
+                del container
+                release()
                 found = self._reconnect()
                 if found is None:
                     return

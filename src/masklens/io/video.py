@@ -6,6 +6,7 @@ PyAV is the extra ``video``; it is imported only when the first video is opened.
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
@@ -28,7 +29,7 @@ VIDEO_SUFFIXES = frozenset(
     }
 )
 
-#: A file that ends this many seconds before the end that it announces is called truncated.
+#: A file that ends this many seconds before its announced end is called truncated.
 _MISSING_SECONDS = 0.5
 
 
@@ -42,8 +43,7 @@ def import_av() -> Any:
         import av
     except ImportError as error:
         raise MissingExtraError("Reading and writing videos", "video") from error
-    # Its logging stays off, as it is by default: switched on, threads of FFmpeg wait for Python's
-    # lock while Python waits for them (PyAV issue 751).
+    # Its logging stays off: switched on, FFmpeg and Python wait for each other (PyAV issue 751).
     return av
 
 
@@ -98,8 +98,11 @@ class VideoReader:
         self.close()
 
     def close(self) -> None:
-        """Let go of the file."""
-        self._container.close()
+        """Let go of the file and its decoder; a second call does nothing."""
+        if self._container is not None:
+            self._container.close()
+            self._container = self._stream = None
+            release()
 
     def __iter__(self) -> Iterator[Frame]:
         """The frames, in the order they are shown.
@@ -162,6 +165,15 @@ def open_container(
         if isinstance(error, av.error.InvalidDataError):
             raise InputError(f"{address} is not a video that can be read.") from error
         raise InputError(f"{address} cannot be opened: {reason_of(error)}.") from error
+
+
+def release() -> None:
+    """Free the decoders of closed containers, with all frames that they keep.
+
+    PyAV's containers and streams refer to each other, and Python looks for such cycles so seldom
+    that a program which opens film after film would keep 100 MB of them.
+    """
+    gc.collect()
 
 
 def video_stream(container: Any, name: str) -> Any:
