@@ -283,8 +283,7 @@ def upright(image: Image, matrix: tuple[int, int, int, int] | None) -> Image:
 
 def reason_of(error: BaseException) -> str:
     """What FFmpeg or the system says of a failure, without numbers and full stops."""
-    text = getattr(error, "strerror", None) or str(error) or type(error).__name__
-    return str(text).rstrip(".")
+    return str(getattr(error, "strerror", None) or str(error) or type(error).__name__).rstrip(".")
 
 
 def at_most(frames: Iterator[Frame], rate: float | None) -> Iterator[Frame]:

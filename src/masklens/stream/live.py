@@ -23,6 +23,7 @@ from masklens.io.frames import Frame
 from masklens.io.sources import Source
 from masklens.io.video import at_most
 from masklens.stream.labeller import StreamLabeller
+from masklens.stream.memory import give_back
 from masklens.stream.pace import Pace, every_for_file
 
 
@@ -80,6 +81,7 @@ def labelled_frames(
             yield Labelled(frame, detections, meter.tick())
     finally:
         labeller.close()
+        give_back()
 
 
 def _as_time_allows(
