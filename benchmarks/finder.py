@@ -35,6 +35,7 @@ RESAMPLES = 2000
 MIN_SCORE = 0.02
 
 Row = list[str]
+HEAD = ["what", "finder", "value", "95 % interval", "bar"]
 
 
 def truth_of(dataset: Dataset) -> list[tuple[np.ndarray, np.ndarray]]:
@@ -144,6 +145,40 @@ def end_to_end_row(
     return ["end-to-end F1, two labels", name, f"{value:.3f}", f"{low:.3f}–{high:.3f}", bar]
 
 
+def accuracy_rows(finders: dict[str, FaceFinder], bundle: Bundle, dataset: Dataset) -> list[Row]:
+    """What every finder finds, and how often the bundle's classifier is right about it."""
+    images = [read_picture(picture.path) for picture in dataset.pictures]
+    rows: list[Row] = []
+    for name, finder in finders.items():
+        found = list(in_parallel(finder.find, images, 2))
+        own = name == "masklens"
+        threshold = best_threshold(found, dataset)
+        rows += [
+            precision_row(name, found, dataset, "≥ 0.90" if own else ""),
+            recall_row(
+                f"masked faces found at best F1, IoU 0.5, score ≥ {threshold:.2f}", name, found,
+                dataset, min_score=threshold, overlap=0.5, widths=(MIN_WIDTH, 1e9),
+                masked_only=True, bar="≥ 0.90" if own else "",
+            ),
+            recall_row(
+                "faces of 8–16 px found at that score, IoU 0.35", name, found, dataset,
+                min_score=threshold, overlap=0.35, widths=(8, 16), masked_only=False,
+                bar="≥ YuNet-n" if own else "",
+            ),
+            end_to_end_row(name, bundle, finder, dataset, "≥ 0.88" if own else ""),
+        ]  # fmt: skip
+    rows.sort(key=lambda row: row[0].split(",")[0])
+    return rows
+
+
+def yunets(root: Path) -> tuple[dict[str, FaceFinder], dict[str, Path | None]]:
+    """The rivals, YuNet-s and YuNet-n, and their files where they are ours to name."""
+    files = {"YuNet-s": None, "YuNet-n": root / "weights" / "face" / "yunet_n_dynamic.onnx"}
+    return {
+        name: YuNet(path, min_score=MIN_SCORE, threads=1) for name, path in files.items()
+    }, files
+
+
 def time_rows(finders: dict[str, FaceFinder], files: dict[str, Path | None]) -> list[Row]:
     """The bare networks at 640×480, one thread, in turn."""
     image = np.random.default_rng(0).integers(0, 255, (480, 640, 3), np.uint8)
@@ -181,13 +216,7 @@ def main() -> None:
         options.data or root / "data" / "scenes" / "val" / "annotations.coco.json"
     )
     bundle = Bundle.load(options.bundle)
-    files: dict[str, Path | None] = {
-        "YuNet-s": None,
-        "YuNet-n": root / "weights" / "face" / "yunet_n_dynamic.onnx",
-    }
-    finders: dict[str, FaceFinder] = {
-        name: YuNet(path, min_score=MIN_SCORE, threads=1) for name, path in files.items()
-    }
+    finders, files = yunets(root)
     section = bundle.card.finder
     ours = options.finder or (bundle.path(section.file) if section else None)
     if ours is None:
@@ -195,31 +224,9 @@ def main() -> None:
     files["masklens"] = ours
     finders["masklens"] = CellFinder(ours, section, min_score=MIN_SCORE, threads=1)
 
-    images = [read_picture(picture.path) for picture in dataset.pictures]
-    rows: list[Row] = []
-    for name, finder in finders.items():
-        found = list(in_parallel(finder.find, images, 2))
-        own = name == "masklens"
-        threshold = best_threshold(found, dataset)
-        rows += [
-            precision_row(name, found, dataset, "≥ 0.90" if own else ""),
-            recall_row(
-                f"masked faces found at best F1, IoU 0.5, score ≥ {threshold:.2f}", name, found,
-                dataset, min_score=threshold, overlap=0.5, widths=(MIN_WIDTH, 1e9),
-                masked_only=True, bar="≥ 0.90" if own else "",
-            ),
-            recall_row(
-                "faces of 8–16 px found at that score, IoU 0.35", name, found, dataset,
-                min_score=threshold, overlap=0.35, widths=(8, 16), masked_only=False,
-                bar="≥ YuNet-n" if own else "",
-            ),
-            end_to_end_row(name, bundle, finder, dataset, "≥ 0.88" if own else ""),
-        ]  # fmt: skip
-    rows.sort(key=lambda row: row[0].split(",")[0])
-    print(f"{len(images)} pictures, {machine()}\n")
-    print_table(
-        ["what", "finder", "value", "95 % interval", "bar"], [*rows, *time_rows(finders, files)]
-    )
+    rows = accuracy_rows(finders, bundle, dataset)
+    print(f"{len(dataset.pictures)} pictures, {machine()}\n")
+    print_table(HEAD, [*rows, *time_rows(finders, files)])
 
 
 if __name__ == "__main__":

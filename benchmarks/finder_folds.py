@@ -1,0 +1,100 @@
+"""Cross-validation of the face finder: trained without a part of the photographs, judged on it.
+
+    python benchmarks/finder_folds.py --out FOLDER [--folds 5] [--epochs 8] [--data SCENES.json]
+
+Near-copies stay in one part. For every part ``masklens train-finder`` trains on the others, and the
+tables of ``benchmarks/finder.py`` are printed for it, and in the end their means. About 15 minutes
+for each part on two cores; what is in FOLDER already is not trained again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+from common import data_root, print_table
+from finder import HEAD, MIN_SCORE, Row, accuracy_rows, yunets
+
+from masklens.bundle import Bundle
+from masklens.dataset.scan import load_dataset
+from masklens.dataset.split import read_manifest
+from masklens.finder import CellFinder
+from masklens.io.atomic import write_json
+
+
+def masklens(*arguments: object) -> None:
+    subprocess.run([sys.executable, "-m", "masklens", *map(str, arguments)], check=True)
+
+
+def write_parts(data: Path, held: set[str], folder: Path) -> tuple[Path, Path]:
+    """COCO files of the photographs that are trained on and of those that are held out."""
+    scenes = json.loads(data.read_text(encoding="utf-8"))
+    places = {picture.path.name: picture.path.resolve() for picture in load_dataset(data).pictures}
+    files = folder / "fit.json", folder / "held.json"
+    for file, out in zip(files, (False, True), strict=True):
+        images = [
+            image | {"file_name": str(places[Path(image["file_name"]).name])}
+            for image in scenes["images"]
+            if (Path(image["file_name"]).name in held) == out
+        ]
+        ids = {image["id"] for image in images}
+        faces = [face for face in scenes["annotations"] if face["image_id"] in ids]
+        write_json(file, scenes | {"images": images, "annotations": faces})
+    return files
+
+
+def means(parts: list[list[Row]]) -> list[Row]:
+    """Mean and range over the parts of what the tables have in common."""
+    values: dict[tuple[str, str], list[float]] = {}
+    for rows in parts:
+        for what, finder, value, *_ in rows:
+            values.setdefault((what.split(",")[0].split(" (")[0], finder), []).append(float(value))
+    return [
+        [what, finder, f"{np.mean(found):.3f}", f"{min(found):.3f}–{max(found):.3f}"]
+        for (what, finder), found in values.items()
+    ]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--out", type=Path, required=True, help="folder for parts and trainings")
+    parser.add_argument("--folds", type=int, default=5)
+    parser.add_argument("--epochs", type=int, default=8, help="the shipped finder had 18")
+    parser.add_argument("--data", type=Path, help="COCO file (default: scenes/train)")
+    options = parser.parse_args()
+    root = data_root()
+    data = options.data or root / "data" / "scenes" / "train" / "annotations.coco.json"
+    rivals, files = yunets(root)
+    options.out.mkdir(parents=True, exist_ok=True)
+    manifest = options.out / "folds.csv"
+    if not manifest.exists():
+        masklens("dataset", "split", data, "--out", manifest, "--folds", options.folds)
+    rows = read_manifest(manifest)
+    bundle, parts = Bundle.load(), []
+    for part in sorted({row.split for row in rows}):
+        folder = options.out / part
+        folder.mkdir(exist_ok=True)
+        held = {Path(row.file).name for row in rows if row.split == part}
+        fit, test = write_parts(data, held, folder)
+        run = folder / "run"
+        if not (run / "finder.onnx").exists():
+            how = ["--resume"] if (run / "run.json").exists() else []
+            masklens(
+                "train-finder", fit, "--start", files["YuNet-n"], "--epochs", options.epochs,
+                "--out", run, *how,
+            )  # fmt: skip
+        ours = CellFinder(run / "finder.onnx", bundle.card.finder, min_score=MIN_SCORE, threads=1)
+        dataset = load_dataset(test)
+        parts.append(accuracy_rows(rivals | {"masklens": ours}, bundle, dataset))
+        print(f"\n{part}, {len(dataset.pictures)} pictures\n", flush=True)
+        print_table(HEAD, parts[-1])
+    print(f"\nMean over {len(parts)} parts\n")
+    print_table(["what", "finder", "mean", "lowest and highest"], means(parts))
+
+
+if __name__ == "__main__":
+    main()
