@@ -10,7 +10,6 @@ for each part on two cores; what is in FOLDER already is not trained again.
 from __future__ import annotations
 
 import argparse
-import json
 import subprocess
 import sys
 from pathlib import Path
@@ -24,6 +23,7 @@ from masklens.dataset.scan import load_dataset
 from masklens.dataset.split import read_manifest
 from masklens.finder import CellFinder
 from masklens.io.atomic import write_json
+from masklens.io.jsonfile import read_json
 
 
 def masklens(*arguments: object) -> None:
@@ -32,7 +32,7 @@ def masklens(*arguments: object) -> None:
 
 def write_parts(data: Path, held: set[str], folder: Path) -> tuple[Path, Path]:
     """COCO files of the photographs that are trained on and of those that are held out."""
-    scenes = json.loads(data.read_text(encoding="utf-8"))
+    scenes = read_json(data)
     places = {picture.path.name: picture.path.resolve() for picture in load_dataset(data).pictures}
     files = folder / "fit.json", folder / "held.json"
     for file, out in zip(files, (False, True), strict=True):

@@ -223,8 +223,9 @@ class Bundle:
         Raises:
             BundleError: no such folder, no card, a file that is missing or has changed.
         """
-        shipped = folder is None or str(folder) == "default"
-        folder = default_bundle_folder() if shipped else Path(str(folder))
+        if folder is None or str(folder) == "default":
+            folder = default_bundle_folder()
+        folder = Path(folder)
         card_path = folder / CARD_FILE
         try:
             values = read_json(card_path)

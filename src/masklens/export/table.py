@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 
 from masklens.export.timing import SETTINGS, Candidate, Timing
 from masklens.io.atomic import write_json, write_text
+from masklens.io.jsonfile import read_json
 
 JSON_FILE = "parity.json"
 MARKDOWN_FILE = "parity.md"
@@ -88,7 +88,7 @@ class Proof:
 def read_rows(folder: Path) -> dict[str, Mapping[str, Any]]:
     """What a folder's proof says of its files, by name; empty without a proof."""
     try:
-        rows = json.loads((folder / JSON_FILE).read_text(encoding="utf-8"))["rows"]
+        rows = read_json(folder / JSON_FILE)["rows"]
         return {row["file"]: row for row in rows}
     except (OSError, ValueError, KeyError, TypeError):
         return {}
