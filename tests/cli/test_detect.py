@@ -63,6 +63,31 @@ def test_some_failures(run, portrait_file, tmp_path):
     assert_one_sentence(result)
 
 
+def test_a_source_without_pictures_does_not_cost_the_others(run, portrait_file, tmp_path):
+    (tmp_path / "empty").mkdir()
+    second = shutil.copy(portrait_file, tmp_path / "second.jpg")
+    table = tmp_path / "r.json"
+    result = run(
+        portrait_file, tmp_path / "empty", f"{tmp_path}/nomatch*.png", second, "--json", table
+    )
+    assert result.exit_code == 1
+    complaints = [line for line in result.stderr.splitlines() if line.startswith("Error: ")]
+    assert len(complaints) == 2
+    assert "empty has no pictures" in complaints[0]
+    assert "nomatch*.png" in complaints[1]
+    assert "2 pictures, 2 faces" in result.stdout
+    assert "2 sources could not be used" in result.stderr
+    assert len(json.loads(table.read_text())) == 2
+    assert_one_sentence(result)
+
+
+def test_sources_that_all_lack_pictures(run, tmp_path):
+    result = run(f"{tmp_path}/*.png", f"{tmp_path}/*.bmp", "--json", tmp_path / "r.json")
+    assert result.exit_code == 1
+    assert [line.split(" ")[0] for line in result.output.splitlines()] == ["Error:", "Error:"]
+    assert not (tmp_path / "r.json").exists()
+
+
 def test_no_face_is_no_failure(run, tmp_path):
     PillowImage.new("RGB", (80, 60), "grey").save(tmp_path / "wall.png")
     result = run(tmp_path / "wall.png", "--json", tmp_path / "r.json")

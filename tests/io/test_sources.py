@@ -53,6 +53,26 @@ def test_nothing_found(tmp_path, sources, message):
         find_pictures([s.format(tmp_path) for s in sources])
 
 
+def test_sources_that_name_nothing_are_told_in_order_and_the_others_count(tree):
+    (tree / "empty").mkdir()
+    told = []
+    sources = [f"{tree}/*.nothing", str(tree / "b.jpg"), str(tree / "empty"), "rtsp://x", ""]
+    assert names(find_pictures(sources, on_error=told.append), tree) == ["b.jpg"]
+    expected = ("No picture matches", "empty has no pictures", "is an address", "name of a source")
+    for error, words in zip(told, expected, strict=True):
+        assert words in str(error)
+    with pytest.raises(InputError, match="No picture matches"):
+        find_pictures(sources)
+
+
+def test_nothing_is_found_where_every_source_fails(tmp_path):
+    told = []
+    assert find_pictures([f"{tmp_path}/*.a", f"{tmp_path}/*.b"], on_error=told.append) == {}
+    assert len(told) == 2
+    with pytest.raises(InputError, match="No picture was named"):
+        find_pictures([], on_error=told.append)
+
+
 def test_frames_come_in_order_and_failures_are_told(tree):
     (tree / "a" / "broken.jpg").write_text("no")
     pictures = find_pictures([str(tree), str(tree / "absent.jpg")])

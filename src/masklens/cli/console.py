@@ -66,12 +66,14 @@ class Results:
         counts = detections.counts()
         order = (WITH_MASK, MASK_WORN_INCORRECTLY, WITHOUT_MASK)
         cells = "".join(f"{counts.get(label, 0) or '·':>5} " for label in order)
-        self._line(f"{cells} {frame.name}")
+        with tqdm.external_write_mode():
+            click.echo(f"{cells} {frame.name}")
 
     def fail(self, path: Path, error: MasklensError) -> None:
         """One picture could not be read."""
         self._bar.update()
-        self._line(click.style(f"Error: {error}", fg="red"), error=True)
+        with tqdm.external_write_mode():
+            complain(error)
 
     def _faces(self, frame: Frame, detections: Detections) -> None:
         height, width = frame.image.shape[:2]
@@ -84,9 +86,10 @@ class Results:
                 f"w {x2 - x1:.0f}  h {y2 - y1:.0f}"
             )
 
-    def _line(self, text: str, error: bool = False) -> None:
-        with tqdm.external_write_mode():
-            click.echo(text, err=error)
+
+def complain(error: MasklensError) -> None:
+    """One input failed, and the others go on."""
+    click.secho(f"Error: {error}", fg="red", err=True)
 
 
 def summarise(summary: Summary) -> None:

@@ -19,7 +19,7 @@ from masklens.cli.options import (
     threads_option,
     threshold_option,
 )
-from masklens.cli.terminal import written
+from masklens.cli.terminal import many, written
 
 
 @click.command("detect")
@@ -90,7 +90,12 @@ def command(
 
     if coco_images is not None and coco_file is None:
         raise click.UsageError("--coco-images says which ids --coco uses. Give --coco FILE too.")
-    found = find_pictures(console.expand_dash(sources), videos=True)
+    unusable: list[InputError] = []
+    found = find_pictures(console.expand_dash(sources), videos=True, on_error=unusable.append)
+    for error in unusable:
+        console.complain(error)
+    if not found:
+        sys.exit(1)
     keep_apart(
         {"--json": json_file, "--csv": csv_file, "--coco": coco_file, "--tracks": tracks},
         [*found, coco_images],
@@ -115,7 +120,7 @@ def command(
 
     if videos:
         keep_flat()
-    failed = 0
+    failed = len(unusable)
     with ExitStack() as stack:
         for writer in writers:
             stack.enter_context(writer)
@@ -124,12 +129,14 @@ def command(
             with console.Results(len(pictures)) as results:
                 summary = label_pictures(finds, pictures, writers, results.show, results.fail)
             console.summarise(summary)
-            failed = summary.failed
+            failed += summary.failed
         if videos:
             from masklens.cli.video_console import label_videos
             from masklens.stream.labeller import LONG_SIDE
 
             follows = detector(threads=1, long_side=LONG_SIDE)
             failed += label_videos(follows, videos, writers[1:3], out, tracks, every)
+    if unusable:
+        click.secho(f"{many(len(unusable), 'source')} could not be used", fg="red", err=True)
     written([out, json_file, csv_file, coco_file, tracks])
     sys.exit(1 if failed else 0)

@@ -58,7 +58,7 @@ def label_videos(
                 summarise_stream(summary, str(path))
             except InputError as error:
                 failed += 1
-                click.secho(f"Error: {error}", fg="red", err=True)
+                console.complain(error)
     if failed:
         click.secho(f"{many(failed, 'video')} could not be read", fg="red", err=True)
     return failed

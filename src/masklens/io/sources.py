@@ -30,43 +30,56 @@ PICTURE_SUFFIXES = frozenset(
 )
 
 
-def find_pictures(sources: Iterable[str], *, videos: bool = False) -> dict[Path, str]:
+def find_pictures(
+    sources: Iterable[str],
+    *,
+    videos: bool = False,
+    on_error: Callable[[InputError], None] | None = None,
+) -> dict[Path, str]:
     """The picture files that the sources name, in order, each once.
 
     Args:
         sources: picture files, folders (searched recursively), glob patterns. A file that does not
             exist is taken as it is, and reported when it is read.
         videos: look for videos too.
+        on_error: called, in order, for each source that names no picture, and the search goes on;
+            None raises at the first.
 
     Returns:
-        path -> its path below the source that named it.
+        path -> its path below the source that named it; empty only if ``on_error`` was called.
 
     Raises:
         InputError: an empty folder or one without rights, a pattern without a match, an address,
-            no source at all.
+            an empty name; no source at all.
     """
     found: dict[Path, str] = {}
+    source = None
     for source in sources:
-        if not source:
-            raise InputError("The name of a source is empty. Use . for the current folder.")
-        if "://" in source:
-            raise InputError(
-                f"{source} is an address, and pictures are read from files: download it first. "
-                '"masklens live" reads streams.'
-            )
         try:
             paths = _expand(source, videos)
             root = Path(source) if Path(source).is_dir() else None
         except OSError:  # a name that is too long, a folder without rights: said when it is read
             paths, root = [Path(source)], None
+        except InputError as error:
+            if on_error is None:
+                raise
+            on_error(error)
+            continue
         for path in paths:
             found.setdefault(path, path.relative_to(root or path.parent).as_posix())
-    if not found:
+    if source is None:
         raise InputError("No picture was named.")
     return found
 
 
 def _expand(source: str, videos: bool) -> list[Path]:
+    if not source:
+        raise InputError("The name of a source is empty. Use . for the current folder.")
+    if "://" in source:
+        raise InputError(
+            f"{source} is an address, and pictures are read from files: download it first. "
+            '"masklens live" reads streams.'
+        )
     path = Path(source)
     suffixes = PICTURE_SUFFIXES | VIDEO_SUFFIXES if videos else PICTURE_SUFFIXES
     if path.is_dir():
