@@ -11,7 +11,8 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 from PIL import Image as PillowImage
 
-from masklens.bundle import Bundle, ModelCard, write_bundle
+from masklens.bundle import Bundle, write_bundle
+from masklens.card import ModelCard
 from masklens.labels import LABELS
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from masklens.bundle import FaceCalibration, write_bundle
+from masklens.bundle import write_bundle
+from masklens.card import FaceCalibration
 from masklens.classifier import MaskClassifier, with_temperature
 from masklens.detector import BATCH, MaskDetector, refined_boxes
 from masklens.errors import InputError

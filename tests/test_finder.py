@@ -8,7 +8,8 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper, save
 
 from masklens import MaskDetector
-from masklens.bundle import Bundle, FaceCalibration, FinderCard, write_bundle
+from masklens.bundle import Bundle, write_bundle
+from masklens.card import FaceCalibration, FinderCard
 from masklens.errors import BundleError
 from masklens.faces import YuNet
 from masklens.finder import CellFinder, bundle_finder, grid, load_finder

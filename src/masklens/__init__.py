@@ -12,7 +12,8 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from masklens.bundle import Bundle, ModelCard
+    from masklens.bundle import Bundle
+    from masklens.card import ModelCard
     from masklens.detections import Detection, Detections
     from masklens.detector import MaskDetector
     from masklens.errors import (
@@ -52,7 +53,8 @@ __all__ = [
 ]
 
 _MODULES = {
-    "bundle": ("Bundle", "ModelCard"),
+    "bundle": ("Bundle",),
+    "card": ("ModelCard",),
     "detections": ("Detection", "Detections"),
     "detector": ("MaskDetector",),
     "errors": tuple(name for name in __all__ if name.endswith("Error")),

@@ -17,7 +17,8 @@ from typing import Any
 import cv2
 import numpy as np
 
-from masklens.bundle import Bundle, FinderCard
+from masklens.bundle import Bundle
+from masklens.card import FinderCard
 from masklens.crop import FloatArray, Image
 from masklens.errors import BundleError
 from masklens.faces import FaceFinder, Faces, YuNet, non_maximum_suppression

@@ -10,7 +10,8 @@ from click.testing import CliRunner
 
 pytest.importorskip("tensorflow")
 
-from masklens.bundle import Bundle, FinderCard
+from masklens.bundle import Bundle
+from masklens.card import FinderCard
 from masklens.cli import main
 
 

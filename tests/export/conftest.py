@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image as PillowImage
 
-from masklens.bundle import Bundle, ModelCard, write_bundle
+from masklens.bundle import Bundle, write_bundle
+from masklens.card import ModelCard
 from masklens.crop import crop_face
 from masklens.labels import LABELS, NOT_A_FACE
 

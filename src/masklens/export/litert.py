@@ -14,7 +14,7 @@ import flatbuffers
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
-from masklens.bundle import ModelCard
+from masklens.card import ModelCard
 from masklens.crop import FloatArray
 from masklens.errors import MasklensError
 from masklens.export.litert_metadata import append_files, model_metadata

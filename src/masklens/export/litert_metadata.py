@@ -13,7 +13,8 @@ from pathlib import Path
 
 import flatbuffers
 
-from masklens.bundle import CARD_FILE, ModelCard
+from masklens.bundle import CARD_FILE
+from masklens.card import ModelCard
 
 LABELS_FILE = "labels.txt"
 

@@ -15,7 +15,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper
 
-from masklens.bundle import ModelCard
+from masklens.card import ModelCard
 from masklens.crop import FloatArray
 from masklens.export import onnx_int8
 from masklens.export.source import Source

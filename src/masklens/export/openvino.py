@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from masklens.bundle import ModelCard
+from masklens.card import ModelCard
 
 
 def export_openvino(onnx_file: Path, path: Path, card: ModelCard, precision: str) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from masklens.bundle import ModelCard
+from masklens.card import ModelCard
 from masklens.crop import FloatArray
 from masklens.evaluation.intervals import Estimate, proportion
 from masklens.export.samples import Crops

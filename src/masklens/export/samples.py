@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from masklens.bundle import ModelCard
+from masklens.card import ModelCard
 from masklens.crop import Image, crop_face
 from masklens.dataset.scan import Annotation, Picture, load_dataset
 from masklens.errors import DatasetError

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from masklens.bundle import CARD_FILE, Bundle, ModelCard
+from masklens.bundle import CARD_FILE, Bundle
+from masklens.card import ModelCard
 from masklens.crop import FloatArray, Image
 from masklens.errors import BundleError, InputError
 from masklens.labels import WITH_MASK, WITHOUT_MASK

@@ -6,7 +6,8 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
-from masklens.bundle import CARD_FILE, FINDER_CARD_FILE, Bundle, FinderCard, write_bundle
+from masklens.bundle import CARD_FILE, FINDER_CARD_FILE, Bundle, write_bundle
+from masklens.card import FinderCard
 from masklens.dataset.scan import load_dataset
 from masklens.errors import BundleError, DatasetError, OutputError
 from masklens.io.jsonfile import read_json

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.optimize import minimize, minimize_scalar
 
-from masklens.bundle import FaceCalibration
+from masklens.card import FaceCalibration
 from masklens.classifier import with_temperature
 from masklens.crop import FloatArray
 from masklens.training.samples import box_iou

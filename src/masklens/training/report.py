@@ -26,7 +26,8 @@ from typing import Any
 
 import numpy as np
 
-from masklens.bundle import CLASSIFIER_FILE, ModelCard, write_bundle
+from masklens.bundle import CLASSIFIER_FILE, write_bundle
+from masklens.card import ModelCard
 from masklens.crop import FloatArray, Image
 from masklens.dataset.bars import step_bars
 from masklens.dataset.scan import Dataset, load_dataset

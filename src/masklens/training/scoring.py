@@ -15,7 +15,8 @@ import numpy.typing as npt
 from scipy.stats import binomtest
 from tqdm import tqdm
 
-from masklens.bundle import Bundle, ModelCard, write_bundle
+from masklens.bundle import Bundle, write_bundle
+from masklens.card import ModelCard
 from masklens.classifier import MaskClassifier
 from masklens.crop import FloatArray, crop_faces
 from masklens.dataset.scan import Dataset, Picture

@@ -18,7 +18,8 @@ import keras
 import numpy as np
 from tqdm import tqdm
 
-from masklens.bundle import CLASSIFIER_FILE, Bundle, ModelCard, write_bundle
+from masklens.bundle import CLASSIFIER_FILE, Bundle, write_bundle
+from masklens.card import ModelCard
 from masklens.crop import FloatArray
 from masklens.dataset.scan import Dataset, Picture, load_dataset
 from masklens.dataset.split import report_split

@@ -17,7 +17,8 @@ import keras
 import numpy as np
 from tqdm import tqdm
 
-from masklens.bundle import FINDER_CARD_FILE, FinderCard
+from masklens.bundle import FINDER_CARD_FILE
+from masklens.card import FinderCard
 from masklens.crop import FloatArray, Image
 from masklens.dataset.scan import Dataset, load_dataset
 from masklens.dataset.sheet import Block, Tile, contain, draw_sheets, save_sheets

@@ -1,0 +1,61 @@
+import dataclasses
+import json
+
+import pytest
+
+from masklens.bundle import Bundle
+from masklens.card import ModelCard
+from masklens.errors import BundleError
+from tests.conftest import ROOT
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"format": 99}, "format 99"),
+        ({"labels": ["with_mask"]}, "outputs must be its labels"),
+        ({"labels": 3}, "labels must be a list"),
+        ({"size": 0}, "size in 8"),
+        ({"size": 10**9}, "size in 8"),
+        ({"size": "big"}, "size must be a whole number"),
+        ({"size": 112.5}, "size must be a whole number"),
+        ({"margin": None}, "margin must be a number"),
+        ({"margin": 1e9}, "margin in 0"),
+        ({"temperature": "hot"}, "temperature must be a number"),
+        ({"thresholds": [1]}, "thresholds must be an object"),
+        ({"thresholds": {"default": "x"}}, "must be in 0…1"),
+        ({"thresholds": {"default": 2}}, "must be in 0…1"),
+        ({"files": [1]}, "files must be an object"),
+        ({"finder": 3}, "finder must be an object or null"),
+        ({"thresholds": {}}, "default"),
+        ({"surprise": 1}, "surprise"),
+        ({"value_range": [1]}, "cannot be read"),
+        ({"face_calibration": {"x": 1}}, "cannot be read"),
+    ],
+)
+def test_a_malformed_card_says_what_is_wrong(toy_bundle, change, message):
+    path = toy_bundle.folder / "card.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | change))
+    with pytest.raises(BundleError, match=message):
+        Bundle.load(toy_bundle.folder)
+
+
+def test_missing_keys_are_named(toy_bundle):
+    path = toy_bundle.folder / "card.json"
+    values = json.loads(path.read_text())
+    del values["margin"]
+    path.write_text(json.dumps(values))
+    with pytest.raises(BundleError, match="margin"):
+        Bundle.load(toy_bundle.folder)
+
+
+def test_an_unknown_preset_lists_the_others(toy_bundle):
+    assert toy_bundle.card.threshold("precise") == 0.6
+    with pytest.raises(BundleError, match="sensitive"):
+        toy_bundle.card.threshold("brave")
+
+
+def test_the_card_is_documented():
+    text = (ROOT / "docs" / "bundle.md").read_text()
+    for field in dataclasses.fields(ModelCard):
+        assert f"`{field.name}`" in text, f"docs/bundle.md does not describe {field.name}"
