@@ -1,6 +1,8 @@
 """The benchmark command: no Keras, no pictures."""
 
 import json
+import sys
+import time
 
 import pytest
 from click.testing import CliRunner
@@ -9,7 +11,7 @@ import masklens.export.benchmark
 from masklens.bundle import write_bundle
 from masklens.cli.benchmark import command
 from masklens.errors import BundleError
-from masklens.export.timing import Candidate, time_candidates
+from masklens.export.timing import _CLOCKS, Candidate, _in_turns, clock_of, time_candidates
 from tests.conftest import make_toy_model, toy_card
 
 
@@ -28,6 +30,10 @@ def test_every_file_in_every_runtime_that_reads_it(toy_bundle, tmp_path):
     assert all(timing["milliseconds"] > 0 for row in rows for timing in row["timings"])
     assert "classifier.onnx" in result.output
     assert "ms, 2 threads, batch 8" in result.output
+    clocks = {timing["threads"]: timing["clock"] for row in rows for timing in row["timings"]}
+    assert clocks == {1: "processor", 2: "wall"}
+    assert "With 1 thread: processor time" in result.output
+    assert "With 2 threads: the time that passes" in result.output
 
 
 def test_the_bundle_that_ships_without_its_finder(tmp_path):
@@ -77,6 +83,17 @@ def test_bad_bundles_are_one_sentence(tmp_path, damage):
     assert {"absent": "is not a bundle", "empty": "no model that can be run"}[damage] in str(
         result.exception
     )
+
+
+@pytest.mark.parametrize(("clock", "counts"), [("processor", False), ("wall", True)])
+def test_waiting_counts_for_the_wall_clock_only(clock, counts):
+    (seconds,) = _in_turns([lambda: time.sleep(0.02)], 5, _CLOCKS[clock])
+    assert (seconds > 0.01) == counts
+
+
+def test_one_thread_is_timed_by_the_wall_where_processor_time_is_coarse(monkeypatch):
+    monkeypatch.setattr(sys, "platform", "win32")
+    assert clock_of(1) == clock_of(2) == "wall"
 
 
 def test_a_bigger_network_takes_longer(tmp_path):

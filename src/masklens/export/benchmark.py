@@ -11,7 +11,7 @@ from typing import Any
 from masklens.bundle import Bundle
 from masklens.errors import BundleError
 from masklens.export.quiet import quiet
-from masklens.export.table import benchmark_table
+from masklens.export.table import TIME_NOTE, benchmark_table
 from masklens.export.timing import SETTINGS, Candidate, Timing, machine, time_candidates
 from masklens.io.atomic import write_json
 from masklens.runtime import RUNTIMES
@@ -34,10 +34,11 @@ class Benchmark:
     machine: Mapping[str, Any]
 
     def text(self) -> str:
-        """The machine, and a table."""
+        """The machine, a table, and what its times are."""
         facts = ", ".join(f"{key} {value}" for key, value in self.machine.items())
         several = len({candidate.bundle.folder for candidate in self.candidates}) > 1
-        return f"{facts}\n\n{benchmark_table(self.candidates, self.timings, several)}"
+        table = benchmark_table(self.candidates, self.timings, several)
+        return f"{facts}\n\n{table}\n\n{TIME_NOTE}"
 
     def write(self, path: Path) -> None:
         """The figures as JSON."""

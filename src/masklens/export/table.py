@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from masklens.export.timing import SETTINGS, Candidate, Timing
+from masklens.export.timing import SETTINGS, Candidate, Timing, clock_of
 from masklens.io.atomic import write_json, write_text
 from masklens.io.jsonfile import read_json
 
@@ -18,6 +18,17 @@ MARKDOWN_FILE = "parity.md"
 _TIME_HEADS = tuple(
     f"ms, {threads} thread{'s' if threads > 1 else ''}, batch {batch}"
     for threads, batch in SETTINGS
+)
+
+_CLOCKS = {
+    "processor": "processor time, that is what passes without the waiting for other programs",
+    "wall": "the time that passes",
+}
+
+#: What is said beside every table with times.
+TIME_NOTE = "Times are medians per face. " + " ".join(
+    f"With {threads} thread{'s' if threads > 1 else ''}: {_CLOCKS[clock_of(threads)]}."
+    for threads in dict.fromkeys(threads for threads, _ in SETTINGS)
 )
 
 
@@ -52,14 +63,14 @@ class Proof:
             f"# {self.model}: exports against Keras",
             "",
             f"On {self.data['faces']} faces of {self.data['name']} ({self.data['sha256'][:12]}). "
-            f"Times are per face, on {self.machine['processor']}.",
+            f"Timed on {self.machine['processor']}.",
             "",
             self.table(),
             "",
             f"Keras: accuracy {_estimate(keras['accuracy'])}, {_size(keras['bytes'])}. "
             "Difference: of the probabilities to Keras, largest and mean; box: of its sides, as a "
             "share of the crop's side. Speed: one thread, one face at a time, against the float32 "
-            "file in ONNX Runtime; it depends on the machine and rejects nothing.",
+            "file in ONNX Runtime; it depends on the machine and rejects nothing. " + TIME_NOTE,
             "",
         ]
         for row in self.rows:
