@@ -84,7 +84,7 @@ try {
     .evaluateAll((faces) => faces.map((face) => face.className.replace("face", "").trim()));
   result.counts = await page.locator("#counts").innerText();
   await page.screenshot({ path: `${out}.png` });
-  await page.locator("#save-picture").click();
+  await page.locator("#save-frame").click(); // the one on a phone's screen: the panel is below it
   for (let i = 0; i < 50 && result.saved === undefined; i++) await page.waitForTimeout(100);
 
   // To the pictures, and back to the camera with the phone's button.
