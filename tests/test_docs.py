@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -33,6 +34,17 @@ def test_links_lead_somewhere(page: Path) -> None:
         target = (page.parent / name).resolve() if name else page
         assert target.exists(), f"{link} leads nowhere"
         assert not anchor or anchor in anchors(target), f"{link}: no such heading"
+
+
+def test_install_lines_name_the_checkout_and_extras_that_exist() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    seen = set()
+    for page in PAGES:
+        for what in re.findall(r"pip install ([^\s`]+)", page.read_text(encoding="utf-8")):
+            extras = re.fullmatch(r'\.|"\.\[(.+)\]"', what)  # the package is in no registry
+            assert extras, f"{page.name}: pip install {what}"
+            seen |= set((extras[1] or "").split(",")) - {""}
+    assert {"serve", "train", "video"} <= seen <= set(project["optional-dependencies"])
 
 
 def shown_commands() -> Iterator[tuple[str, str]]:
