@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
@@ -46,7 +46,9 @@ class MaskDetector:
         runtime: "onnx", "litert" or "openvino", for the classifier, and for the face finder where
             there is one in that format. The latter two are extras.
         long_side: working size of the face finder in pixels; None is its own. Smaller is faster,
-            and loses small faces.
+            and loses small faces; larger finds smaller faces in large pictures, and loses those
+            that fill the picture. Several, such as (704, 2112), are searched one after the other
+            and lose neither.
 
     Raises:
         BundleError: the bundle or the face finder cannot be used.
@@ -62,19 +64,20 @@ class MaskDetector:
         threshold: float | None = None,
         threads: int = 0,
         runtime: str = "onnx",
-        long_side: int | None = None,
+        long_side: int | Sequence[int] | None = None,
     ) -> None:
         if not 0 <= threads <= MAX_THREADS:
             raise ValueError(f"threads must be in 0…{MAX_THREADS}. Received: {threads}")
         if threshold is not None and not 0 <= threshold <= 1:
             raise ValueError(f"threshold must be in 0…1. Received: {threshold}")
-        if long_side is not None and not 32 <= long_side <= MAX_LONG_SIDE:
-            raise ValueError(f"long_side must be in 32…{MAX_LONG_SIDE}. Received: {long_side}")
+        if long_side is not None:
+            sizes = long_side if isinstance(long_side, Sequence) else [long_side]
+            if not sizes or not all(32 <= size <= MAX_LONG_SIDE for size in sizes):
+                raise ValueError(f"long_side must be in 32…{MAX_LONG_SIDE}. Received: {long_side}")
         self.bundle = bundle if isinstance(bundle, Bundle) else Bundle.load(bundle)
         self.card = self.bundle.card
         self.classifier = MaskClassifier(self.bundle, threads, runtime=runtime)
-        size = {} if long_side is None else {"long_side": long_side}
-        self.finder = load_finder(finder, 1, runtime, bundle=self.bundle, **size)
+        self.finder = load_finder(finder, 1, runtime, bundle=self.bundle, long_side=long_side)
         self.workers = threads or os.cpu_count() or 1
         self.threshold = self.card.threshold() if threshold is None else threshold
 

@@ -21,7 +21,14 @@ from masklens.bundle import Bundle
 from masklens.card import FinderCard
 from masklens.crop import FloatArray, Image
 from masklens.errors import BundleError
-from masklens.faces import FaceFinder, Faces, YuNet, non_maximum_suppression
+from masklens.faces import (
+    FaceFinder,
+    Faces,
+    PyramidFinder,
+    SizedFinder,
+    YuNet,
+    non_maximum_suppression,
+)
 from masklens.runtime import RUNTIMES, open_network
 
 _OUTPUTS = {"face": 0, "box": 4, "landmarks": 10, "labels": 3}
@@ -221,6 +228,7 @@ def load_finder(
     runtime: str = "onnx",
     *,
     bundle: Bundle | None = None,
+    long_side: int | Sequence[int] | None = None,
     **options: Any,
 ) -> FaceFinder:
     """A face finder from its name, from a file, from a bundle, or the object itself.
@@ -231,17 +239,37 @@ def load_finder(
         threads: of the network; 0 is one per core.
         runtime: a runtime that does not read ONNX files leaves them to ONNX Runtime.
         bundle: see above.
-        options: as of :class:`CellFinder` and :class:`YuNet`, for example ``long_side``.
+        long_side: working size in pixels, or several; None is the finder's own.
+        options: as of :class:`CellFinder` and :class:`YuNet`, for example ``min_score``.
 
     Raises:
         BundleError: no such name, or the file is no face finder.
         MissingExtraError: YuNet needs the extra of that name.
     """
+    if finder is not None and not isinstance(finder, str | Path):
+        return finder
+    if isinstance(long_side, Sequence):
+        first, *larger = (
+            _load(finder, threads, runtime, bundle, **options, long_side=size)
+            for size in sorted(set(long_side))
+        )
+        if not larger or getattr(first, "fixed", None):
+            return first
+        for one in larger:
+            if isinstance(one, CellFinder):
+                one.max_scale = min(one.max_scale, 1.0)
+        return PyramidFinder([first, *larger])
+    if long_side is not None:
+        options["long_side"] = long_side
+    return _load(finder, threads, runtime, bundle, **options)
+
+
+def _load(
+    finder: str | Path | None, threads: int, runtime: str, bundle: Bundle | None, **options: Any
+) -> SizedFinder:
     if finder is None:
         own = bundle_finder(bundle, threads, runtime, **options) if bundle is not None else None
         return own or shipped_finder(threads, runtime, **options)
-    if not isinstance(finder, str | Path):
-        return finder
     if ".onnx" not in RUNTIMES.get(runtime, ()):
         runtime = "onnx"
     if str(finder) == "yunet":

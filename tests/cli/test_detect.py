@@ -88,6 +88,27 @@ def test_sources_that_all_lack_pictures(run, tmp_path):
     assert not (tmp_path / "r.json").exists()
 
 
+def test_a_large_picture_says_once_what_finds_smaller_faces(run, portrait_file, tmp_path):
+    large = tmp_path / "large.jpg"
+    PillowImage.open(portrait_file).resize((2000, 2000)).save(large)
+    result = run(large, portrait_file)
+    assert "Searched at 704 px: 1 picture of up to 2000 px" in result.stderr
+    assert result.stderr.count("--long-side 704,1408 finds more") == 1
+    assert "Searched" not in result.stdout
+    assert "Searched" not in run(portrait_file).output
+    both = run(large, "--long-side", "704,1408")
+    assert "Searched" not in both.output
+    assert "1 picture, 1 face" in both.output
+
+
+@pytest.mark.parametrize("sizes", ["0", "704,", "704,9000", "x", "nan"])
+def test_sizes_that_are_none(run, portrait_file, sizes):
+    result = run(portrait_file, "--long-side", sizes)
+    assert result.exit_code == 2
+    assert "Invalid value for '--long-side'" in result.output
+    assert_one_sentence(result)
+
+
 def test_no_face_is_no_failure(run, tmp_path):
     PillowImage.new("RGB", (80, 60), "grey").save(tmp_path / "wall.png")
     result = run(tmp_path / "wall.png", "--json", tmp_path / "r.json")

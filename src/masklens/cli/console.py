@@ -16,9 +16,14 @@ from masklens.batch import Summary
 from masklens.cli.terminal import many, progress
 from masklens.detections import Detections
 from masklens.errors import MasklensError
+from masklens.faces import FaceFinder
 from masklens.io.draw import SHORT_NAMES
 from masklens.io.frames import Frame
 from masklens.labels import LABELS, MASK_WORN_INCORRECTLY, WITH_MASK, WITHOUT_MASK
+
+#: Pictures this many times as large as the working size lose a third of the faces of 16 to 32 px
+#: (``benchmarks/large_pictures.py``).
+LARGE = 2
 
 _STYLES = {WITH_MASK: "green", WITHOUT_MASK: "red", MASK_WORN_INCORRECTLY: "yellow"}
 
@@ -38,9 +43,14 @@ def expand_dash(sources: Sequence[str]) -> Iterator[str]:
 
 
 class Results:
-    """Shows pictures as they are done: every face of a single one, a row each for many."""
+    """Shows pictures as they are done: every face of a single one, a row each for many.
+
+    Attributes:
+        sides: the longer side of each picture so far, in pixels.
+    """
 
     def __init__(self, total: int) -> None:
+        self.sides: list[int] = []
         self._single = total == 1
         self._bar = progress(total, hidden=self._single)
         if not self._single:
@@ -59,6 +69,7 @@ class Results:
 
     def show(self, frame: Frame, detections: Detections) -> None:
         """One picture is done."""
+        self.sides.append(max(frame.image.shape[:2]))
         self._bar.update()
         if self._single:
             self._faces(frame, detections)
@@ -98,6 +109,28 @@ def summarise(summary: Summary) -> None:
     click.secho(line + share_of(summary.faces, summary.share_compliant), bold=True)
     if summary.failed:
         click.secho(f"{many(summary.failed, 'picture')} could not be read", fg="red", err=True)
+
+
+def tell_of_large(sides: Sequence[int], finder: FaceFinder) -> None:
+    """Say that pictures are so large that small faces were lost, and what finds them.
+
+    Args:
+        sides: the longer side of each picture in pixels.
+        finder: what searched them, at its usual size.
+    """
+    usual: int | None = getattr(finder, "long_side", None)
+    if usual is None or getattr(finder, "fixed", None):
+        return
+    large = [side for side in sides if side > LARGE * usual]
+    if large:
+        # At two thirds of a picture's size nearly all is found that can be.
+        factor = min(max(round(max(large) * 2 / 3 / usual), 2), 4)
+        click.echo(
+            f"Searched at {usual} px: {many(len(large), 'picture')} of up to {max(large)} px. "
+            f"Small faces get lost there; --long-side {usual},{factor * usual} finds more, and "
+            "takes longer.",
+            err=True,
+        )
 
 
 def share_of(counts: Mapping[str, int], share_compliant: float | None) -> str:

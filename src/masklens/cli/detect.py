@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from masklens.cli.options import (
+    Sizes,
     bundle_option,
     count_option,
     file_option,
@@ -43,6 +44,14 @@ from masklens.cli.terminal import many, written
     show_default=True,
     help="Which of the bundle's thresholds to use.",
 )
+@click.option(
+    "--long-side",
+    type=Sizes(32, 8192),
+    metavar="PIXELS[,PIXELS]",
+    help="The longer side of a picture is scaled to it to look for faces. Two sizes, such as "
+    "704,2112, find small and large faces in large pictures.  [default: the finder's, 704 for the "
+    "one that ships; 640 in videos]",
+)
 @bundle_option
 @finder_option
 @threads_option
@@ -57,6 +66,7 @@ def command(
     every: int | None,
     threshold: float | None,
     preset: str,
+    long_side: tuple[int, ...] | None,
     bundle: Path | None,
     finder: str | None,
     threads: int,
@@ -72,6 +82,7 @@ def command(
     Examples:
       masklens detect photo.jpg --out labelled/
       masklens detect photos/ "more/*.png" --json results.json --csv faces.csv
+      masklens detect group.jpg --long-side 704,2112
       masklens detect walk.mp4 --out labelled/ --json walk.jsonl --tracks faces.csv
       find . -name "*.jpg" | masklens detect - --coco results.coco.json
 
@@ -125,16 +136,18 @@ def command(
         for writer in writers:
             stack.enter_context(writer)
         if pictures:
-            finds = detector(threads=threads)
+            finds = detector(threads=threads, long_side=long_side)
             with console.Results(len(pictures)) as results:
                 summary = label_pictures(finds, pictures, writers, results.show, results.fail)
             console.summarise(summary)
+            if long_side is None:
+                console.tell_of_large(results.sides, finds.finder)
             failed += summary.failed
         if videos:
             from masklens.cli.video_console import label_videos
             from masklens.stream.labeller import LONG_SIDE
 
-            follows = detector(threads=1, long_side=LONG_SIDE)
+            follows = detector(threads=1, long_side=long_side or LONG_SIDE)
             failed += label_videos(follows, videos, writers[1:3], out, tracks, every)
     if unusable:
         click.secho(f"{many(len(unusable), 'source')} could not be used", fg="red", err=True)

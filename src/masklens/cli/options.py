@@ -48,6 +48,15 @@ class FiniteRange(click.FloatRange):
         return number
 
 
+class Sizes(click.IntRange):
+    """A working size of the face finder in pixels, or several with commas."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Refuse what is no whole number or out of range."""
+        parts: list[Any] = str(value).split(",")
+        return tuple(super(Sizes, self).convert(part, param, ctx) for part in parts)
+
+
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
