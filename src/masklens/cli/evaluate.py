@@ -125,10 +125,10 @@ def command(
     """
     if against is not None and rival is not None:
         raise click.UsageError("Use --against or --rival, not both.")
-    from masklens.cli.evaluate_console import show
     from masklens.evaluation.extras import require_extra
 
     require_extra()
+    from masklens.cli.evaluate_console import show
     from masklens.evaluation.evaluate import Options
     from masklens.evaluation.journey import Request, judge_all
     from masklens.evaluation.targets import report_targets
