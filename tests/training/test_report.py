@@ -260,17 +260,18 @@ def test_the_network_is_the_reports():
     assert trained == 1280 * 128 + 128 + 128 * 2 + 2  # the backbone is frozen
 
 
-def test_weights_that_cannot_be_downloaded(monkeypatch):
+def test_weights_that_cannot_be_downloaded(options, monkeypatch, tmp_path):
     import keras
 
-    from masklens.training.network import backbone
+    from masklens.training.report import train
 
     def offline(**_kwargs):
         raise Exception("URL fetch failure on https://…: None -- no route to host")
 
     monkeypatch.setattr(keras.applications, "MobileNetV2", offline)
-    with pytest.raises(DownloadError, match=r"no route to host .*KERAS_HOME"):
-        backbone()
+    with pytest.raises(DownloadError, match=r"no route to host\. Connect .*KERAS_HOME"):
+        train(dataclasses.replace(options, out=tmp_path / "run"))
+    assert not (tmp_path / "run").exists(), "nothing that the next try would have to resume"
 
 
 def test_without_the_extra(monkeypatch):

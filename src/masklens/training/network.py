@@ -43,8 +43,8 @@ def backbone(weights: str | None = "imagenet") -> keras.Model:
     except Exception as error:  # Keras raises a bare Exception for every failed download
         raise DownloadError(
             "The ImageNet weights of MobileNetV2 (9 MB, downloaded once) could not be loaded: "
-            f"{' '.join(str(error).split())} Connect to the internet, or set KERAS_HOME to a "
-            "folder that has them in models/."
+            f"{' '.join(str(error).split()).rstrip('.')}. Connect to the internet, or set "
+            "KERAS_HOME to a folder that has them in models/."
         ) from error
     # Batch normalisation of a layer that is not trainable runs in inference mode, in training too.
     base.trainable = False

@@ -93,6 +93,8 @@ def train(
     views = options.views or VIEWS
     epochs = options.epochs or EPOCHS
     batch_size = options.batch_size or BATCH_SIZE
+    start = time.perf_counter()
+    trunk = backbone()  # before there is a run: without its weights there will be none
     run = RunFolder.open(
         options,
         {
@@ -104,8 +106,6 @@ def train(
             "split_sha256": _hash(portraits.names, train_part, test_part),
         },
     )
-    start = time.perf_counter()
-    trunk = backbone()
     extract = FeatureExtractor(trunk, run.checkpoint)
     test_features = extract.plain(portraits.images[test_part])
     train_features = extract.views(portraits.images[train_part], views, options.seed)
