@@ -79,7 +79,7 @@ def command(
     Exit status: 0 all files hold their bar, 1 some do not, 2 wrong use.
     """
     from masklens.export import FORMATS, PRECISIONS, choices, require_extra
-    from masklens.export.quiet import quiet
+    from masklens.io.quiet import quiet
 
     if (out is None) != into_bundle:
         raise click.UsageError("Give either --out DIR or --into-bundle.")

@@ -10,10 +10,10 @@ from typing import Any
 
 from masklens.bundle import Bundle
 from masklens.errors import BundleError
-from masklens.export.quiet import quiet
 from masklens.export.table import TIME_NOTE, benchmark_table
 from masklens.export.timing import SETTINGS, Candidate, Timing, machine, time_candidates
 from masklens.io.atomic import write_json
+from masklens.io.quiet import quiet
 from masklens.runtime import RUNTIMES
 
 _MODULES = {"onnx": "onnxruntime", "litert": "ai_edge_litert", "openvino": "openvino"}

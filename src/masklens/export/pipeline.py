@@ -19,12 +19,12 @@ from masklens.export import FORMATS, PRECISIONS, onnx
 from masklens.export.litert import export_litert
 from masklens.export.openvino import export_openvino
 from masklens.export.parity import Reference, Row, compare, missed_bars, reference
-from masklens.export.quiet import quiet
 from masklens.export.samples import CALIBRATION_CROPS, Crops, cut_crops, data_or_default
 from masklens.export.source import Source, load_source
 from masklens.export.table import Proof
 from masklens.export.timing import ROUNDS, Candidate, machine, time_candidates
 from masklens.io.atomic import atomic_path
+from masklens.io.quiet import quiet
 
 REJECTED = ".rejected"
 

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import importlib
 import os
-import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from importlib.util import find_spec
 from types import ModuleType
 from typing import TYPE_CHECKING
 
 from masklens.errors import MissingExtraError
+from masklens.io.quiet import quiet
 from masklens.training.memory import keep_freed_memory
 
 if TYPE_CHECKING:
@@ -37,7 +36,8 @@ def load_module(name: str) -> ModuleType:
     """
     require_extra()
     keep_freed_memory()
-    with _quiet():
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # for what comes after the greeting
+    with quiet(unless_it_fails=True):
         importlib.import_module("tensorflow")
     return importlib.import_module(f"masklens.training.{name}")
 
@@ -46,24 +46,3 @@ def load_recipe(name: str) -> Callable[[TrainOptions], TrainResult]:
     """The function of a recipe; see :func:`load_module`."""
     recipe: Callable[[TrainOptions], TrainResult] = load_module(RECIPES[name]).train
     return recipe
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep TensorFlow's greeting from the terminal; show it when the import fails.
-
-    It is written by C++ before any setting of ours is read, so that only the file descriptor helps.
-    """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # for what comes after the greeting
-    kept = os.dup(2)
-    with tempfile.TemporaryFile() as greeting:
-        os.dup2(greeting.fileno(), 2)
-        try:
-            yield
-        except BaseException:
-            greeting.seek(0)
-            os.write(kept, greeting.read())
-            raise
-        finally:
-            os.dup2(kept, 2)
-            os.close(kept)

@@ -12,6 +12,7 @@ import onnx
 
 from masklens.crop import FloatArray
 from masklens.errors import BundleError
+from masklens.io.quiet import quiet
 from masklens.runtime import open_session
 
 #: Largest difference of a probability between Keras and ONNX Runtime that is taken for rounding.
@@ -31,7 +32,7 @@ def to_onnx(model: keras.Model, path: Path, outputs: Sequence[str] = ("probabili
     """
     # Keras only exports a network that has been called, and building one does not count.
     model(np.zeros((1, *model.inputs[0].shape[1:]), np.float32))
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), quiet(unless_it_fails=True):
         # Keras mends tf2onnx for NumPy 2, and NumPy warns of the attribute that it asks for.
         warnings.simplefilter("ignore", FutureWarning)
         model.export(str(path), format="onnx", verbose=False)
