@@ -156,13 +156,16 @@ def _prove(
     bundle = Bundle(work, dataclasses.replace(source.card, files={name: {} for name in names}))
     candidates = [Candidate(bundle, name, form) for name, form, _ in made]
     say(f"Comparing with Keras on {len(crops)} faces")
-    keras = reference(source.predict(crops.images), crops, source.card, source.file.stat().st_size)
-    rows = [
-        compare(candidate, precision, crops, keras)
-        for candidate, (_, _, precision) in zip(candidates, made, strict=True)
-    ]
+    size = source.file.stat().st_size
+    with quiet():
+        keras = reference(source.predict(crops.images), crops, source.card, size)
+        rows = [
+            compare(candidate, precision, crops, keras)
+            for candidate, (_, _, precision) in zip(candidates, made, strict=True)
+        ]
     say("Timing")
-    times = time_candidates([Candidate(bundle, baseline, "onnx"), *candidates], rounds=rounds)
+    with quiet():
+        times = time_candidates([Candidate(bundle, baseline, "onnx"), *candidates], rounds=rounds)
     float32_bytes = (work / baseline).stat().st_size
     rows = [
         dataclasses.replace(
