@@ -6,7 +6,7 @@
  *   npm --prefix web install --no-save @litertjs/core@2.5.3
  *   npm --prefix web run bench:runtimes [-- FOLDER]
  *
- * FOLDER has finder.onnx, classifier.onnx, and any number of .tflite files; the bundle that ships by
+ * FOLDER is a bundle with any number of .tflite files; the one that ships by
  * default. Every row is the median of three browsers that know nothing yet.
  */
 
@@ -69,10 +69,11 @@ async function onnx() {
   ort.env.wasm.numThreads = 1;
   ort.env.wasm.wasmBinary = wasm;
   ort.env.wasm.wasmPaths = "/modules/onnxruntime-web/dist/";
+  const { size } = await (await fetch("card.json")).json();
   const rows = [];
   for (const [file, ...shapes] of [
     ["finder.onnx", [1, 640, 640, 3], [1, 480, 640, 3], [1, 192, 256, 3]],
-    ["classifier.onnx", [1, 112, 112, 3]],
+    ["classifier.onnx", [1, size, size, 3]],
   ]) {
     const before = rows.length === 0 ? start : performance.now();
     const model = new Uint8Array(await (await fetch(file)).arrayBuffer());

@@ -7,6 +7,7 @@ import { half, unpackWeights } from "../src/core/onnx";
 
 const bundle = new URL("../../src/masklens/models/default/", import.meta.url);
 const options = { graphOptimizationLevel: "disabled", logSeverityLevel: 3 } as const;
+const { size } = JSON.parse(readFileSync(new URL("card.json", bundle), "utf8")) as { size: number };
 ort.env.wasm.numThreads = 1;
 
 async function outputs(model: Uint8Array, shape: number[]): Promise<Record<string, number[]>> {
@@ -26,7 +27,7 @@ function count(model: Uint8Array, operator: string): number {
 
 describe.each([
   ["finder.onnx", [1, 96, 128, 3]],
-  ["classifier.onnx", [2, 112, 112, 3]],
+  ["classifier.onnx", [2, size, size, 3]],
 ])("%s", (name, shape) => {
   const packed = new Uint8Array(readFileSync(new URL(name, bundle)));
   const unpacked = unpackWeights(packed);
