@@ -97,6 +97,18 @@ class Bundle:
             )
         return self.folder / name
 
+    def finder_files(self) -> dict[str, Path]:
+        """Name and path of the files of the bundle's own face finder, one for each runtime."""
+        if self.card.finder is None:
+            return {}
+        stem = Path(self.card.finder.file).stem
+        return {name: self.path(name) for name in self.card.files if Path(name).stem == stem}
+
+    def classifier_files(self) -> list[str]:
+        """The names of all other files, in the order of the card."""
+        finder = self.finder_files()
+        return [name for name in self.card.files if name not in finder]
+
 
 def default_bundle_folder() -> Path:
     """Where the bundle lies that ships with masklens."""

@@ -116,8 +116,9 @@ def model_file(bundle: Bundle, runtime: str = "onnx") -> Path:
     if runtime not in RUNTIMES:
         raise BundleError(f'No runtime is called "{runtime}", only {", ".join(RUNTIMES)}.')
     stem = PurePath(CLASSIFIER_FILE).stem
+    files = bundle.classifier_files()
     for suffix in RUNTIMES[runtime]:
-        names = [name for name in bundle.card.files if PurePath(name).suffix == suffix]
+        names = [name for name in files if PurePath(name).suffix == suffix]
         if names:
             return bundle.path(f"{stem}{suffix}" if f"{stem}{suffix}" in names else names[0])
     raise BundleError(

@@ -113,6 +113,7 @@ def trained_bundle_folder(trained, tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("trained")
     model = folder / "model.keras"
     trained.save(model)
+    shipped = Bundle.load()
     card = ModelCard(
         name="rectangles",
         version="1",
@@ -123,8 +124,10 @@ def trained_bundle_folder(trained, tmp_path_factory) -> Path:
         margin=MARGIN,
         thresholds={"default": 0.5},
         refines_box=True,
+        finder=shipped.card.finder,
     )
-    write_bundle(folder / "bundle", card, {"classifier.keras": model})
+    files = {"classifier.keras": model} | shipped.finder_files()
+    write_bundle(folder / "bundle", card, files)
     return folder / "bundle"
 
 

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -12,6 +13,7 @@ import masklens.export
 from masklens.bundle import Bundle
 from masklens.classifier import MaskClassifier
 from masklens.cli.export import command
+from masklens.detector import MaskDetector
 from masklens.errors import MasklensError
 from masklens.export.samples import cut_crops
 
@@ -77,6 +79,13 @@ def test_an_export_is_a_bundle_for_its_runtimes(exported, trained, photographs, 
     assert np.abs(result.boxes - expected["box"]).mean() < 0.01
 
 
+@pytest.mark.parametrize("runtime", ["onnx", "litert", "openvino"])
+def test_an_export_finds_faces_as_its_bundle_does(exported, runtime):
+    picture = Path(__file__).parents[2] / "examples" / "pictures" / "astronaut-badly-worn.jpg"
+    detector = MaskDetector(exported[0], runtime=runtime, threshold=0.0)
+    assert len(detector.detect(picture)) > 0
+
+
 def test_a_badly_calibrated_file_is_rejected(trained_bundle_folder, photographs, dark, tmp_path):
     arguments = ["--to", "onnx,litert", "--precision", "fp32,int8", "--data", photographs]
     (tmp_path / "classifier-int8.onnx").write_text("of an earlier export")
@@ -86,7 +95,7 @@ def test_a_badly_calibrated_file_is_rejected(trained_bundle_folder, photographs,
     assert (tmp_path / "classifier-int8.onnx.rejected").exists()
     assert (tmp_path / "classifier-int8.tflite.rejected").exists()
     assert not (tmp_path / "classifier-int8.onnx").exists()
-    assert set(Bundle.load(tmp_path).card.files) == {
+    assert set(Bundle.load(tmp_path).classifier_files()) == {
         "classifier-fp32.onnx",
         "classifier-fp32.tflite",
     }
@@ -100,7 +109,7 @@ def test_into_the_bundle(trained_bundle_folder, photographs, others, tmp_path):
     code, text = run(folder, "--into-bundle", *arguments)
     assert code == 0, text
     bundle = Bundle.load(folder)
-    assert set(bundle.card.files) == {
+    assert set(bundle.classifier_files()) == {
         "classifier.keras",
         "classifier.onnx",
         "classifier.tflite",
@@ -120,7 +129,7 @@ def test_a_bundle_to_ship_has_no_keras_model(trained_bundle_folder, photographs,
     code, text = run(trained_bundle_folder, "--best", "--out", tmp_path, *arguments)
     assert code == 0, text
     names = {"classifier.onnx", "classifier.xml", "classifier.bin", "parity.json", "parity.md"}
-    assert set(Bundle.load(tmp_path).card.files) == names
+    assert set(Bundle.load(tmp_path).classifier_files()) == names
     rows = json.loads((tmp_path / "parity.json").read_text())["rows"]
     assert {row["precision"] for row in rows} == {"fp16"}
 

@@ -78,8 +78,7 @@ def benchmark(folders: Sequence[Path], rounds: int, say: Callable[[str], None]) 
 
 def _candidates(bundle: Bundle, say: Callable[[str], None]) -> list[Candidate]:
     """A bundle's classifiers, in the runtimes that are installed and read them."""
-    finder = bundle.card.finder and PurePath(bundle.card.finder.file).stem
-    files = [PurePath(name) for name in bundle.card.files if PurePath(name).stem != finder]
+    files = [PurePath(name) for name in bundle.classifier_files()]
     found = []
     for runtime, suffixes in RUNTIMES.items():
         names = [file.name for file in files if file.suffix in suffixes]

@@ -195,7 +195,7 @@ def _proof(source: Source, crops: Crops, keras: Reference, rows: Sequence[Row]) 
 
 def _keep_all(out: Path, source: Source, work: Path, rows: Sequence[Row], proof: Proof) -> Exported:
     """Artefacts under their own names, and a card that lists the good ones, smallest first."""
-    files: dict[str, Path] = {}
+    files = _finder_files(source)
     written: list[Path] = []
     for row in rows:
         for name in _parts(row.file):
@@ -217,7 +217,7 @@ def _keep_best(
     out: Path | None, source: Source, work: Path, rows: Sequence[Row], proof: Proof
 ) -> Exported:
     """The best file of each format under the bundle's own names; ``out`` None adds them to it."""
-    files: dict[str, Path] = {}
+    files = _finder_files(source)
     if out is None and source.bundle is not None:
         out = source.bundle.folder
         files = {name: source.bundle.path(name) for name in source.card.files}
@@ -234,6 +234,11 @@ def _keep_best(
     bundle = write_bundle(out, source.card, files)
     written = tuple(out / name for name in bundle.card.files)
     return Exported(proof, written, _rejected(rows))
+
+
+def _finder_files(source: Source) -> dict[str, Path]:
+    """What the card says of the face finder goes with its files."""
+    return source.bundle.finder_files() if source.bundle else {}
 
 
 def _rejected(rows: Sequence[Row]) -> dict[str, Sequence[str]]:
