@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import gc
 import platform
 
 # Of glibc's malloc.h.
@@ -16,12 +17,15 @@ _SPARE = 16 << 20
 
 
 def keep_flat() -> None:
-    """Let all threads share one heap, without frames in it. Does nothing outside glibc.
+    """Let all threads share one heap, without frames in it, where the C library is glibc.
 
-    Call it before threads are started. Frames are made in one thread and freed in another. With a
-    heap per thread, as glibc has it, every heap keeps what its busiest moment needed, and frames
-    that lie between small blocks leave holes.
+    Call it when all is imported, and before threads are started. Frames are made in one thread and
+    freed in another. With a heap per thread, as glibc has it, every heap keeps what its busiest
+    moment needed, and frames that lie between small blocks leave holes.
     """
+    # What is there by now stays: looking for cycles in it would take as long as twenty frames
+    # whenever a film is closed (see io/video.py, release).
+    gc.freeze()
     if platform.libc_ver()[0] == "glibc":
         libc = ctypes.CDLL(None)
         libc.mallopt(_M_ARENA_MAX, 1)
