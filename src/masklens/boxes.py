@@ -11,6 +11,12 @@ import numpy.typing as npt
 def iou(a: npt.NDArray[Any], b: npt.NDArray[Any]) -> npt.NDArray[Any]:
     """Intersection over union of boxes (N, 4) and (M, 4), xyxy -> (N, M)."""
     sides = np.minimum(a[:, None, 2:], b[None, :, 2:]) - np.maximum(a[:, None, :2], b[None, :, :2])
-    overlap = np.prod(np.maximum(sides, 0), axis=2)
-    areas = np.prod(a[:, 2:] - a[:, :2], axis=1)[:, None] + np.prod(b[:, 2:] - b[:, :2], axis=1)
-    return np.asarray(overlap / np.maximum(areas - overlap, 1e-12))
+    sides = np.maximum(sides, 0)
+    overlap = sides[..., 0] * sides[..., 1]
+    union = areas(a)[:, None] + areas(b) - overlap
+    return np.asarray(overlap / np.maximum(union, 1e-12))
+
+
+def areas(boxes: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Width times height of boxes (..., 4), xyxy -> (...)."""
+    return np.asarray((boxes[..., 2] - boxes[..., 0]) * (boxes[..., 3] - boxes[..., 1]))

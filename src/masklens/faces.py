@@ -19,6 +19,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from masklens.boxes import areas
 from masklens.crop import FloatArray, Image
 from masklens.errors import BundleError, MissingExtraError
 from masklens.runtime import open_network
@@ -228,18 +229,17 @@ def non_maximum_suppression(
     """
     order = np.argsort(-scores, kind="stable")
     boxes = boxes[order]
-    areas = np.prod(boxes[:, 2:] - boxes[:, :2], axis=1)
-    alive = np.ones(len(boxes), dtype=bool)
+    size = areas(boxes)
     keep = []
-    for i, box in enumerate(boxes):
-        if not alive[i]:
-            continue
-        keep.append(i)
-        rest = boxes[i + 1 :]
-        sides = np.minimum(rest[:, 2:], box[2:]) - np.maximum(rest[:, :2], box[:2])
-        overlap = np.prod(np.maximum(sides, 0), axis=1)
-        alive[i + 1 :] &= overlap <= iou * (areas[i] + areas[i + 1 :] - overlap)
-    return order[np.asarray(keep, dtype=np.intp)]
+    while len(order):
+        keep.append(order[0])
+        sides = np.minimum(boxes[:, 2:], boxes[0, 2:]) - np.maximum(boxes[:, :2], boxes[0, :2])
+        np.maximum(sides, 0, out=sides)
+        overlap = sides[:, 0] * sides[:, 1]
+        rest = overlap <= iou * (size[0] + size - overlap)
+        rest[0] = False
+        order, boxes, size = order[rest], boxes[rest], size[rest]
+    return np.asarray(keep, dtype=np.intp)
 
 
 def _packaged_yunet() -> bytes:

@@ -103,7 +103,7 @@ class CellFinder:
         boxes = np.clip(boxes / scale, 0, np.array([width, height, width, height], np.float32))
         keep = non_maximum_suppression(boxes, scores, self.nms_iou)[: self.max_faces]
         keep = keep[np.all(boxes[keep, 2:] > boxes[keep, :2], axis=1)]
-        return Faces(boxes[keep], scores[keep], landmarks[keep].reshape(-1, 5, 2) / scale)
+        return Faces(boxes[keep], scores[keep], landmarks[keep] / scale)
 
     def prepare(self, image: Image, used: FloatArray | None = None) -> tuple[FloatArray, float]:
         """The network's input, float32 (1, H', W', 3), RGB, 0…255, and the scale applied.
@@ -144,7 +144,7 @@ class CellFinder:
     def _decode(
         self, raw: Sequence[FloatArray], size: tuple[int, ...]
     ) -> tuple[FloatArray, FloatArray, FloatArray]:
-        """The answers of one picture -> boxes (n, 4), scores (n,), landmarks (n, 10), in pixels."""
+        """The answers of one picture -> boxes (n, 4), scores (n,), landmarks (n, 5, 2), in pixels."""
         face, box, landmarks = (table[0] for table in raw[:3])
         cells = np.flatnonzero(face >= self.min_score)
         corners, strides = grid(size[0], size[1], tuple(self.strides))
@@ -153,9 +153,10 @@ class CellFinder:
                 f"The face finder {self.name} gave {len(face)} cells for {size[1]}×{size[0]} "
                 f"pixels, not {len(strides)}: its strides are not {list(self.strides)}."
             )
-        at, stride = corners[cells], strides[cells, None]
-        boxes = (box[cells] + np.tile(at, 2)) * stride
-        return boxes, face[cells], (landmarks[cells] + np.tile(at, 5)) * stride
+        at, stride = corners[cells, None], strides[cells, None, None]
+        boxes = (box[cells].reshape(-1, 2, 2) + at) * stride
+        points = (landmarks[cells].reshape(-1, 5, 2) + at) * stride
+        return boxes.reshape(-1, 4), face[cells], points
 
 
 @functools.lru_cache(maxsize=4)  # films have one size, and this takes as long as all the rest

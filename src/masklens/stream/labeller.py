@@ -27,6 +27,7 @@ REVISIT = 1.0
 COAST = 0.35
 #: A shown track is hidden when its score falls below this share of the threshold.
 _HIDE = 0.7
+_NOTHING = np.zeros(4, np.float32)
 
 
 class StreamLabeller:
@@ -56,7 +57,6 @@ class StreamLabeller:
         self._on_end = on_end or (lambda _: None)
         self._tracker = Tracker(len(self.labels))
         self._records: dict[int, TrackRecord] = {}
-        self._offsets: dict[int, FloatArray] = {}
         self._numbers = 0
         self._session = 0
         self._long_side = getattr(detector.finder, "long_side", LONG_SIDE)
@@ -116,7 +116,7 @@ class StreamLabeller:
             face = float(looks.scores[i] / max(tops[i], 1e-6))
             track.votes.add(looks.probabilities[i], face, track.width)
             track.looked = time
-            self._refine(track, faces.boxes[i], looks.boxes[i])
+            _refine(track, faces.boxes[i], looks.boxes[i])
             if track.number is None and track.votes.score >= self.detector.threshold:
                 self._numbers += 1
                 track.number = self._numbers
@@ -124,14 +124,6 @@ class StreamLabeller:
             if (record := self._records.get(track.key)) is not None:
                 x1, y1, x2, y2 = (float(v) for v in looks.boxes[i])
                 record.looked(frame.index, time, (x1, y1, x2, y2), float(looks.scores[i]))
-
-    def _refine(self, track: Track, found: FloatArray, refined: FloatArray) -> None:
-        """Remember how the classifier corrects this face's boxes, as shares of their size."""
-        size = np.tile(found[2:] - found[:2], 2)
-        offset = (refined - found) / np.maximum(size, 1)
-        old = self._offsets.get(track.key)
-        smooth = offset if old is None else old + 0.4 * (offset - old)
-        self._offsets[track.key] = np.asarray(smooth, dtype=np.float32)
 
     def _shown(self, frame: Frame, time: float) -> Detections:
         threshold = self.detector.threshold
@@ -145,9 +137,10 @@ class StreamLabeller:
         if not shown:
             return Detections.empty(self.labels)
         shown.sort(key=lambda track: -track.votes.score)
-        boxes = _clipped(np.stack([self._box(track, time) for track in shown]), frame.size)
+        boxes = np.stack([track.at(time) for track in shown])
+        offsets = np.stack([_NOTHING if t.offset is None else t.offset for t in shown])
         result = Detections(
-            boxes=boxes,
+            boxes=_clipped(boxes + offsets * _sizes(boxes), frame.size),
             scores=np.array([t.votes.score for t in shown], np.float32),
             face_scores=np.array([t.found for t in shown], np.float32),
             probabilities=np.stack([t.votes.shares for t in shown]),
@@ -159,19 +152,24 @@ class StreamLabeller:
             self._records[track.key].shown(time, label)
         return result
 
-    def _box(self, track: Track, time: float) -> FloatArray:
-        box = track.at(time)
-        offset = self._offsets.get(track.key)
-        if offset is None:
-            return box
-        return np.asarray(box + offset * np.tile(box[2:] - box[:2], 2), dtype=np.float32)
-
     def _finish(self, tracks: list[Track]) -> None:
         for track in tracks:
-            self._offsets.pop(track.key, None)
             record = self._records.pop(track.key, None)
             if record is not None:
                 self._on_end(record)
+
+
+def _refine(track: Track, found: FloatArray, refined: FloatArray) -> None:
+    """Remember how the classifier corrects this face's boxes."""
+    offset = (refined - found) / np.maximum(_sizes(found), 1)
+    old = offset if track.offset is None else track.offset
+    track.offset = np.asarray(old + 0.4 * (offset - old), dtype=np.float32)
+
+
+def _sizes(boxes: FloatArray) -> FloatArray:
+    """Boxes (..., 4) -> width, height, width, height."""
+    size = boxes[..., 2:] - boxes[..., :2]
+    return np.concatenate([size, size], axis=-1)
 
 
 def _clipped(boxes: FloatArray, size: tuple[int, int]) -> FloatArray:

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from masklens.boxes import iou
+from masklens.boxes import areas, iou
 from masklens.crop import FloatArray
 from masklens.stream.votes import Votes
 
@@ -45,6 +45,7 @@ class Track:
         found: 0…1, the finder's score at the last sighting.
         landmarks: (5, 2), pixels, at the last sighting.
         looked: seconds of the classifier's last look; None before the first.
+        offset: (4,): how the classifier corrects its boxes, as shares of their size, smoothed.
         number: what it is called outside; None until it is sure enough to be shown.
     """
 
@@ -58,6 +59,7 @@ class Track:
     velocity: FloatArray = field(default_factory=lambda: np.zeros(2, np.float32))
     sightings: int = 1
     looked: float | None = None
+    offset: FloatArray | None = None
     number: int | None = None
 
     @property
@@ -69,8 +71,8 @@ class Track:
         """(4,): where the box should be at a time, if it moves on as it did."""
         # Not for ever: a face that turned round would be looked for far away.
         ahead = min(max(time - self.seen, 0.0), 0.5)
-        shift = np.tile(self.velocity, 2) * np.float32(ahead)
-        return np.asarray(self.box + shift, dtype=np.float32)
+        shift = self.velocity * np.float32(ahead)
+        return np.concatenate([self.box[:2] + shift, self.box[2:] + shift])
 
     def sight(self, box: FloatArray, found: float, landmarks: FloatArray, time: float) -> None:
         """Its face was found again."""
@@ -148,22 +150,15 @@ class Tracker:
             return []
         expected = np.stack([self.tracks[i].at(time) for i in free])
         overlap = iou(_enlarged(boxes[rows]), _enlarged(expected))
-        sides = np.sqrt(np.prod(boxes[rows, 2:] - boxes[rows, :2], axis=1))
-        track_sides = np.sqrt(np.prod(expected[:, 2:] - expected[:, :2], axis=1))
-        ratio = sides[:, None] / np.maximum(track_sides[None, :], 1e-6)
-        overlap[(ratio > _SAME_SIZE) | (ratio < 1 / _SAME_SIZE)] = 0
-        pairs = []
-        order = np.argsort(-overlap, axis=None, kind="stable")
-        rows_taken, columns_taken = set(), set()
-        for flat in order:
-            row, column = (int(v) for v in np.unravel_index(flat, overlap.shape))
-            if overlap[row, column] < _SAME_FACE:
-                break
-            if row not in rows_taken and column not in columns_taken:
-                rows_taken.add(row)
-                columns_taken.add(column)
-                pairs.append((int(rows[row]), free[column]))
-        return pairs
+        ratio = areas(boxes[rows])[:, None] / np.maximum(areas(expected)[None, :], 1e-12)
+        overlap[(ratio > _SAME_SIZE**2) | (ratio < 1 / _SAME_SIZE**2)] = 0
+        near = np.argwhere(overlap >= _SAME_FACE)
+        order = np.argsort(-overlap[near[:, 0], near[:, 1]], kind="stable")
+        pairs: dict[int, int] = {}
+        for row, column in near[order].tolist():
+            if row not in pairs and column not in pairs.values():
+                pairs[row] = column
+        return [(int(rows[row]), free[column]) for row, column in pairs.items()]
 
     def _begin(self, box: FloatArray, found: float, landmarks: FloatArray, time: float) -> Track:
         track = Track(self._next, Votes(self._labels), box.copy(), time, time, found, landmarks)

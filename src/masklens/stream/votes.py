@@ -30,17 +30,20 @@ class Votes:
         label: column of the label the track has now; None before the first look.
         looks: how many there were.
         shares: (L,), sum 1: the votes' shares, with the lead that the present label has.
+        face: 0…1: that it is a face, over the recent looks.
         score: 0…1, smoothed: that a face is there and wears what the label says.
+        settled: whether it is enough to look now and then.
     """
 
     def __init__(self, labels: int) -> None:
         self._votes = np.zeros(labels)
         self._face = 0.0
         self._weight = 0.0
-        self._agrees = True
         self.label: int | None = None
         self.looks = 0
         self.shares = self._counted()
+        self.face = self.score = 0.0
+        self.settled = False
 
     def add(self, probabilities: FloatArray, face: float, width: float) -> bool:
         """Take one look into account.
@@ -60,8 +63,13 @@ class Votes:
         self._weight = self._weight * MEMORY + 1
         self.looks += 1
         before, self.label = self.label, int(self._counted().argmax())
-        self.shares = self._counted()  # every frame asks for them, and votes are rare
-        self._agrees = seen == self.label
+        # Every frame asks for these, and looks are rare.
+        self.shares = self._counted()
+        share = float(self.shares[self.label])
+        self.face = self._face / self._weight
+        self.score = self.face * share
+        sure = seen == self.label and share >= SETTLED_SHARE
+        self.settled = self.looks >= SETTLED_LOOKS and (sure or self.face < NO_FACE)
         return before is not None and before != self.label
 
     def _counted(self) -> FloatArray:
@@ -73,20 +81,3 @@ class Votes:
             shares[self.label] += LEAD
             shares /= 1 + LEAD
         return np.asarray(shares, dtype=np.float32)
-
-    @property
-    def face(self) -> float:
-        """0…1: that it is a face, over the recent looks."""
-        return self._face / self._weight if self._weight else 0.0
-
-    @property
-    def score(self) -> float:
-        """0…1: that a face is there and wears what its label says."""
-        return self.face * float(self.shares.max())
-
-    @property
-    def settled(self) -> bool:
-        """Whether it is enough to look now and then."""
-        if self.looks < SETTLED_LOOKS:
-            return False
-        return self.face < NO_FACE or (self._agrees and float(self.shares.max()) >= SETTLED_SHARE)
