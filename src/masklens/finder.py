@@ -144,7 +144,7 @@ class CellFinder:
     def _decode(
         self, raw: Sequence[FloatArray], size: tuple[int, ...]
     ) -> tuple[FloatArray, FloatArray, FloatArray]:
-        """The answers of one picture -> boxes (n, 4), scores (n,), landmarks (n, 5, 2), in pixels."""
+        """One picture's answers -> boxes (n, 4), scores (n,), landmarks (n, 5, 2), in pixels."""
         face, box, landmarks = (table[0] for table in raw[:3])
         cells = np.flatnonzero(face >= self.min_score)
         corners, strides = grid(size[0], size[1], tuple(self.strides))

@@ -10,14 +10,13 @@ from collections.abc import Callable
 
 import numpy as np
 
-from masklens.crop import FloatArray
 from masklens.detections import Detections
 from masklens.detector import MaskDetector
 from masklens.faces import Faces
 from masklens.io.frames import Frame
 from masklens.stream.cuts import CutDetector
 from masklens.stream.records import TrackRecord
-from masklens.stream.tracks import Track, Tracker
+from masklens.stream.tracks import Box, Track, Tracker
 
 #: Working size of the face finder for moving pictures, in pixels; ``docs/video.md`` says why.
 LONG_SIDE = 640
@@ -27,7 +26,6 @@ REVISIT = 1.0
 COAST = 0.35
 #: A shown track is hidden when its score falls below this share of the threshold.
 _HIDE = 0.7
-_NOTHING = np.zeros(4, np.float32)
 
 
 class StreamLabeller:
@@ -116,7 +114,7 @@ class StreamLabeller:
             face = float(looks.scores[i] / max(tops[i], 1e-6))
             track.votes.add(looks.probabilities[i], face, track.width)
             track.looked = time
-            _refine(track, faces.boxes[i], looks.boxes[i])
+            track.refine(faces.boxes[i], looks.boxes[i])
             if track.number is None and track.votes.score >= self.detector.threshold:
                 self._numbers += 1
                 track.number = self._numbers
@@ -137,15 +135,14 @@ class StreamLabeller:
         if not shown:
             return Detections.empty(self.labels)
         shown.sort(key=lambda track: -track.votes.score)
-        boxes = np.stack([track.at(time) for track in shown])
-        offsets = np.stack([_NOTHING if t.offset is None else t.offset for t in shown])
+        boxes = [_clipped(track.corrected_at(time), frame.size) for track in shown]
         result = Detections(
-            boxes=_clipped(boxes + offsets * _sizes(boxes), frame.size),
+            boxes=np.array(boxes, np.float32),
             scores=np.array([t.votes.score for t in shown], np.float32),
             face_scores=np.array([t.found for t in shown], np.float32),
-            probabilities=np.stack([t.votes.shares for t in shown]),
+            probabilities=np.array([t.votes.shares for t in shown]),
             labels=self.labels,
-            landmarks=np.stack([t.landmarks for t in shown]),
+            landmarks=np.array([t.landmarks for t in shown]),
             track_ids=np.array([t.number for t in shown], np.int64),
         )
         for track, label in zip(shown, result.label_names, strict=True):
@@ -159,25 +156,11 @@ class StreamLabeller:
                 self._on_end(record)
 
 
-def _refine(track: Track, found: FloatArray, refined: FloatArray) -> None:
-    """Remember how the classifier corrects this face's boxes."""
-    offset = (refined - found) / np.maximum(_sizes(found), 1)
-    old = offset if track.offset is None else track.offset
-    track.offset = np.asarray(old + 0.4 * (offset - old), dtype=np.float32)
-
-
-def _sizes(boxes: FloatArray) -> FloatArray:
-    """Boxes (..., 4) -> width, height, width, height."""
-    size = boxes[..., 2:] - boxes[..., :2]
-    return np.concatenate([size, size], axis=-1)
-
-
-def _clipped(boxes: FloatArray, size: tuple[int, int]) -> FloatArray:
-    """Boxes (N, 4) inside a picture of (width, height), at least a pixel wide and high."""
-    limits = np.array(size, np.float32)
-    starts = np.clip(boxes[:, :2], 0, limits - 1)
-    ends = np.clip(boxes[:, 2:], starts + 1, np.maximum(limits, starts + 1))
-    return np.concatenate([starts, ends], axis=1).astype(np.float32)
+def _clipped(box: Box, size: tuple[int, int]) -> Box:
+    """A box inside a picture of (width, height), at least a pixel wide and high."""
+    x1 = min(max(box[0], 0.0), size[0] - 1.0)
+    y1 = min(max(box[1], 0.0), size[1] - 1.0)
+    return x1, y1, min(max(box[2], x1 + 1), size[0]), min(max(box[3], y1 + 1), size[1])
 
 
 def _is_due(track: Track, time: float) -> bool:

@@ -11,7 +11,7 @@ Motions and Similar Appearances? Make It Easier by Buffering the Matching Space"
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -30,6 +30,11 @@ _SAME_SIZE = 2.0
 PATIENCE = 1.0
 #: Share of a new sighting in a track's position, size and velocity.
 _FOLLOW, _FOLLOW_SIZE, _FOLLOW_VELOCITY = 0.8, 0.5, 0.4
+#: Share of a new correction in the smoothed one.
+_FOLLOW_OFFSET = 0.4
+
+#: x1, y1, x2, y2. Single faces are followed in plain numbers: numpy takes longer for so few.
+Box = tuple[float, float, float, float]
 
 
 @dataclass(eq=False)
@@ -39,53 +44,69 @@ class Track:
     Attributes:
         key: unlike any other track's.
         votes: on its label.
-        box: (4,), xyxy pixels, smoothed, at ``seen``.
-        velocity: (2,), pixels per second.
+        box: xyxy pixels, smoothed, at ``seen``.
+        velocity: of its centre, pixels per second in x and y.
         began, seen: seconds, of the first and the last sighting.
         found: 0…1, the finder's score at the last sighting.
         landmarks: (5, 2), pixels, at the last sighting.
         looked: seconds of the classifier's last look; None before the first.
-        offset: (4,): how the classifier corrects its boxes, as shares of their size, smoothed.
+        offset: how the classifier corrects its boxes: of x1, y1, x2, y2, as shares of their width
+            and height, smoothed; None before the first look.
         number: what it is called outside; None until it is sure enough to be shown.
     """
 
     key: int
     votes: Votes
-    box: FloatArray
+    box: Box
     began: float
     seen: float
     found: float
     landmarks: FloatArray
-    velocity: FloatArray = field(default_factory=lambda: np.zeros(2, np.float32))
+    velocity: tuple[float, float] = (0.0, 0.0)
     sightings: int = 1
     looked: float | None = None
-    offset: FloatArray | None = None
+    offset: Box | None = None
     number: int | None = None
 
     @property
     def width(self) -> float:
         """Of its box, in pixels."""
-        return float(self.box[2] - self.box[0])
+        return self.box[2] - self.box[0]
 
-    def at(self, time: float) -> FloatArray:
-        """(4,): where the box should be at a time, if it moves on as it did."""
+    def at(self, time: float) -> Box:
+        """Where the box should be at a time, if it moves on as it did."""
         # Not for ever: a face that turned round would be looked for far away.
         ahead = min(max(time - self.seen, 0.0), 0.5)
-        shift = self.velocity * np.float32(ahead)
-        return np.concatenate([self.box[:2] + shift, self.box[2:] + shift])
+        x, y = self.velocity[0] * ahead, self.velocity[1] * ahead
+        return self.box[0] + x, self.box[1] + y, self.box[2] + x, self.box[3] + y
+
+    def corrected_at(self, time: float) -> Box:
+        """As :meth:`at`, corrected as the classifier corrected the boxes it looked at."""
+        x1, y1, x2, y2 = self.at(time)
+        if self.offset is None:
+            return x1, y1, x2, y2
+        width, height = x2 - x1, y2 - y1
+        a, b, c, d = self.offset
+        return x1 + a * width, y1 + b * height, x2 + c * width, y2 + d * height
+
+    def refine(self, found: FloatArray, refined: FloatArray) -> None:
+        """Remember how the classifier corrected a box: (4,) as found and as corrected."""
+        size = np.maximum(np.tile(found[2:] - found[:2], 2), 1)
+        new = ((refined - found) / size).tolist()
+        old = self.offset or new
+        a, b, c, d = (o + _FOLLOW_OFFSET * (n - o) for o, n in zip(old, new, strict=True))
+        self.offset = a, b, c, d
 
     def sight(self, box: FloatArray, found: float, landmarks: FloatArray, time: float) -> None:
         """Its face was found again."""
         gap = time - self.seen
-        expected = self.at(time)
-        centre, size = _centre(expected), expected[2:] - expected[:2]
-        off = _centre(box) - centre
-        size = size + _FOLLOW_SIZE * ((box[2:] - box[:2]) - size)
-        centre = centre + _FOLLOW * off
+        expected, seen = self.at(time), box.tolist()
+        left, right, x = _followed(expected[0], expected[2], seen[0], seen[2])
+        top, bottom, y = _followed(expected[1], expected[3], seen[1], seen[3])
         if gap > 0:
-            gain = 1.0 if self.sightings == 1 else _FOLLOW_VELOCITY
-            self.velocity = np.asarray(self.velocity + gain * off / gap, dtype=np.float32)
-        self.box = np.concatenate([centre - size / 2, centre + size / 2]).astype(np.float32)
+            gain = (1.0 if self.sightings == 1 else _FOLLOW_VELOCITY) / gap
+            self.velocity = self.velocity[0] + gain * x, self.velocity[1] + gain * y
+        self.box = left, top, right, bottom
         self.found, self.landmarks, self.seen = found, landmarks, time
         self.sightings += 1
 
@@ -148,7 +169,7 @@ class Tracker:
         """Rows and indices of tracks that belong together, best overlap first."""
         if not len(rows) or not free:
             return []
-        expected = np.stack([self.tracks[i].at(time) for i in free])
+        expected = np.array([self.tracks[i].at(time) for i in free], np.float32)
         overlap = iou(_enlarged(boxes[rows]), _enlarged(expected))
         ratio = areas(boxes[rows])[:, None] / np.maximum(areas(expected)[None, :], 1e-12)
         overlap[(ratio > _SAME_SIZE**2) | (ratio < 1 / _SAME_SIZE**2)] = 0
@@ -161,14 +182,22 @@ class Tracker:
         return [(int(rows[row]), free[column]) for row, column in pairs.items()]
 
     def _begin(self, box: FloatArray, found: float, landmarks: FloatArray, time: float) -> Track:
-        track = Track(self._next, Votes(self._labels), box.copy(), time, time, found, landmarks)
+        x1, y1, x2, y2 = box.tolist()
+        votes = Votes(self._labels)
+        track = Track(self._next, votes, (x1, y1, x2, y2), time, time, found, landmarks)
         self._next += 1
         self.tracks.append(track)
         return track
 
 
-def _centre(box: FloatArray) -> FloatArray:
-    return np.asarray((box[:2] + box[2:]) / 2, dtype=np.float32)
+def _followed(
+    low: float, high: float, seen_low: float, seen_high: float
+) -> tuple[float, float, float]:
+    """One axis of a box, expected and seen -> its new ends, and how far off its centre was."""
+    off = (seen_low + seen_high - low - high) / 2
+    size = (1 - _FOLLOW_SIZE) * (high - low) + _FOLLOW_SIZE * (seen_high - seen_low)
+    centre = (low + high) / 2 + _FOLLOW * off
+    return centre - size / 2, centre + size / 2, off
 
 
 def _enlarged(boxes: FloatArray) -> FloatArray:
