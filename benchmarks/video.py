@@ -533,7 +533,7 @@ def cuts(options: argparse.Namespace) -> None:
                 if last is not None:
                     both.append(differences(last, now))
                 last = now
-                found += detector.is_cut(frame.image)
+                found += detector.is_cut(now)
         moved, recoloured = (max(column) for column in zip(*both, strict=True))
         rows.append([path.name, f"{moved:.0f}", f"{recoloured:.2f}", str(found)])
     print_table(["clip", "largest move", "largest change of colour", "cuts"], rows)

@@ -7,7 +7,7 @@ needed as RGB: faces are looked for in some, and the others only move the boxes 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 
 import cv2
@@ -40,9 +40,7 @@ class Frame:
     time: float | None = None
     session: int = 0
     arrived: float | None = None
-
     size: tuple[int, int] = (0, 0)
-    _small: tuple[int, Image] | None = field(default=None, init=False, repr=False)
 
     def __post_init__(self) -> None:
         if not callable(self.pixels):
@@ -54,15 +52,10 @@ class Frame:
         scale = long_side / max(width, height, 1)
         if scale >= 1:
             return self.image
-        if self._small is None or self._small[0] != long_side:
-            size = (max(1, round(width * scale)), max(1, round(height * scale)))
-            small = (
-                self.pixels(size)
-                if callable(self.pixels)
-                else cv2.resize(self.pixels, size, interpolation=cv2.INTER_AREA)
-            )
-            self._small = (long_side, np.asarray(small, dtype=np.uint8))
-        return self._small[1]
+        size = (max(1, round(width * scale)), max(1, round(height * scale)))
+        if callable(self.pixels):
+            return self.pixels(size)
+        return np.asarray(cv2.resize(self.pixels, size, interpolation=cv2.INTER_AREA), np.uint8)
 
     @cached_property
     def image(self) -> Image:

@@ -16,23 +16,34 @@ _SIDE = 32
 _MEAN = np.full((1, 3), 1 / 3, np.float32)
 
 
+#: What :func:`signature` returns.
+Signature = tuple[FloatArray, FloatArray]
+
+
 class CutDetector:
     """Compares each frame it is given with the one before."""
 
     def __init__(self) -> None:
-        self._last: tuple[FloatArray, FloatArray] | None = None
+        self._last: Signature | None = None
 
-    def is_cut(self, image: Image) -> bool:
-        """Whether a picture, uint8 (H, W, 3), shows another scene than the last one given."""
-        last, self._last = self._last, signature(image)
+    def is_cut(self, now: Signature) -> bool:
+        """Whether a frame shows another scene than the last one given."""
+        last, self._last = self._last, now
         if last is None:
             return False
-        moved, recoloured = differences(last, self._last)
+        moved, recoloured = differences(last, now)
         return moved > _MOVED and recoloured > _RECOLOURED
 
 
-def signature(image: Image) -> tuple[FloatArray, FloatArray]:
-    """Brightness (32, 32), and shares of eight levels for each colour (24,), summing to 3."""
+def signature(image: Image) -> Signature:
+    """What tells one scene from another.
+
+    Args:
+        image: uint8 (H, W, 3), RGB.
+
+    Returns:
+        Brightness (32, 32), and shares of eight levels for each colour (24,), summing to 3.
+    """
     # A few pixels for each cell are enough, and quicker than all of them.
     share = min(1.0, 2 * _SIDE / min(image.shape[:2]))
     thin = cv2.resize(image, None, fx=share, fy=share, interpolation=cv2.INTER_NEAREST)
@@ -42,8 +53,6 @@ def signature(image: Image) -> tuple[FloatArray, FloatArray]:
     return np.asarray(cv2.transform(small, _MEAN), np.float32), np.asarray(shares, np.float32)
 
 
-def differences(
-    a: tuple[FloatArray, FloatArray], b: tuple[FloatArray, FloatArray]
-) -> tuple[float, float]:
+def differences(a: Signature, b: Signature) -> tuple[float, float]:
     """Mean difference of brightness (0…255), and share of pixels of another colour (0…1)."""
     return float(np.abs(a[0] - b[0]).mean()), float(np.abs(a[1] - b[1]).sum() / 6)

@@ -7,6 +7,7 @@ in which frames faces are looked for, and in how many threads. ``update`` must s
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -14,7 +15,7 @@ from masklens.detections import Detections
 from masklens.detector import MaskDetector
 from masklens.faces import Faces
 from masklens.io.frames import Frame
-from masklens.stream.cuts import CutDetector
+from masklens.stream.cuts import CutDetector, Signature, signature
 from masklens.stream.records import TrackRecord
 from masklens.stream.tracks import Box, Track, Tracker
 
@@ -22,10 +23,26 @@ from masklens.stream.tracks import Box, Track, Tracker
 LONG_SIDE = 640
 #: A settled track is looked at again after this many seconds.
 REVISIT = 1.0
+#: What the finder gives a lower score is looked at when it was found a second time: most of it is
+#: there only once, and no face.
+_SURE = 0.75
 #: A face that was not found again is still shown for this many seconds, where it should be.
 COAST = 0.35
 #: A shown track is hidden when its score falls below this share of the threshold.
 _HIDE = 0.7
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """What was found in one frame.
+
+    Attributes:
+        faces: in pixels of the frame.
+        scene: tells whether another scene has begun.
+    """
+
+    faces: Faces
+    scene: Signature
 
 
 class StreamLabeller:
@@ -60,33 +77,36 @@ class StreamLabeller:
         self._long_side = getattr(detector.finder, "long_side", LONG_SIDE)
         self._cuts = CutDetector()
 
-    def find(self, frame: Frame) -> Faces:
+    def find(self, frame: Frame) -> Found:
         """The faces of a frame. May be called from several threads."""
         image = frame.within(self._long_side)
-        found = self.detector.finder.find(image)
+        scene = signature(image)
+        faces = self.detector.finder.find(image)
         scale = np.float32(frame.size[0] / image.shape[1])
-        return Faces(found.boxes * scale, found.scores, found.landmarks * scale)
+        faces = Faces(faces.boxes * scale, faces.scores, faces.landmarks * scale)
+        return Found(faces, scene)
 
-    def update(self, frame: Frame, found: Faces | None) -> Detections:
+    def update(self, frame: Frame, found: Found | None) -> Detections:
         """Take the next frame.
 
         Args:
             frame: the next one of the stream.
-            found: its faces; None when they were not looked for.
+            found: what :meth:`find` found in it; None when nobody looked.
 
         Returns:
             The faces to be shown, best first, with track ids. Their probabilities are the votes,
             so that a face's label is the one its track has.
         """
         time = frame.time or 0.0
-        cut = found is not None and self._cuts.is_cut(frame.within(self._long_side))
+        cut = found is not None and self._cuts.is_cut(found.scene)
         if cut or frame.session != self._session:
             # Nobody knows what happened meanwhile: who is there now is somebody new.
             self._session = frame.session
             self._finish(self._tracker.clear())
         if found is not None:
-            tracks = self._tracker.update(found.boxes, found.scores, found.landmarks, time)
-            self._look(frame, found, tracks, time)
+            faces = found.faces
+            tracks = self._tracker.update(faces.boxes, faces.scores, faces.landmarks, time)
+            self._look(frame, faces, tracks, time)
         self._finish(self._tracker.expire(time))
         return self._shown(frame, time)
 
@@ -164,9 +184,9 @@ def _clipped(box: Box, size: tuple[int, int]) -> Box:
 
 
 def _is_due(track: Track, time: float) -> bool:
-    if track.looked is None or not track.votes.settled:
-        return True
-    return time - track.looked >= REVISIT
+    if track.looked is None:
+        return track.sightings > 1 or track.found >= _SURE
+    return not track.votes.settled or time - track.looked >= REVISIT
 
 
 def _urgency(track: Track) -> tuple[int, float]:

@@ -17,12 +17,11 @@ from functools import cached_property
 from masklens.crop import Image
 from masklens.detections import Detections
 from masklens.errors import InputError
-from masklens.faces import Faces
 from masklens.io.draw import draw_detections, draw_status
 from masklens.io.frames import Frame
 from masklens.io.sources import Source
 from masklens.io.video import at_most
-from masklens.stream.labeller import StreamLabeller
+from masklens.stream.labeller import Found, StreamLabeller
 from masklens.stream.memory import give_back
 from masklens.stream.pace import Pace, every_for_file
 
@@ -102,7 +101,7 @@ def _one_after_the_other(
     cores = os.cpu_count() or 1
     # One thread per core: what each keeps (a heap, converters, a tensor) is kept so many times.
     pool = ThreadPoolExecutor(cores)
-    pending: deque[tuple[Frame, Future[Faces] | None]] = deque()
+    pending: deque[tuple[Frame, Future[Found] | None]] = deque()
 
     def oldest() -> tuple[Frame, Detections]:
         frame, faces = pending.popleft()

@@ -19,8 +19,9 @@ FULL_WIDTH = 48.0
 #: A track is settled after this many looks, if its label has at least SETTLED_SHARE of the votes.
 SETTLED_LOOKS = 5
 SETTLED_SHARE = 0.75
-#: … or if it is so unlikely to be a face at all.
-NO_FACE = 0.15
+#: … or after so many, if it is so unlikely to be a face at all.
+NO_FACE_LOOKS = 2
+NO_FACE = 0.1
 
 
 class Votes:
@@ -69,7 +70,9 @@ class Votes:
         self.face = self._face / self._weight
         self.score = self.face * share
         sure = seen == self.label and share >= SETTLED_SHARE
-        self.settled = self.looks >= SETTLED_LOOKS and (sure or self.face < NO_FACE)
+        self.settled = (self.looks >= SETTLED_LOOKS and sure) or (
+            self.looks >= NO_FACE_LOOKS and self.face < NO_FACE
+        )
         return before is not None and before != self.label
 
     def _counted(self) -> FloatArray:
