@@ -1,5 +1,8 @@
 """Decoded frames to RGB, against OpenCV on the same pixels."""
 
+import subprocess
+import sys
+
 import av
 import cv2
 import numpy as np
@@ -30,6 +33,50 @@ def test_scaled_pictures_average_over_areas(picture, size):
     # What is half a pixel off differs more than that.
     shifted = np.roll(expected, 2, axis=1)
     assert np.abs(shifted.astype(int) - expected).mean() > 3
+
+
+@pytest.mark.parametrize("colours", [(2, 0), (1, 1), (1, 2), (5, 1), (9, 1)])
+def test_colours_are_read_as_the_frame_says(picture, colours):
+    """BT.709, BT.601 and BT.2020, of limited and full range, against PyAV's reformatter."""
+    picture.colorspace, picture.color_range = colours
+    small = picture.reformat(width=240, height=150, interpolation="AREA")
+    assert np.array_equal(rgb(picture), picture.to_ndarray(format="rgb24"))
+    other = small.to_ndarray(format="rgb24").astype(int)
+    assert np.abs(rgb(picture, (240, 150)) - other).mean() < 0.5
+
+
+_FAULTS = """
+import resource
+import numpy as np
+from av import VideoFrame
+from masklens.io.pixels import rgb
+from masklens.stream.memory import keep_flat
+keep_flat()
+frame = VideoFrame.from_ndarray(np.zeros((1080, 720), np.uint8), "yuv420p")
+for _ in range(5):
+    rgb(frame), rgb(frame, (480, 480))
+before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+for _ in range(50):
+    rgb(frame), rgb(frame, (480, 480))
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="counts page faults as Linux does")
+def test_pictures_are_made_in_memory_that_is_kept():
+    """Fresh memory would be 750 pages each time."""
+    done = subprocess.run([sys.executable, "-c", _FAULTS], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout) < 50 * 20
+
+
+def test_a_picture_stays_as_it_is_when_the_next_is_made():
+    frames = [
+        av.VideoFrame.from_ndarray(np.full((64, 96, 3), shade, np.uint8), "rgb24")
+        for shade in (10, 200, 90)
+    ]
+    kept = [(rgb(frame), rgb(frame, (48, 32))) for frame in frames]
+    assert [int(image.max()) for pair in kept for image in pair] == [10, 10, 200, 200, 90, 90]
 
 
 @pytest.mark.parametrize(

@@ -19,10 +19,11 @@ class KnownPlaces:
 
     def __init__(self):
         self.boxes = []
+        self.score = 0.9
 
     def find(self, image):
         boxes = np.asarray(self.boxes, np.float32).reshape(-1, 4)
-        scores = np.full(len(boxes), 0.9, np.float32)
+        scores = np.full(len(boxes), self.score, np.float32)
         return Faces(boxes, scores, np.zeros((len(boxes), 5, 2), np.float32))
 
 
@@ -91,6 +92,14 @@ def test_settled_faces_are_classified_seldom(scene):
     for _ in range(50):
         scene.frame((20, 40, 40, RED))
     assert 5 <= scene.labeller.looks <= 12
+
+
+def test_a_face_that_the_finder_is_not_sure_of_is_looked_at_when_it_is_found_again(scene):
+    scene.finder.score = 0.6
+    assert len(scene.frame((20, 40, 40, RED))) == scene.labeller.looks == 0
+    assert len(scene.frame((20, 40, 40, RED))) == scene.labeller.looks == 1
+    scene.finder.score = 0.9
+    assert len(scene.frame((20, 40, 40, RED), (400, 40, 40, RED))) == 2
 
 
 def test_a_lasting_change_is_in_the_history(scene):

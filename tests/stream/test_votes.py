@@ -60,7 +60,9 @@ def test_settled():
     assert not voted([MASK] * 3)[0].settled
     assert voted([MASK] * 6)[0].settled
     assert not voted([MASK] * 6 + [BARE])[0].settled
-    assert voted([MASK, BARE] * 3, face=0.01)[0].settled, "what is no face need not be looked at"
+    assert voted([MASK, BARE], face=0.01)[0].settled, "what is no face need not be looked at"
+    assert not voted([MASK], face=0.01)[0].settled
+    assert not voted([MASK, MASK], face=0.2)[0].settled
 
 
 def test_the_pages_fixture_is_what_this_module_says():
