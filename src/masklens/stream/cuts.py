@@ -44,9 +44,8 @@ def signature(image: Image) -> Signature:
     Returns:
         Brightness (32, 32), and shares of eight levels for each colour (24,), summing to 3.
     """
-    # A few pixels for each cell are enough, and quicker than all of them.
-    share = min(1.0, 2 * _SIDE / min(image.shape[:2]))
-    thin = cv2.resize(image, None, fx=share, fy=share, interpolation=cv2.INTER_NEAREST)
+    # Four pixels for each cell are enough, and quicker than all of them.
+    thin = cv2.resize(image, (2 * _SIDE, 2 * _SIDE), interpolation=cv2.INTER_NEAREST)
     small = cv2.resize(thin, (_SIDE, _SIDE), interpolation=cv2.INTER_AREA).astype(np.float32)
     levels = [cv2.calcHist([thin], [c], None, [8], [0, 256]).ravel() for c in range(3)]
     shares = np.concatenate(levels) / np.float32(thin.shape[0] * thin.shape[1])

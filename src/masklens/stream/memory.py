@@ -9,8 +9,8 @@ import platform
 # Of glibc's malloc.h.
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8
 #: Bytes from which a block is taken from the system and given back to it: frames, not results.
-#: Unless it is set, glibc begins at 128 kB and rises by itself up to the largest frame. A smaller
-#: limit than this costs time for page faults: frames scaled for the finder are made anew each time.
+#: Unless it is set, glibc begins at 128 kB and rises by itself up to the largest frame. Such blocks
+#: cost a page fault per 4 kB each time; io/pixels.py keeps its own.
 _LARGE = 256 << 10
 #: Bytes that may stay free at the end of the heap, so that it does not breathe with every frame.
 _SPARE = 16 << 20
