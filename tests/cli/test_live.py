@@ -73,6 +73,23 @@ def test_max_fps_and_every(film, tmp_path):
     assert len(log.read_text().splitlines()) == pytest.approx(6, abs=1)
 
 
+def test_a_small_face_in_large_frames_needs_a_larger_size(portrait_frames, tmp_path):
+    """A face of 21 px in frames of 2,400 px."""
+    frames = tmp_path / "frames"
+    frames.mkdir()
+    head = PillowImage.fromarray(portrait_frames[0]).resize((96, 96))
+    for number in range(4):
+        frame = PillowImage.new("RGB", (2400, 1350), (90, 100, 110))
+        frame.paste(head, (1000 + 2 * number, 600))
+        frame.save(frames / f"{number}.png")
+    for size, faces in ((640, 0), ("640,1920", 4)):
+        log = tmp_path / f"{size}.jsonl"
+        result = run("live", frames, "--json", log, "--every", 1, "--long-side", size)
+        assert result.exit_code == 0, result.output
+        lines = [json.loads(line) for line in log.read_text().splitlines()]
+        assert sum(len(line["faces"]) for line in lines) == faces
+
+
 def test_detect_keeps_every_frame_and_the_sound(film, tmp_path):
     result = run(
         *("detect", film, "--out", tmp_path / "out", "--json", tmp_path / "r.json"),

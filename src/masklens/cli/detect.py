@@ -9,7 +9,6 @@ from typing import Any
 import click
 
 from masklens.cli.options import (
-    Sizes,
     bundle_option,
     count_option,
     file_option,
@@ -17,6 +16,7 @@ from masklens.cli.options import (
     folder_option,
     json_option,
     keep_apart,
+    long_side_option,
     threads_option,
     threshold_option,
 )
@@ -44,14 +44,7 @@ from masklens.cli.terminal import many, written
     show_default=True,
     help="Which of the bundle's thresholds to use.",
 )
-@click.option(
-    "--long-side",
-    type=Sizes(32, 8192),
-    metavar="PIXELS[,PIXELS]",
-    help="The longer side of a picture is scaled to it to look for faces. Two sizes, such as "
-    "704,2112, find small and large faces in large pictures.  [default: the finder's, 704 for the "
-    "one that ships; 640 in videos]",
-)
+@long_side_option("the finder's, 704 for the one that ships; 640 in videos")
 @bundle_option
 @finder_option
 @threads_option

@@ -14,6 +14,7 @@ from masklens.cli.options import (
     finder_option,
     json_option,
     keep_apart,
+    long_side_option,
     threshold_option,
 )
 
@@ -39,6 +40,7 @@ from masklens.cli.options import (
     help="Seconds that a lost camera is waited for.",
 )
 @threshold_option
+@long_side_option("640")
 @bundle_option
 @finder_option
 def command(
@@ -51,6 +53,7 @@ def command(
     every: int | None,
     give_up: float,
     threshold: float | None,
+    long_side: tuple[int, ...] | None,
     bundle: Path | None,
     finder: str | None,
 ) -> None:
@@ -65,6 +68,7 @@ def command(
       masklens live 0 --show
       masklens live rtsp://camera.local/stream --json log.jsonl
       masklens live walk.mp4 --record labelled.mp4
+      masklens live rtsp://hall.local/4k --long-side 1280
 
     Exit status: 0 ended, or was ended by you; 1 it failed; 2 wrong use.
     """
@@ -80,7 +84,7 @@ def command(
     if tracks is None and json_file is not None:
         tracks = json_file.with_suffix(".tracks.csv")
     detector = MaskDetector(
-        bundle, finder=finder, threshold=threshold, threads=1, long_side=LONG_SIDE
+        bundle, finder=finder, threshold=threshold, threads=1, long_side=long_side or LONG_SIDE
     )
     opened = open_source(source, give_up=give_up, on_status=lambda s: click.echo(s, err=True))
     run_live(

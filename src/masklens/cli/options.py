@@ -99,6 +99,17 @@ def score_option(name: str, help: str) -> Callable[[Command], Command]:
     return click.option(name, type=FiniteRange(0, 1), help=help)
 
 
+def long_side_option(default: str) -> Callable[[Command], Command]:
+    """``--long-side``: the working size, or sizes, of the face finder."""
+    return click.option(
+        "--long-side",
+        type=Sizes(32, 8192),
+        metavar="PIXELS[,PIXELS]",
+        help="The longer side of a picture is scaled to it to look for faces. Two sizes, such as "
+        f"704,2112, find small and large faces in large pictures.  [default: {default}]",
+    )
+
+
 def run_options(command: Command) -> Command:
     """How a training is run, whatever is trained: from --resume to --seed."""
     for option in reversed(

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from masklens.cli.options import bundle_option, count_option, finder_option
+from masklens.cli.options import bundle_option, count_option, finder_option, long_side_option
 
 
 @click.command("serve")
@@ -29,6 +29,7 @@ from masklens.cli.options import bundle_option, count_option, finder_option
     metavar="NAME",
     help="Answer to this name too, for example that of a reverse proxy; may be repeated.",
 )
+@long_side_option("the finder's, 704 for the one that ships")
 @bundle_option
 @finder_option
 @count_option(
@@ -40,6 +41,7 @@ def command(
     host: str,
     port: int,
     hosts: tuple[str, ...],
+    long_side: tuple[int, ...] | None,
     bundle: Path | None,
     finder: str | None,
     workers: int,
@@ -76,7 +78,7 @@ def command(
         workers=workers,
         limits=Limits(queue=queue),
     )
-    detector = MaskDetector(bundle, finder=finder, threads=1)
+    detector = MaskDetector(bundle, finder=finder, threads=1, long_side=long_side)
 
     def ready(address: str) -> None:
         click.echo(f"masklens is at {address} (API: /docs). Ctrl-C stops it.")
