@@ -95,11 +95,19 @@ def test_settled_faces_are_classified_seldom(scene):
 
 
 def test_a_face_that_the_finder_is_not_sure_of_is_looked_at_when_it_is_found_again(scene):
+    scene.frame()
     scene.finder.score = 0.6
     assert len(scene.frame((20, 40, 40, RED))) == scene.labeller.looks == 0
     assert len(scene.frame((20, 40, 40, RED))) == scene.labeller.looks == 1
     scene.finder.score = 0.9
     assert len(scene.frame((20, 40, 40, RED), (400, 40, 40, RED))) == 2
+
+
+def test_in_a_slow_stream_every_face_is_looked_at_at_once(scene):
+    """A picture every two seconds: nothing is found again before it is forgotten."""
+    scene.finder.score = 0.6
+    for _ in range(3):
+        assert len(scene.frame((20, 40, 40, RED), step=2.0)) == 1
 
 
 def test_a_lasting_change_is_in_the_history(scene):

@@ -24,8 +24,9 @@ LONG_SIDE = 640
 #: A settled track is looked at again after this many seconds.
 REVISIT = 1.0
 #: What the finder gives a lower score is looked at when it was found a second time: most of it is
-#: there only once, and no face.
+#: there only once, and no face. That is waited for where faces are looked for so often, in seconds.
 _SURE = 0.75
+_SOON = 0.5
 #: A face that was not found again is still shown for this many seconds, where it should be.
 COAST = 0.35
 #: A shown track is hidden when its score falls below this share of the threshold.
@@ -74,6 +75,7 @@ class StreamLabeller:
         self._records: dict[int, TrackRecord] = {}
         self._numbers = 0
         self._session = 0
+        self._searched = float("-inf")
         self._long_side = getattr(detector.finder, "long_side", LONG_SIDE)
         self._cuts = CutDetector()
 
@@ -107,6 +109,7 @@ class StreamLabeller:
             faces = found.faces
             tracks = self._tracker.update(faces.boxes, faces.scores, faces.landmarks, time)
             self._look(frame, faces, tracks, time)
+            self._searched = time
         self._finish(self._tracker.expire(time))
         return self._shown(frame, time)
 
@@ -119,7 +122,7 @@ class StreamLabeller:
         due = [
             (track, row)
             for row, track in enumerate(tracks)
-            if track is not None and _is_due(track, time)
+            if track is not None and _is_due(track, time, time - self._searched <= _SOON)
         ]
         due.sort(key=lambda pair: _urgency(pair[0]))
         due = due[: self._budget]
@@ -183,9 +186,9 @@ def _clipped(box: Box, size: tuple[int, int]) -> Box:
     return x1, y1, min(max(box[2], x1 + 1), size[0]), min(max(box[3], y1 + 1), size[1])
 
 
-def _is_due(track: Track, time: float) -> bool:
+def _is_due(track: Track, time: float, soon: bool) -> bool:
     if track.looked is None:
-        return track.sightings > 1 or track.found >= _SURE
+        return track.sightings > 1 or track.found >= _SURE or not soon
     return not track.votes.settled or time - track.looked >= REVISIT
 
 
