@@ -1,12 +1,12 @@
 /** What a person does on the page, in a real browser: pictures, files, offline, keyboard. */
 
 import { readFileSync } from "node:fs";
-import { createRequire } from "node:module";
 import { join } from "node:path";
-import { expect, test, type Page } from "@playwright/test";
+import { expect, test } from "@playwright/test";
 import {
   PICTURES,
   drop,
+  expectNothingSerious,
   expectOneOrigin,
   networkLog,
   openPage,
@@ -22,20 +22,6 @@ const LABELS = ["with_mask", "mask_worn_incorrectly", "without_mask"];
 
 /** The astronaut's face, by eye. */
 const FACE = { left: 176, top: 66, right: 272, bottom: 174 };
-
-async function expectNothingSerious(page: Page): Promise<void> {
-  const axe = createRequire(import.meta.url).resolve("axe-core/axe.min.js");
-  // Not as a script tag: the page's own policy forbids those.
-  await page.evaluate(readFileSync(axe, "utf8"));
-  const found = await page.evaluate(async () => {
-    const { axe: runner } = window as unknown as {
-      axe: { run(): Promise<{ violations: { id: string; impact: string; nodes: { html: string }[] }[] }> };
-    };
-    const { violations } = await runner.run();
-    return violations.map(({ id, impact, nodes }) => ({ id, impact, where: nodes.map((n) => n.html) }));
-  });
-  expect(found.filter(({ impact }) => ["serious", "critical"].includes(impact))).toEqual([]);
-}
 
 test("pictures in, right boxes and labels out, nothing leaves the origin", async ({ page, context }) => {
   const asked = networkLog(context);

@@ -1,11 +1,13 @@
 """What Python says of 40 photographs: the yardstick of ``web/e2e/parity.spec.ts``.
 
     python web/e2e/python_results.py FOLDER OUT.json [--bundle DIR] [--png DIR]
+    python web/e2e/python_results.py FOLDER OUT.json --mosaic FILE.jpg --long-side 704 2112
 
 Runs ``MaskDetector`` over 40 pictures of FOLDER (a COCO folder with ``annotations.coco.json``, such
 as scenes/val), spread over all of them, and writes their faces with full precision and without a
 threshold. With ``--png`` the decoded pixels are kept as PNG too, so that JPEG decoders can be told
-apart from the pipeline.
+apart from the pipeline. With ``--mosaic`` 16 of them are set side by side in one picture of
+2,880 px, as ``benchmarks/large_pictures.py`` does, which is searched at the given sizes.
 """
 
 from __future__ import annotations
@@ -14,14 +16,28 @@ import argparse
 import json
 from pathlib import Path
 
+import numpy as np
 from PIL import Image as PillowImage
 
 from masklens.bundle import Bundle
+from masklens.crop import Image
 from masklens.detector import MaskDetector
-from masklens.finder import bundle_finder
+from masklens.finder import load_finder
 from masklens.io.pictures import read_picture
 
 PICTURES = 40
+GRID = 4
+CELL = 720  # pixels; the longer side of the largest photographs
+
+
+def mosaic(pictures: list[Image]) -> Image:
+    """16 of the pictures, spread over all, in cells of 720 px, without scaling."""
+    pictures = [pictures[i * len(pictures) // GRID**2] for i in range(GRID**2)]
+    canvas = np.full((GRID * CELL, GRID * CELL, 3), 128, np.uint8)
+    for cell, image in enumerate(pictures):
+        top, left = cell // GRID * CELL, cell % GRID * CELL
+        canvas[top : top + image.shape[0], left : left + image.shape[1]] = image
+    return canvas
 
 
 def main() -> None:
@@ -30,17 +46,24 @@ def main() -> None:
     parser.add_argument("out", type=Path)
     parser.add_argument("--bundle", type=Path)
     parser.add_argument("--png", type=Path)
+    parser.add_argument("--mosaic", type=Path)
+    parser.add_argument("--long-side", type=int, nargs="+")
     arguments = parser.parse_args()
     coco = json.loads((arguments.folder / "annotations.coco.json").read_text())
     names = sorted(image["file_name"] for image in coco["images"])
     chosen = [names[i * len(names) // PICTURES] for i in range(PICTURES)]
     bundle = Bundle.load(arguments.bundle)
-    finder = bundle_finder(bundle, threads=1)
-    assert finder is not None, "the bundle has no face finder"
+    assert bundle.card.finder is not None, "the bundle has no face finder"
+    finder = load_finder(None, threads=1, bundle=bundle, long_side=arguments.long_side)
     detector = MaskDetector(bundle, finder=finder, threshold=0.0, threads=1)
+    paths = [arguments.folder / "images" / name for name in chosen]
+    if arguments.mosaic:
+        canvas = mosaic([read_picture(path) for path in paths])
+        arguments.mosaic.parent.mkdir(parents=True, exist_ok=True)
+        PillowImage.fromarray(canvas).save(arguments.mosaic, quality=92)
+        paths = [arguments.mosaic]
     results = []
-    for name in chosen:
-        path = arguments.folder / "images" / name
+    for path in paths:
         image = read_picture(path)
         if arguments.png:
             arguments.png.mkdir(parents=True, exist_ok=True)

@@ -1,6 +1,7 @@
 /** What the end-to-end tests share: pictures, a camera made of one, the network log, screenshots. */
 
 import { readFileSync, writeFileSync, mkdirSync } from "node:fs";
+import { createRequire } from "node:module";
 import { dirname, join, resolve } from "node:path";
 import { expect, type BrowserContext, type Page } from "@playwright/test";
 
@@ -152,4 +153,19 @@ export async function setThreshold(page: Page, value: number): Promise<void> {
     slider.value = String(to);
     slider.dispatchEvent(new Event("input", { bubbles: true }));
   }, value);
+}
+
+/** axe finds nothing serious on the page as it is now. */
+export async function expectNothingSerious(page: Page): Promise<void> {
+  const axe = createRequire(import.meta.url).resolve("axe-core/axe.min.js");
+  // Not as a script tag: the page's own policy forbids those.
+  await page.evaluate(readFileSync(axe, "utf8"));
+  const found = await page.evaluate(async () => {
+    const { axe: runner } = window as unknown as {
+      axe: { run(): Promise<{ violations: { id: string; impact: string; nodes: { html: string }[] }[] }> };
+    };
+    const { violations } = await runner.run();
+    return violations.map(({ id, impact, nodes }) => ({ id, impact, where: nodes.map((n) => n.html) }));
+  });
+  expect(found.filter(({ impact }) => ["serious", "critical"].includes(impact))).toEqual([]);
 }

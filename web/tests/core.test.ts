@@ -6,6 +6,7 @@ import { BundleError, readCard } from "../src/core/card";
 import type { Box } from "../src/core/crop";
 import { foundFaces, suppress, type FoundFace } from "../src/core/finder";
 import type { Face } from "../src/core/labelling";
+import { closerSize, searchSizes } from "../src/core/pyramid";
 import { toCsv, toJson } from "../src/core/records";
 import { Tracks } from "../src/core/tracks";
 import { Votes } from "../src/core/votes";
@@ -86,6 +87,77 @@ describe("the finder's output", () => {
       found([9, 9, 20, 20], 0.4),
     ];
     expect(suppress(faces, 0.3).map(({ score }) => score)).toEqual([0.9, 0.4]);
+  });
+});
+
+describe("several sizes", () => {
+  const card = readCard({ ...cardJson, finder: { long_side: 704, max_scale: 2 } }).finder;
+  const found = (x: number, width: number, score: number): FoundFace => ({
+    box: [x, 0, x + width, 10],
+    score,
+    landmarks: [],
+  });
+  /** Search where each size finds what it is given; the sizes and scales that were asked for. */
+  async function search(
+    longer: number,
+    sizes: number[],
+    faces: Record<number, FoundFace[]>,
+  ): Promise<{ scores: number[]; asked: [number, number][] }> {
+    const asked: [number, number][] = [];
+    const all = await searchSizes(longer, sizes, card, async (size, { maxScale }) => {
+      asked.push([size, maxScale]);
+      return faces[size] ?? [];
+    });
+    return { scores: all.map(({ score }) => score), asked };
+  }
+
+  test("of the larger one only small faces count, and overlaps go", async () => {
+    // 2,816 px are 4/3 of 2,112: faces up to 192 · 4/3 = 256 px are taken.
+    const faces = {
+      704: [found(0, 900, 0.8), found(2000, 30, 0.6)],
+      2112: [found(1000, 256, 0.7), found(1500, 257, 0.9), found(2000, 31, 0.95)],
+    };
+    const { scores, asked } = await search(2816, [2112, 704, 704], faces);
+    expect(scores).toEqual([0.95, 0.8, 0.7]);
+    expect(asked).toEqual([
+      [704, 2],
+      [2112, 1],
+    ]);
+  });
+  test("a picture that is not enlarged has the limit in its own pixels", async () => {
+    const faces = { 2112: [found(0, 192, 0.5), found(500, 193, 0.9)] };
+    expect((await search(1000, [704, 2112], faces)).scores).toEqual([0.5]);
+  });
+  test.each([
+    [938, [704, 2112], [704]],
+    [939, [704, 2112], [704, 2112]],
+    [939, [704, 1408, 2816], [704, 1408]],
+    [1878, [704, 1408, 2816], [704, 1408, 2816]],
+    [5000, [704], [704]],
+  ])("%d px are searched only where it gains: %j", async (longer, sizes, expected) => {
+    const { asked } = await search(longer, sizes, {});
+    expect(asked.map(([size]) => size)).toEqual(expected);
+  });
+  test("more than 500 faces are none", async () => {
+    const crowd = (from: number): FoundFace[] =>
+      Array.from({ length: 300 }, (_, i) => found(from + i * 20, 10, 0.5));
+    expect((await search(9000, [704, 2112], { 704: crowd(0), 2112: crowd(6000) })).scores).toHaveLength(500);
+  });
+  // What `masklens detect` names, but at most 2112.
+  test.each([
+    [512, 704, undefined],
+    [1408, 704, undefined],
+    [1409, 704, 1408],
+    [2639, 704, 1408],
+    [2641, 704, 2112],
+    [2880, 704, 2112],
+    [4032, 704, 2112],
+    [12_000, 704, 2112],
+    [3000, 800, 1600],
+    [3200, 800, 2112],
+    [9000, 2112, undefined],
+  ])("%d px at %d px are looked at closer at %s px", (longer, usual, closer) => {
+    expect(closerSize(longer, usual)).toBe(closer);
   });
 });
 

@@ -8,7 +8,7 @@ import type { Box } from "./crop";
 import { resize, roundHalfEven, type Pixels } from "./resize";
 
 /** At most this many faces per picture, best first. */
-const MAX_FACES = 500;
+export const MAX_FACES = 500;
 
 const LANDMARKS = 10;
 

@@ -38,9 +38,9 @@ export class Engine {
       .catch(() => undefined); // the card's promise tells
   }
 
-  /** Label a picture file. */
-  async picture(file: Blob): Promise<Labelled> {
-    return labelled(await this.ask({ kind: "picture", file }));
+  /** Label a picture file; faces are looked for at `longSides` pixels, the card's by default. */
+  async picture(file: Blob, longSides?: number[]): Promise<Labelled> {
+    return labelled(await this.ask({ kind: "picture", file, longSides }));
   }
 
   /** Label a frame, which is handed over; faces are looked for at `longSide` pixels. */

@@ -2,12 +2,12 @@
  * The whole pipeline: a picture in, labelled faces out. The counterpart of `MaskDetector`.
  */
 
-import type { Card } from "../core/card";
+import { BundleError, type Card, type FinderCard } from "../core/card";
 import { finderInput, foundFaces, type FoundFace } from "../core/finder";
 import { classifierInput, labelFaces, type ClassifierOutput, type Face } from "../core/labelling";
 import { unpackWeights } from "../core/onnx";
+import { searchSizes } from "../core/pyramid";
 import type { Pixels } from "../core/resize";
-import { BundleError } from "../core/card";
 import { fetchCard, fetchModel } from "./files";
 import { markFirst } from "./marks";
 import { openNetwork, prepareRuntime, startRuntime, type Effort, type Network } from "./network";
@@ -78,10 +78,13 @@ export class Detector {
 
   /**
    * Find and label the faces of a picture, best first, none left out for its score.
-   * `longSide` is the size faces are looked for at; the card's by default.
+   * `longSides` are the sizes faces are looked for at; the card's by default.
    */
-  async detect(picture: Pixels, longSide = this.card.finder.longSide): Promise<Face[]> {
-    const found = await this.find(picture, longSide);
+  async detect(picture: Pixels, longSides = [this.card.finder.longSide]): Promise<Face[]> {
+    const longer = Math.max(picture.width, picture.height);
+    const found = await searchSizes(longer, longSides, this.card.finder, (longSide, card) =>
+      this.find(picture, longSide, card),
+    );
     markFirst("faces found");
     const faces: Face[] = [];
     for (let i = 0; i < found.length; i += BATCH) {
@@ -91,8 +94,8 @@ export class Detector {
     return faces.sort((a, b) => b.score - a.score);
   }
 
-  private async find(picture: Pixels, longSide: number): Promise<FoundFace[]> {
-    const input = finderInput(picture, longSide, this.card.finder);
+  private async find(picture: Pixels, longSide: number, card: FinderCard): Promise<FoundFace[]> {
+    const input = finderInput(picture, longSide, card);
     markFirst("finder's input ready");
     const finder = await this.finder;
     const { face, box, landmarks } = await finder.run(input.tensor, [
@@ -104,7 +107,7 @@ export class Detector {
     if (face === undefined || box === undefined || landmarks === undefined) {
       throw new BundleError("The face finder lacks one of its outputs face, box and landmarks.");
     }
-    return foundFaces({ face, box, landmarks }, input, picture, this.card.finder);
+    return foundFaces({ face, box, landmarks }, input, picture, card);
   }
 
   private async classify(picture: Pixels, faces: FoundFace[]): Promise<ClassifierOutput> {

@@ -7,7 +7,7 @@ export type Request =
   | { id: number; kind: "load"; model: string }
   // The runtime, compiled, or why there is none.
   | { id: number; kind: "runtime"; runtime: WebAssembly.Module | Error }
-  | { id: number; kind: "picture"; file: Blob }
+  | { id: number; kind: "picture"; file: Blob; longSides: number[] | undefined }
   | { id: number; kind: "frame"; bitmap: ImageBitmap; longSide: number };
 
 /** Faces of a picture, in pixels of the upright original. */
@@ -16,6 +16,8 @@ export interface Labelled {
   height: number;
   /** Best first, none left out for its score. */
   faces: Face[];
+  /** The sizes in pixels that faces were looked for at. */
+  longSides: number[];
   /** Milliseconds spent on it in the worker. */
   time: number;
 }

@@ -68,18 +68,22 @@ async function label(
   if (request.kind === "frame") {
     const { width, height } = request.bitmap;
     const { pixels } = readBitmap(request.bitmap);
-    const faces = await (await loading).detect(pixels, request.longSide);
-    return { width, height, faces, time: performance.now() - start };
+    const longSides = [request.longSide];
+    const faces = await (await loading).detect(pixels, longSides);
+    return { width, height, faces, longSides, time: performance.now() - start };
   }
   const { pixels, width, height } = await decodePicture(request.file);
   markFirst("picture unpacked");
-  const faces = await (await loading).detect(pixels);
+  const loaded = await loading;
+  const { longSides = [loaded.card.finder.longSide] } = request;
+  const faces = await loaded.detect(pixels, longSides);
   markFirst("picture labelled");
   const enlarge = width / pixels.width;
   return {
     width,
     height,
     faces: enlarge === 1 ? faces : faces.map((face) => enlarged(face, enlarge)),
+    longSides,
     time: performance.now() - start,
   };
 }

@@ -14,10 +14,14 @@ export interface Item {
   file: Blob;
   kind: "picture" | "clip";
   state: "waiting" | "done" | "failed";
+  /** It is labelled already, and now looked at closer. */
+  looking: boolean;
   /** Of a picture that is done. */
   result?: Labelled;
   /** Of a picture that failed: a sentence. */
   error?: string;
+  /** Of a picture that could not be looked at closer: a sentence. */
+  complaint?: string;
   /** Of a clip: the frames that were looked at so far. */
   frames: Entry[];
 }
@@ -42,7 +46,7 @@ export class Gallery {
   add(files: readonly File[]): void {
     const added = files.map((file): Item => {
       const kind = file.type.startsWith("video/") ? "clip" : "picture";
-      return { name: file.name || "pasted picture", file, kind, state: "waiting", frames: [] };
+      return { name: file.name || "pasted picture", file, kind, state: "waiting", looking: false, frames: [] };
     });
     if (added.length === 0) return;
     this.items.push(...added);
@@ -73,6 +77,20 @@ export class Gallery {
     this.buttons.clear();
     this.list.replaceChildren();
     byId("strip").hidden = true;
+  }
+
+  /** Label a picture again, at several sizes; the result that is there stays if that fails. */
+  async lookCloser(item: Item, longSides: number[]): Promise<void> {
+    if (item.looking) return;
+    item.looking = true;
+    delete item.complaint;
+    try {
+      item.result = await this.engine.picture(item.file, longSides);
+    } catch (error) {
+      item.complaint = `Looking closer failed, the first result stays. ${reason(error)}`;
+    }
+    item.looking = false;
+    if (this.buttons.has(item)) this.onDone(item);
   }
 
   /** Write the number of faces, or what is wrong, below each picture again. */
@@ -109,7 +127,7 @@ export class Gallery {
       item.result = await this.engine.picture(item.file);
       item.state = "done";
     } catch (error) {
-      item.error = error instanceof Error ? error.message : String(error);
+      item.error = reason(error);
       item.state = "failed";
     }
   }
@@ -134,6 +152,13 @@ export class Gallery {
     bitmap.close();
     button.prepend(canvas);
   }
+}
+
+/** Why a picture could not be labelled. The runtime's words for a lack of memory help nobody. */
+function reason(error: unknown): string {
+  const message = error instanceof Error ? error.message : String(error);
+  const memory = /bad_alloc|memory|allocat/i.test(message);
+  return memory ? "There is not enough memory for this picture." : message;
 }
 
 /** What an item says in files: one entry per picture, one per frame of a clip. */

@@ -8,6 +8,7 @@ import type { Face } from "../core/labelling";
 import { toCsv, toJson } from "../core/records";
 import { Engine } from "../engine/client";
 import { Cinema } from "./cinema";
+import { Closer } from "./closer";
 import { byId } from "./dom";
 import { drawFaces, savedDrawing } from "./draw";
 import { entriesOf, Gallery, type Item } from "./gallery";
@@ -29,6 +30,7 @@ const cinema = new Cinema(engine, stage, {
   onError: (message) => fail(message),
   threshold: () => panel?.threshold ?? 1,
 });
+const closer = new Closer(lookCloser);
 let panel: Panel | undefined;
 let card: Card | undefined;
 let view: View = "start";
@@ -95,7 +97,6 @@ function show(next: View): void {
   byId("view").hidden = next === "start";
   byId("camera-controls").hidden = next !== "camera";
   byId("clip-controls").hidden = next !== "clip";
-  byId("busy").hidden = true;
   byId("mode-camera").setAttribute("aria-pressed", String(next === "camera"));
   byId("mode-pictures").setAttribute("aria-pressed", String(next !== "camera"));
   byId("faces-title").textContent = next === "picture" ? "In this picture" : "In view";
@@ -133,7 +134,6 @@ function select(item: Item): void {
     item.frames.length = 0;
     void cinema.openClip(item.file);
   } else {
-    byId("busy").hidden = item.state !== "waiting";
     void showPicture(item);
   }
   refresh();
@@ -149,18 +149,28 @@ async function showPicture(item: Item): Promise<void> {
 
 /** A picture was labelled, or could not be. */
 function done(item: Item): void {
-  if (item === gallery.selected && view === "picture") byId("busy").hidden = true;
   refresh();
   document.body.dataset.done = String(gallery.items.filter(({ state }) => state !== "waiting").length);
   if (item.kind === "picture") {
     const faces = item.result?.faces.filter((face) => panel?.shows(face)) ?? [];
-    const said = item.error ?? describe(faces, card?.labels ?? []);
+    const said = item.error ?? item.complaint ?? describe(faces, card?.labels ?? []);
     byId("status").textContent = `${item.name}: ${said}`;
   }
 }
 
+/** The person wants small faces too. */
+function lookCloser(item: Item, longSides: number[]): void {
+  byId("status").textContent = `${item.name}: looking closer …`;
+  void gallery.lookCloser(item, longSides);
+  refresh();
+}
+
+function isBusy(item: Item): boolean {
+  return item.state === "waiting" || item.looking;
+}
+
 function badge(item: Item): string {
-  if (item.state === "waiting") return "…";
+  if (isBusy(item)) return "…";
   if (item.state === "failed") return "unreadable";
   if (item.kind === "clip") return "video";
   const count = item.result?.faces.filter((face) => panel?.shows(face)).length ?? 0;
@@ -180,6 +190,8 @@ function showLive(counts: readonly number[]): void {
 
 /** Bring everything on the page in line with results and threshold. */
 function refresh(): void {
+  const item = gallery.selected;
+  byId("busy").hidden = view !== "picture" || item === undefined || !isBusy(item);
   if (panel === undefined || card === undefined) return;
   const faces = shown();
   stage.showFaces(faces);
@@ -188,8 +200,8 @@ function refresh(): void {
   if (moving) panel.showCounts(liveCounts.length > 0 ? liveCounts : panel.count([]), "seen");
   else panel.showCounts(panel.count(allFaces()), "faces");
   if (!moving) gallery.refresh();
-  const item = gallery.selected;
   if (view === "picture") stage.showNotice(item?.error);
+  closer.show(view === "picture" ? item : undefined);
   const something = view === "picture" ? item?.result !== undefined : moving && cinema.open;
   for (const id of [...SAVING, ...SHARING]) disable(id, !something);
   const results = entries().length > 0;

@@ -1,0 +1,169 @@
+/** Large pictures: what is lost at the usual size, and what looking closer finds. */
+
+import { readFileSync } from "node:fs";
+import { basename, join } from "node:path";
+import { expect, test, type Page } from "@playwright/test";
+import { NEAR, OUT, compare, needPhotographs, runPython, worst } from "./python";
+import {
+  PICTURES,
+  drop,
+  expectNothingSerious,
+  openPage,
+  pick,
+  savedJson,
+  screenshot,
+  setThreshold,
+} from "./support";
+
+const ASTRONAUT = join(PICTURES, "astronaut-masked.jpg");
+const SMALL = 4;
+const BEFORE = "Searched at 704 of 2816\u00a0px: small faces may be missing.";
+const AFTER = "Searched at 704 and 2112 of 2816\u00a0px.";
+
+/** A JPEG of 2,816 px, as Python's test has it: a face of 940 px, and four of 20 px beside it. */
+async function largePicture(page: Page): Promise<Buffer> {
+  const source = `data:image/jpeg;base64,${readFileSync(ASTRONAUT).toString("base64")}`;
+  const base64 = await page.evaluate(
+    async ([from, small]) => {
+      const image = new Image();
+      image.src = from;
+      await image.decode();
+      const canvas = Object.assign(document.createElement("canvas"), { width: 2816, height: 2112 });
+      const context = canvas.getContext("2d")!;
+      context.fillStyle = "#808080";
+      context.fillRect(0, 0, canvas.width, canvas.height);
+      context.imageSmoothingQuality = "high";
+      context.drawImage(image, 125, 0, 205, 205, 300, 100, 2000, 2000);
+      for (let i = 0; i < small; i++) context.drawImage(image, 2650, 100 + 500 * i, 107, 107);
+      return canvas.toDataURL("image/jpeg", 0.92).split(",")[1]!;
+    },
+    [source, SMALL] as const,
+  );
+  return Buffer.from(base64, "base64");
+}
+
+async function addLargePicture(page: Page): Promise<void> {
+  await drop(page, [{ name: "large.jpg", content: await largePicture(page) }]);
+  await expect(page.locator("#closer-said")).toHaveText(BEFORE, { timeout: 30_000 });
+}
+
+test("looking closer says what Python says at both sizes", async ({ page }) => {
+  needPhotographs();
+  const picture = join(OUT, "mosaic.jpg");
+  const sizes = ["--long-side", "704", "2112"];
+  const { threshold, pictures } = runPython("mosaic.json", ["--mosaic", picture, ...sizes]);
+  await openPage(page);
+  await pick(page, [picture]);
+  await setThreshold(page, threshold - NEAR);
+  const [before] = await savedJson(page);
+  await page.locator("#look-closer").click();
+  await expect(page.locator("#closer-said")).toHaveText("Searched at 704 and 2112 of 2880\u00a0px.", {
+    timeout: 60_000,
+  });
+  const [after] = await savedJson(page);
+  const strong = pictures[0]!.faces.filter(({ score }) => score >= threshold);
+  const differences = compare(strong, after!.faces, threshold, basename(picture));
+  const summary = { faces: differences.length, at704: before!.faces.length, ...worst(differences) };
+  console.log(JSON.stringify(summary));
+  expect(differences.length).toBeGreaterThan(1.5 * before!.faces.length);
+  expect(summary.box).toBeLessThanOrEqual(2);
+  expect(summary.probability).toBeLessThanOrEqual(0.02);
+});
+
+test("by keyboard: offered, busy, done; counts and files follow", async ({ page }) => {
+  await openPage(page);
+  await addLargePicture(page);
+  const badge = page.locator(".item .badge").first();
+  await expect(badge).toHaveText("1 face");
+  await expect(page.locator("#counts dd")).toHaveText(["1", "0", "0"]);
+  await screenshot(page, "closer-offered");
+  await expectNothingSerious(page);
+  const button = page.getByRole("button", { name: "Look closer" });
+  await expect(button).toHaveAccessibleDescription(BEFORE);
+  // At once, and not only when the result is there.
+  const busy = await button.evaluate((look: HTMLButtonElement) => {
+    look.focus();
+    look.click();
+    look.click(); // once is enough
+    const of = (selector: string): string => document.querySelector(selector)!.textContent!;
+    return [look.textContent, look.ariaDisabled, of("#status"), of("#busy"), of(".badge")];
+  });
+  expect(busy).toEqual(["Looking …", "true", "large.jpg: looking closer …", "Looking …", "…"]);
+  await expect(page.locator("#busy")).toBeVisible();
+  await expect(page.locator("#closer-said")).toHaveText(AFTER, { timeout: 30_000 });
+  await expect(page.locator("#closer-said")).toBeFocused();
+  await expect(page.locator("#look-closer")).toBeHidden();
+  await expect(page.locator("#busy")).toBeHidden();
+  await expect(page.locator("#status")).toContainText(`large.jpg: ${1 + SMALL} faces: mask`);
+  await expect(badge).toHaveText(`${1 + SMALL} faces`);
+  await expect(page.locator("#counts dd").first()).toHaveText(String(1 + SMALL));
+  const [result] = await savedJson(page);
+  expect(result!.faces.map(({ box }) => box[2] > 500).sort()).toEqual([false, false, false, false, true]);
+  await screenshot(page, "closer-done");
+  await expectNothingSerious(page);
+
+  // Pictures of a usual size, and the camera, have nothing to offer.
+  await pick(page, [ASTRONAUT], 2);
+  await expect(page.locator("#closer")).toBeHidden();
+  await page.locator(".item").first().click();
+  await expect(page.locator("#closer-said")).toHaveText(AFTER);
+  await page.locator("#mode-camera").click();
+  await expect(page.locator("#closer")).toBeHidden();
+});
+
+test("a phone without the memory: the first result stays, and the page goes on", async ({ browser, baseURL }) => {
+  const context = await browser.newContext({
+    baseURL: baseURL!,
+    viewport: { width: 390, height: 844 },
+    deviceScaleFactor: 2,
+    isMobile: true,
+    hasTouch: true,
+    colorScheme: "dark",
+  });
+  const page = await context.newPage();
+  await openPage(page);
+  await addLargePicture(page);
+  const worker = page.workers()[0]!;
+  await worker.evaluate(() => {
+    // What the usual size takes, and no more.
+    const { prototype } = WebAssembly.Memory;
+    const { grow } = prototype;
+    prototype.grow = function (pages: number): number {
+      if (this.buffer.byteLength + pages * 65_536 > 128 * 2 ** 20) {
+        throw new RangeError("WebAssembly.Memory.grow(): Maximum memory size exceeded");
+      }
+      return grow.call(this, pages);
+    };
+    Object.assign(globalThis, { haveMemory: () => (prototype.grow = grow) });
+  });
+  await screenshot(page, "phone-closer");
+  await page.locator("#look-closer").tap();
+  const said = page.locator("#closer-said");
+  await expect(said).toHaveText(
+    "Looking closer failed, the first result stays. There is not enough memory for this picture.",
+  );
+  await expect(page.locator("#status")).toContainText("not enough memory");
+  await expect(page.locator(".item .badge")).toHaveText("1 face");
+  await expect(page.locator("#faces .chip")).toHaveText(["With mask"]);
+  await screenshot(page, "phone-closer-failed");
+  expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(390);
+  await expectNothingSerious(page);
+  await pick(page, [ASTRONAUT], 2);
+  await expect(page.locator(".item .badge")).toHaveText(["1 face", "1 face"]);
+  await worker.evaluate(() => (globalThis as unknown as { haveMemory(): void }).haveMemory());
+  await page.locator(".item").first().click();
+  await page.locator("#look-closer").tap();
+  await expect(said).toHaveText(AFTER, { timeout: 30_000 });
+  await context.close();
+});
+
+test("a picture that is taken away meanwhile stays away", async ({ page }) => {
+  await openPage(page);
+  await addLargePicture(page);
+  await page.locator("#look-closer").click();
+  await page.locator("#clear").click();
+  await pick(page, [ASTRONAUT], 1);
+  await expect(page.locator(".item .badge")).toHaveText(["1 face"]);
+  await expect(page.locator("#counts dd")).toHaveText(["1", "0", "0"]);
+  await expect(page.locator("#closer")).toBeHidden();
+});
