@@ -10,6 +10,7 @@
  * takes one; bytes are counted by the server until the page works offline.
  *
  *   npm --prefix web run bench -- start [N]     only the cold start, N times, with its parts
+ *   npm --prefix web run bench -- closer [N]    a large picture, looked at closer, N times
  */
 
 import { readFileSync, writeFileSync, mkdirSync } from "node:fs";
@@ -190,7 +191,76 @@ async function camera(film, view) {
   return result;
 }
 
+/** A JPEG of 2,880 px with 16 faces of about 100 px, made of the example. */
+async function largePicture(tab) {
+  const source = `data:image/jpeg;base64,${readFileSync(example).toString("base64")}`;
+  const jpeg = await tab.evaluate(async (from) => {
+    const image = new Image();
+    image.src = from;
+    await image.decode();
+    const canvas = Object.assign(document.createElement("canvas"), { width: 2880, height: 2880 });
+    const context = canvas.getContext("2d");
+    for (let i = 0; i < 16; i++) context.drawImage(image, (i % 4) * 720, (i >> 2) * 720);
+    return canvas.toDataURL("image/jpeg", 0.92).split(",")[1];
+  }, source);
+  return Buffer.from(jpeg, "base64");
+}
+
+/** Seconds for a large picture as usual and looked at closer, and the page's memory in MB. */
+async function closer() {
+  const browser = await launch();
+  const other = await browser.newPage();
+  const buffer = await largePicture(other);
+  await other.close();
+  const tab = await browser.newPage({ serviceWorkers: "block" });
+  const devtools = await browser.newBrowserCDPSession();
+  /** Of the process that has the page: the largest one of its kind, now and at its largest so far. */
+  const memory = async () => {
+    const { processInfo } = await devtools.send("SystemInfo.getProcessInfo");
+    const sizes = processInfo
+      .filter(({ type }) => type === "renderer")
+      .map(({ id }) => readFileSync(`/proc/${id}/status`, "utf8"))
+      .map((text) => ["VmRSS", "VmHWM"].map((key) => Number(RegExp(`${key}:\\s+(\\d+)`).exec(text)[1]) / 1024));
+    return sizes.sort(([a], [b]) => b - a)[0];
+  };
+  const seconds = async (start, done) => {
+    const before = performance.now();
+    await start();
+    await tab.waitForFunction(done);
+    return (performance.now() - before) / 1000;
+  };
+  await tab.goto(url);
+  await tab.waitForSelector('body[data-engine="ready"]');
+  await tab.waitForTimeout(4000); // the classifier is opened again
+  const ready = await memory();
+  const file = { name: "large.jpg", mimeType: "image/jpeg", buffer };
+  const usual = await seconds(
+    () => tab.locator("#files").setInputFiles(file),
+    () => document.body.dataset.done === "1",
+  );
+  const first = await memory();
+  const both = await seconds(
+    () => tab.locator("#look-closer").click(),
+    () => document.querySelector("#look-closer").hidden,
+  );
+  const said = await tab.locator("#closer-said").innerText();
+  const last = await memory();
+  await browser.close();
+  return { usual, both, ready, first, last, said };
+}
+
 const [only, count] = process.argv.slice(2);
+if (only === "closer") {
+  for (let i = 0; i < Number(count ?? 3); i++) {
+    const { usual, both, ready, first, last, said } = await closer();
+    const megabytes = ([now, most]) => `${now.toFixed(0)} MB, at most ${most.toFixed(0)}`;
+    console.log(
+      `${said} Usual ${usual.toFixed(2)} s, both ${both.toFixed(2)} s. Memory when ready ` +
+        `${megabytes(ready)}; after the usual size ${megabytes(first)}; after both ${megabytes(last)}.`,
+    );
+  }
+  process.exit();
+}
 const starts = [];
 for (let i = 0; i < Number(count ?? 5); i++) starts.push(await coldStart());
 starts.sort((a, b) => a.time - b.time);
