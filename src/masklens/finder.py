@@ -21,14 +21,8 @@ from masklens.bundle import Bundle
 from masklens.card import FinderCard
 from masklens.crop import FloatArray, Image
 from masklens.errors import BundleError
-from masklens.faces import (
-    FaceFinder,
-    Faces,
-    PyramidFinder,
-    SizedFinder,
-    YuNet,
-    non_maximum_suppression,
-)
+from masklens.faces import FaceFinder, Faces, YuNet, non_maximum_suppression
+from masklens.pyramid import PyramidFinder, SizedFinder
 from masklens.runtime import RUNTIMES, open_network
 
 _OUTPUTS = {"face": 0, "box": 4, "landmarks": 10, "labels": 3}

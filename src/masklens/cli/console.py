@@ -20,10 +20,7 @@ from masklens.faces import FaceFinder
 from masklens.io.draw import SHORT_NAMES
 from masklens.io.frames import Frame
 from masklens.labels import LABELS, MASK_WORN_INCORRECTLY, WITH_MASK, WITHOUT_MASK
-
-#: Pictures this many times as large as the working size lose a third of the faces of 16 to 32 px
-#: (``benchmarks/large_pictures.py``).
-LARGE = 2
+from masklens.pyramid import closer_size
 
 _STYLES = {WITH_MASK: "green", WITHOUT_MASK: "red", MASK_WORN_INCORRECTLY: "yellow"}
 
@@ -121,14 +118,12 @@ def tell_of_large(sides: Sequence[int], finder: FaceFinder) -> None:
     usual: int | None = getattr(finder, "long_side", None)
     if usual is None or getattr(finder, "fixed", None):
         return
-    large = [side for side in sides if side > LARGE * usual]
+    large = [side for side in sides if closer_size(side, usual)]
     if large:
-        # At two thirds of a picture's size nearly all is found that can be.
-        factor = min(max(round(max(large) * 2 / 3 / usual), 2), 4)
         click.echo(
             f"Searched at {usual} px: {many(len(large), 'picture')} of up to {max(large)} px. "
-            f"Small faces get lost there; --long-side {usual},{factor * usual} finds more, and "
-            "takes longer.",
+            f"Small faces get lost there; --long-side {usual},{closer_size(max(large), usual)} "
+            "finds more, and takes longer.",
             err=True,
         )
 

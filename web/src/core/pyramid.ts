@@ -1,6 +1,6 @@
 /**
  * Faces at several working sizes: the smallest for large faces, the others for small ones. The
- * counterpart of `masklens.faces.PyramidFinder`; and what size is worth while for a large picture.
+ * counterpart of `masklens.pyramid`; and what size is worth while for a large picture.
  */
 
 import type { FinderCard } from "./card";

@@ -1,0 +1,88 @@
+"""A search for faces at several working sizes, for pictures far larger than the usual one.
+
+A picture goes in, faces come out, as from a single finder: large ones from the usual size, small
+ones from the larger sizes. The page has the same in ``web/src/core/pyramid.ts``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+
+from masklens.crop import Image
+from masklens.faces import FaceFinder, Faces, non_maximum_suppression
+
+#: Of a larger working size only faces up to this many pixels there are taken: parts of faces that
+#: fill the picture look like faces to it. Each size has its range, as in Singh and Davis, "SNIP",
+#: CVPR 2018. ``benchmarks/large_pictures.py`` shows what it does.
+MAX_SIDE = 192
+
+#: Where a picture is smaller than this times a working size, a larger one gains nothing.
+MIN_GAIN = 4 / 3
+
+#: Pictures this many times as large as the working size lose a third of the faces of 16 to 32 px.
+_LARGE = 2
+
+
+class SizedFinder(FaceFinder, Protocol):
+    """A finder that scales pictures so that their longer side is ``long_side`` pixels."""
+
+    long_side: int
+
+
+class PyramidFinder:
+    """A finder at several working sizes: the smallest for large faces, the others for small ones.
+
+    Args:
+        finders: the same finder, with rising ``long_side``. The larger ones should not enlarge.
+        nms_iou: overlap above which the weaker of two boxes is dropped.
+        max_faces: at most this many faces per picture, best first.
+    """
+
+    def __init__(
+        self, finders: Sequence[SizedFinder], *, nms_iou: float = 0.45, max_faces: int = 500
+    ) -> None:
+        self.name = finders[0].name
+        self.finders = tuple(finders)
+        self.nms_iou, self.max_faces = nms_iou, max_faces
+
+    @property
+    def long_side(self) -> int:
+        """The largest size that is looked at."""
+        return self.finders[-1].long_side
+
+    def find(self, image: Image) -> Faces:
+        """Find the faces of a picture: uint8 (H, W, 3), RGB."""
+        longer = max(image.shape[:2])
+        first, *larger = self.finders
+        parts = [first.find(image)]
+        for below, finder in zip(self.finders, larger, strict=False):
+            if longer < below.long_side * MIN_GAIN:
+                break
+            limit = MAX_SIDE * max(1.0, longer / finder.long_side)
+            found = finder.find(image)
+            small = np.max(found.boxes[:, 2:] - found.boxes[:, :2], axis=1, initial=0) <= limit
+            parts.append(Faces(found.boxes[small], found.scores[small], found.landmarks[small]))
+        boxes = np.concatenate([part.boxes for part in parts])
+        scores = np.concatenate([part.scores for part in parts])
+        keep = non_maximum_suppression(boxes, scores, self.nms_iou)[: self.max_faces]
+        landmarks = np.concatenate([part.landmarks for part in parts])
+        return Faces(boxes[keep], scores[keep], landmarks[keep])
+
+
+def closer_size(longer: int, usual: int) -> int | None:
+    """The second size for a picture so large that small faces are lost at the usual one.
+
+    Args:
+        longer: side of the picture in pixels.
+        usual: working size in pixels.
+
+    Returns:
+        A multiple of the usual size, from 2 to 4; None where it would gain little.
+    """
+    if longer <= _LARGE * usual:
+        return None
+    # At two thirds of a picture's size nearly all is found that can be.
+    return usual * min(max(round(longer * 2 / 3 / usual), 2), 4)

@@ -1,0 +1,65 @@
+import cv2
+import numpy as np
+import pytest
+
+from masklens.boxes import iou
+from masklens.bundle import Bundle
+from masklens.finder import CellFinder, load_finder
+from masklens.pyramid import PyramidFinder, closer_size
+
+
+@pytest.fixture(scope="module")
+def large_picture(portrait):
+    """2,816 px: a face that is 940 px wide, and four of 20 px beside it; their boxes."""
+    canvas = np.full((2816, 2816, 3), 128, np.uint8)
+    face = np.array([177, 67, 273, 172], np.float32)  # read off the photograph by eye
+    boxes = []
+    for (x, y, side), size, left, top in (
+        ((125, 0, 205), 2000, 300, 100),
+        *(((0, 0, 512), 107, 2650, top) for top in (100, 600, 1100, 1600)),
+    ):
+        part = cv2.resize(portrait[y : y + side, x : x + side], (size, size))
+        canvas[top : top + size, left : left + size] = part
+        boxes.append((face - [x, y, x, y]) * size / side + [left, top, left, top])
+    return canvas, np.array(boxes, np.float32)
+
+
+def met(found, boxes):
+    """Which boxes are found, and how many of the found are none."""
+    overlaps = iou(boxes, found.boxes[found.scores > 0.5]) > 0.35
+    return overlaps.any(axis=1).tolist(), int((~overlaps.any(axis=0)).sum())
+
+
+def test_two_sizes_find_small_faces_and_those_that_fill_the_picture(large_picture):
+    picture, boxes = large_picture
+    hits, wrong = met(load_finder(None, long_side=704).find(picture), boxes)
+    assert hits == [True] + [False] * 4
+    both = load_finder(None, long_side=(2112, 704))
+    assert met(both.find(picture), boxes) == ([True] * 5, wrong), "no part of a face is a face"
+    assert (both.name, both.long_side) == (load_finder(None).name, 2112)
+
+
+def test_a_small_picture_is_searched_at_the_first_size_only(portrait):
+    usual = load_finder(None, long_side=704)
+    both = load_finder(None, long_side=(704, 2112))
+    assert isinstance(both, PyramidFinder)
+    np.testing.assert_array_equal(both.find(portrait).boxes, usual.find(portrait).boxes)
+
+
+def test_one_size_in_a_list_is_that_size():
+    assert load_finder(None, long_side=[640]).long_side == 640
+    assert not isinstance(load_finder("yunet", long_side=(640, 640)), PyramidFinder)
+    assert load_finder("yunet", long_side=(640, 1280)).long_side == 1280
+
+
+def test_a_file_of_a_fixed_size_is_run_once():
+    pytest.importorskip("ai_edge_litert")
+    found = load_finder(None, 1, "litert", bundle=Bundle.load(), long_side=(704, 2112))
+    assert isinstance(found, CellFinder)
+
+
+@pytest.mark.parametrize(
+    ("longer", "size"), [(704, None), (1408, None), (1409, 1408), (2880, 2112), (8000, 2816)]
+)
+def test_the_size_that_looks_closer(longer, size):
+    assert closer_size(longer, 704) == size
