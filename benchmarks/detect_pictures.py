@@ -150,6 +150,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--pictures", type=int, default=0, help="only the first N (0: all)")
     parser.add_argument("--bundle", default=None)
+    parser.add_argument(
+        "--long-side", type=int, help="search at so many pixels (default: the finder's)"
+    )
     parser.add_argument("--no-notebook", action="store_true", help="leave the slow rival out")
     options = parser.parse_args()
 
@@ -158,7 +161,7 @@ def main() -> None:
         data = Dataset(data.source, data.boxed, data.pictures[: options.pictures])
     paths = [picture.path for picture in data.pictures]
     images = [read_picture(path) for path in paths]
-    detector = MaskDetector(options.bundle)
+    detector = MaskDetector(options.bundle, long_side=options.long_side)
     list(detector.detect_many(images[:4]))  # warm up
 
     ours, sessions = [], []
