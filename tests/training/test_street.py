@@ -20,7 +20,7 @@ from masklens.labels import LABELS
 from masklens.training import calibration, street, street_files
 from masklens.training.fit import FitSettings
 from masklens.training.run import TrainOptions, TrainResult
-from masklens.training.samples import OUTPUTS, box_iou, cut_samples
+from masklens.training.samples import OUTPUTS, cut_samples
 from masklens.training.street import StreetRecipe, train
 
 TOY = StreetRecipe(
@@ -162,12 +162,6 @@ def test_each_face_is_matched_once_and_small_ones_do_not_count() -> None:
     )
     on = calibration.match(boxes, np.array([0.9, 0.8, 0.7, 0.6]), truth, min_width=16)
     assert on.tolist() == [0, -1, -2, -2]
-
-
-def test_iou_of_known_boxes() -> None:
-    a = np.array([[0, 0, 10, 10]], np.float32)
-    b = np.array([[0, 0, 10, 10], [5, 0, 15, 10], [20, 20, 30, 30]], np.float32)
-    assert box_iou(a, b) == pytest.approx(np.array([[1, 1 / 3, 0]]))
 
 
 def test_calibration_error_of_honest_scores_is_small() -> None:

@@ -12,10 +12,10 @@ import numpy as np
 import numpy.typing as npt
 from scipy.optimize import minimize, minimize_scalar
 
+from masklens.boxes import iou as box_iou
 from masklens.card import FaceCalibration
 from masklens.classifier import with_temperature
 from masklens.crop import FloatArray
-from masklens.training.samples import box_iou
 
 BoolArray = npt.NDArray[np.bool_]
 

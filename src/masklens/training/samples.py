@@ -17,6 +17,7 @@ from dataclasses import dataclass, fields, replace
 import numpy as np
 import numpy.typing as npt
 
+from masklens.boxes import iou
 from masklens.crop import FloatArray, Image, crop_face, crop_square
 from masklens.dataset.scan import Dataset, Picture
 from masklens.dataset.synthesize import STYLES, paint
@@ -165,7 +166,7 @@ def _boxed(
 ) -> list[_Row]:
     rows = []
     truth = np.array([a.box for a in picture.annotations], np.float32).reshape(-1, 4)
-    overlap = box_iou(faces.boxes, truth)
+    overlap = iou(faces.boxes, truth)
     for column, annotation in enumerate(picture.annotations):
         box = truth[column]
         match, score = _UNKNOWN, 0.0
@@ -229,7 +230,7 @@ def _background(image: Image, faces: FloatArray, rng: np.random.Generator) -> Fl
         left = float(rng.uniform(0, width - side))
         top = float(rng.uniform(0, height - side))
         box = np.array([left, top, left + side, top + side], np.float32)
-        if box_iou(box[None], faces).max(initial=0) == 0:
+        if iou(box[None], faces).max(initial=0) == 0:
             return box
     return None
 
@@ -254,15 +255,4 @@ def _row(
         score=score,
         width=float(centre[2] - centre[0]),
         group=group,
-    )
-
-
-def box_iou(a: FloatArray, b: FloatArray) -> FloatArray:
-    """Intersection over union of every box of (N, 4) with every box of (M, 4), xyxy: (N, M)."""
-    sides = np.minimum(a[:, None, 2:], b[None, :, 2:]) - np.maximum(a[:, None, :2], b[None, :, :2])
-    inter = np.prod(np.maximum(sides, 0), axis=2)
-    areas_a = np.prod(a[:, 2:] - a[:, :2], axis=1)
-    areas_b = np.prod(b[:, 2:] - b[:, :2], axis=1)
-    return np.asarray(
-        inter / np.maximum(areas_a[:, None] + areas_b[None] - inter, 1e-9), dtype=np.float32
     )

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image as PillowImage
 
+from masklens.boxes import iou
 from masklens.crop import FloatArray, Image, crop_square
 from masklens.dataset.scan import Dataset, load_dataset
 from masklens.dataset.sheet import Block, Tile, contain
@@ -253,18 +254,9 @@ def _usable(faces: Faces, boxes: FloatArray | None) -> Iterator[tuple[int, Float
         if boxes is None:
             yield row, box
             continue
-        overlap = _overlap(box, boxes)
+        (overlap,) = iou(box[None], boxes)
         if float(overlap.max()) >= _SAME_FACE:
             yield row, boxes[int(overlap.argmax())]
-
-
-def _overlap(box: FloatArray, boxes: FloatArray) -> FloatArray:
-    """Intersection over union of one box (4,) with others (N, 4)."""
-    sides = np.minimum(boxes[:, 2:], box[2:]) - np.maximum(boxes[:, :2], box[:2])
-    shared = np.prod(np.maximum(sides, 0), axis=1)
-    areas = np.prod(boxes[:, 2:] - boxes[:, :2], axis=1)
-    own = float(np.prod(box[2:] - box[:2]))
-    return np.asarray(shared / (areas + own - shared), np.float32)
 
 
 def _cut(image: Image, box: FloatArray) -> tuple[Image, tuple[float, float, float, float]]:

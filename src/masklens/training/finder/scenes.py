@@ -13,13 +13,13 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from masklens.boxes import iou
 from masklens.crop import FloatArray, Image
 from masklens.dataset.scan import Dataset, Picture
 from masklens.detector import in_parallel
 from masklens.faces import FaceFinder, Faces
 from masklens.io.pictures import read_picture
 from masklens.labels import LABELS
-from masklens.training.samples import box_iou
 
 #: Overlap from which a found face is the annotated one, and score from which its landmarks are
 #: believed.
@@ -68,7 +68,7 @@ def make_scene(image: Image, picture: Picture, found: Faces) -> Scene:
     boxes = np.array([a.box for a in picture.annotations], np.float32).reshape(-1, 4)
     known = [LABELS.index(a.label) if a.label in LABELS else -1 for a in picture.annotations]
     landmarks = np.full((len(boxes), 5, 2), np.nan, np.float32)
-    overlap = box_iou(found.boxes, boxes)
+    overlap = iou(found.boxes, boxes)
     for row in range(len(found)):  # best first: the first that fits a face gives its landmarks
         if len(boxes) and found.scores[row] >= _SURE_LANDMARKS:
             face = int(overlap[row].argmax())
