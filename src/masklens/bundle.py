@@ -97,12 +97,16 @@ class Bundle:
             )
         return self.folder / name
 
+    def paths(self) -> dict[str, Path]:
+        """Name and path of every file, in the order of the card."""
+        return {name: self.folder / name for name in self.card.files}
+
     def finder_files(self) -> dict[str, Path]:
         """Name and path of the files of the bundle's own face finder, one for each runtime."""
         if self.card.finder is None:
             return {}
         stem = Path(self.card.finder.file).stem
-        return {name: self.path(name) for name in self.card.files if Path(name).stem == stem}
+        return {name: path for name, path in self.paths().items() if path.stem == stem}
 
     def classifier_files(self) -> list[str]:
         """The names of all other files, in the order of the card."""

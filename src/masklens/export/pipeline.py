@@ -217,10 +217,10 @@ def _keep_best(
     out: Path | None, source: Source, work: Path, rows: Sequence[Row], proof: Proof
 ) -> Exported:
     """The best file of each format under the bundle's own names; ``out`` None adds them to it."""
-    files = _finder_files(source)
     if out is None and source.bundle is not None:
-        out = source.bundle.folder
-        files = {name: source.bundle.path(name) for name in source.card.files}
+        out, files = source.bundle.folder, source.bundle.paths()
+    else:
+        files = _finder_files(source)
     assert out is not None
     kept: dict[str, Row] = {}
     for row in sorted(rows, key=lambda row: PRECISIONS.index(row.precision)):

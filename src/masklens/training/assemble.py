@@ -39,7 +39,7 @@ def assemble(
     if (out / CARD_FILE).exists():
         raise OutputError(f"{out} holds a bundle already. Choose another --out.")
     bundle = Bundle.load(source)
-    card, parts = bundle.card, {name: bundle.path(name) for name in bundle.card.files}
+    card, parts = bundle.card, bundle.paths()
     if finder is not None:
         section = read_finder(finder)
         if card.finder is not None:

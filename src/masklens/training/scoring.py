@@ -80,9 +80,7 @@ def calibrate(bundle: Bundle, dataset: Dataset) -> tuple[Bundle, dict[str, Any]]
     )
     measured = measure(bundle, card, dataset)
     card = replace(card, scores=measured)
-    return write_bundle(bundle.folder, card, {name: bundle.path(name) for name in card.files}), (
-        measured
-    )
+    return write_bundle(bundle.folder, card, bundle.paths()), measured
 
 
 def measure(bundle: Bundle, card: ModelCard, dataset: Dataset) -> dict[str, Any]:
