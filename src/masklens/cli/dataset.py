@@ -114,7 +114,7 @@ def summary_command(data: Path, sheet: Path | None) -> None:
     from masklens.dataset.summary import summarise
 
     dataset = load_dataset(data)
-    keep_apart({"--sheet": sheet}, [data, *(picture.path for picture in dataset.pictures)])
+    keep_apart({"--sheet": sheet}, dataset.files())
     with step_bar(len(dataset)) as advance:
         summary = summarise(dataset, advance)
     show_summary(summary)
@@ -154,10 +154,7 @@ def audit_command(
     from masklens.io.atomic import write_json
 
     dataset = load_dataset(data)
-    keep_apart(
-        {"--sheet": sheet, "--json": json_file},
-        [data, *(picture.path for picture in dataset.pictures)],
-    )
+    keep_apart({"--sheet": sheet, "--json": json_file}, dataset.files())
     with step_bars() as progress:
         report = audit(dataset, split, progress)
     show_audit(report)
@@ -204,7 +201,7 @@ def split_command(data: Path, file: Path, test: float, folds: int | None, seed: 
     from masklens.io.atomic import check_writable
 
     dataset = load_dataset(data)
-    keep_apart({"--out": file}, [data, *(picture.path for picture in dataset.pictures)])
+    keep_apart({"--out": file}, dataset.files())
     check_writable(file)
     with step_bars() as progress:
         rows, unreadable = split_dataset(

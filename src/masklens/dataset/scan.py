@@ -84,6 +84,10 @@ class Dataset:
         """The labels that occur."""
         return tuple(self.counts())
 
+    def files(self) -> list[Path]:
+        """What it is read from: the source, and every picture."""
+        return [self.source, *(picture.path for picture in self.pictures)]
+
     def sha256(self) -> str:
         """A hash over every file's name, content and annotations: the identity of the data.
 
