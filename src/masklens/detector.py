@@ -19,18 +19,13 @@ from masklens.errors import InputError
 from masklens.faces import FaceFinder, Faces
 from masklens.finder import load_finder
 from masklens.io.pictures import read_picture
+from masklens.limits import LONG_SIDES, MAX_THREADS
 
 T = TypeVar("T")
 R = TypeVar("R")
 
 #: Faces are classified in batches of about this size, across pictures.
 BATCH = 16
-
-#: More threads than any machine has cores only take memory, each of them, in each network.
-MAX_THREADS = 256
-
-#: Working sizes beyond it take gigabytes.
-MAX_LONG_SIDE = 8192
 
 
 class MaskDetector:
@@ -72,8 +67,9 @@ class MaskDetector:
             raise ValueError(f"threshold must be in 0…1. Received: {threshold}")
         if long_side is not None:
             sizes = long_side if isinstance(long_side, Sequence) else [long_side]
-            if not sizes or not all(32 <= size <= MAX_LONG_SIDE for size in sizes):
-                raise ValueError(f"long_side must be in 32…{MAX_LONG_SIDE}. Received: {long_side}")
+            low, high = LONG_SIDES
+            if not sizes or not all(low <= size <= high for size in sizes):
+                raise ValueError(f"long_side must be in {low}…{high}. Received: {long_side}")
         self.bundle = bundle if isinstance(bundle, Bundle) else Bundle.load(bundle)
         self.card = self.bundle.card
         self.classifier = MaskClassifier(self.bundle, threads, runtime=runtime)

@@ -12,6 +12,8 @@ from typing import Any, TypeVar
 
 import click
 
+from masklens.limits import LONG_SIDES, MAX_THREADS
+
 
 class NamedPath(click.Path):
     """A path that is not empty: an unset variable of the shell must not mean the current folder."""
@@ -103,7 +105,7 @@ def long_side_option(default: str) -> Callable[[Command], Command]:
     """``--long-side``: the working size, or sizes, of the face finder."""
     return click.option(
         "--long-side",
-        type=Sizes(32, 8192),
+        type=Sizes(*LONG_SIDES),
         metavar="PIXELS[,PIXELS]",
         help="The longer side of a picture is scaled to it to look for faces. Two sizes, such as "
         f"704,2112, find small and large faces in large pictures.  [default: {default}]",
@@ -140,23 +142,20 @@ def keep_apart(outputs: Mapping[str, Path | None], inputs: Iterable[Path | None]
     Raises:
         click.UsageError: with the option and the file.
     """
-    read = {_identity(path) for path in inputs if path is not None}
-    taken: dict[object, str] = {}
+    read = {Path(os.path.realpath(path)) for path in inputs if path is not None}
+    taken: dict[Path, str] = {}
     for option, path in outputs.items():
-        if path is None or os.path.realpath(path).startswith(("/dev/", "/proc/")):
+        if path is None:
+            continue
+        real = os.path.realpath(path)
+        if real.startswith(("/dev/", "/proc/")):
             continue  # devices and pipes keep nothing
-        identity = _identity(path)
-        if identity in read:
+        file = Path(real)
+        if file in read:
             raise click.UsageError(f"{option} would replace {path}, which is read. Use another.")
-        if identity in taken:
-            raise click.UsageError(
-                f"{taken[identity]} and {option} both name {path}. Use two files."
-            )
-        taken[identity] = option
-
-
-def _identity(path: Path) -> object:
-    return Path(os.path.realpath(path))
+        if file in taken:
+            raise click.UsageError(f"{taken[file]} and {option} both name {path}. Use two files.")
+        taken[file] = option
 
 
 def names_in(text: str) -> list[str]:
@@ -177,7 +176,11 @@ finder_option = click.option(
     help="Face finder: yunet, or the path of an .onnx file.  [default: the bundle's]",
 )
 threads_option = count_option(
-    "--threads", least=0, most=256, default=0, help="Threads per network; 0 uses every core."
+    "--threads",
+    least=0,
+    most=MAX_THREADS,
+    default=0,
+    help="Threads per network; 0 uses every core.",
 )
 rounds_option = count_option(
     "--rounds", default=60, help="Runs of each network for its times; the median counts."
