@@ -3,6 +3,7 @@
 import { join } from "node:path";
 import { chromium, expect, test, type Browser } from "@playwright/test";
 import {
+  PHONE,
   PICTURES,
   asCameraFrame,
   cameraArguments,
@@ -63,12 +64,9 @@ test("camera on, labels on the picture, mirrored; freeze and save", async ({ bas
 
 test("#camera on a phone starts at once; the app's bridge is used", async ({ baseURL }) => {
   const context = await browser.newContext({
+    ...PHONE,
     baseURL: baseURL!,
     permissions: ["camera"],
-    viewport: { width: 390, height: 844 },
-    deviceScaleFactor: 2,
-    isMobile: true,
-    hasTouch: true,
     colorScheme: "dark",
   });
   const page = await context.newPage();

@@ -5,6 +5,7 @@ import { basename, join } from "node:path";
 import { expect, test, type Page } from "@playwright/test";
 import { NEAR, OUT, compare, needPhotographs, runPython, worst } from "./python";
 import {
+  PHONE,
   PICTURES,
   drop,
   expectNothingSerious,
@@ -113,14 +114,7 @@ test("by keyboard: offered, busy, done; counts and files follow", async ({ page 
 });
 
 test("a phone without the memory: the first result stays, and the page goes on", async ({ browser, baseURL }) => {
-  const context = await browser.newContext({
-    baseURL: baseURL!,
-    viewport: { width: 390, height: 844 },
-    deviceScaleFactor: 2,
-    isMobile: true,
-    hasTouch: true,
-    colorScheme: "dark",
-  });
+  const context = await browser.newContext({ ...PHONE, baseURL: baseURL!, colorScheme: "dark" });
   const page = await context.newPage();
   await openPage(page);
   await addLargePicture(page);

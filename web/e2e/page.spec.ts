@@ -4,6 +4,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "@playwright/test";
 import {
+  PHONE,
   PICTURES,
   drop,
   expectNothingSerious,
@@ -165,14 +166,7 @@ test("the model is the one that the server has now, and stays without a network"
 
 for (const scheme of ["light", "dark"] as const) {
   test(`on a phone, ${scheme}`, async ({ browser, baseURL }) => {
-    const context = await browser.newContext({
-      baseURL: baseURL!,
-      viewport: { width: 390, height: 844 },
-      deviceScaleFactor: 2,
-      isMobile: true,
-      hasTouch: true,
-      colorScheme: scheme,
-    });
+    const context = await browser.newContext({ ...PHONE, baseURL: baseURL!, colorScheme: scheme });
     const page = await context.newPage();
     await openPage(page);
     await screenshot(page, `phone-start-${scheme}`);

@@ -13,6 +13,14 @@ export const BUNDLE =
   process.env.MASKLENS_BUNDLE === undefined ? undefined : resolve(process.env.MASKLENS_BUNDLE);
 const SCREENS = join(PROJECT, "out/screens");
 
+/** A phone's browser, for `newContext`. */
+export const PHONE = {
+  viewport: { width: 390, height: 844 },
+  deviceScaleFactor: 2,
+  isMobile: true,
+  hasTouch: true,
+};
+
 /** Arguments that make Chromium's camera show a JPEG: a film of the same frame again and again. */
 export function cameraArguments(film: string): string[] {
   return [
