@@ -28,7 +28,8 @@ TOY = StreetRecipe(
     blocks=2,
     head=8,
     fit=FitSettings(epochs=2, batch=8, warmup=2, learning_rate=1e-3),
-    polish=FitSettings(epochs=1, batch=8, warmup=1, learning_rate=5e-4, mixup=0.5),
+    polish=FitSettings(epochs=1, batch=8, warmup=1, learning_rate=5e-4, mixup=0.5, taught=0.5),
+    widths=(16, 40),
 )
 
 

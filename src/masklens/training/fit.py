@@ -32,6 +32,8 @@ class FitSettings(LoopSettings):
         smoothing: of the labels (Szegedy et al. 2016); about 1.5 % of them are debatable.
         mixup: share of the batches whose pictures are mixed in pairs (Zhang et al. 2018), against
             labels that are wrong or debatable.
+        taught: share of the labels' place that what a teacher says of the same view and of its
+            mirror image takes (Hinton et al. 2015), where there is one.
         box_weight: of the box loss against the cross-entropy.
         found_share: how often a face is cut at the finder's box instead of the annotated one.
     """
@@ -42,6 +44,7 @@ class FitSettings(LoopSettings):
     average: float = 0.995
     smoothing: float = 0.05
     mixup: float = 0.0
+    taught: float = 0.0
     box_weight: float = 1.0
     found_share: float = 0.5
     augmentation: Augmentation = field(default_factory=Augmentation)
@@ -54,6 +57,7 @@ def fit(
     settings: FitSettings,
     *,
     margin: float,
+    teacher: keras.Model | None = None,
     checkpoints: Path,
     history: Path,
     resume: bool = False,
@@ -67,6 +71,7 @@ def fit(
         weights: (N,), how often a sample is shown per epoch on average.
         settings: see there.
         margin: of the crops.
+        teacher: a network with the same input and outputs, see ``settings.taught``.
         checkpoints, history, resume, after_epoch: see :func:`masklens.training.loop.train`, also
             for its errors.
 
@@ -76,7 +81,7 @@ def fit(
     size = model.input_shape[1]
     return loop.train(
         model,
-        _losses(model, settings),
+        _losses(model, settings, teacher),
         lambda epoch: batches(size, samples, weights, settings, margin, epoch),
         settings,
         RunningMean(model.trainable_variables, settings.average),
@@ -93,7 +98,7 @@ def _steps(weights: FloatArray, settings: FitSettings) -> int:
     return max(1, int(weights.sum() // settings.batch))
 
 
-def _losses(model: keras.Model, settings: FitSettings) -> Losses:
+def _losses(model: keras.Model, settings: FitSettings, teacher: keras.Model | None) -> Losses:
     classes = int(model.output["logits"].shape[1])
     smoothing = settings.smoothing
 
@@ -108,6 +113,12 @@ def _losses(model: keras.Model, settings: FitSettings) -> Losses:
             wanted = share * wanted + (1 - share) * wanted[::-1]
             # Where the other face is seen as well, there is no one box to learn.
             known *= tf.cast(share > 0.9, tf.float32)
+        if teacher is not None:
+            said = [
+                tf.nn.softmax(teacher(side, training=False)["logits"])
+                for side in (values, values[:, :, ::-1])
+            ]
+            wanted = (1 - settings.taught) * wanted + settings.taught * tf.add_n(said) / 2
         got = model(values, training=True)
         label_loss = tf.reduce_mean(tf.nn.softmax_cross_entropy_with_logits(wanted, got["logits"]))
         iou = _iou(got["box"], boxes)

@@ -7,6 +7,7 @@ ImageNet weights), a training step takes a third less time, and what is trained 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import keras
@@ -28,7 +29,27 @@ _BLOCKS = (
 _EPSILON = 1e-3
 
 
-def trunk(size: int, blocks: int, weights: str | Path | None = "imagenet") -> keras.Model:
+def full_widths(blocks: int) -> tuple[int, ...]:
+    """Channels inside of each of the first blocks, between expansion and projection."""
+    inputs = (32, *(filters for _, filters, _ in _BLOCKS))
+    return tuple(
+        channels * expansion
+        for channels, (expansion, _, _) in zip(inputs, _BLOCKS[:blocks], strict=False)
+    )
+
+
+def block_names(model: keras.Model) -> list[str]:
+    """Names of the blocks of a street network, as Keras' MobileNetV2 has them."""
+    end = "_depthwise"
+    return [layer.name.removesuffix(end) for layer in model.layers if layer.name.endswith(end)]
+
+
+def trunk(
+    size: int,
+    blocks: int,
+    weights: str | Path | None = "imagenet",
+    widths: Sequence[int] | None = None,
+) -> keras.Model:
     """MobileNetV2 up to a block, without batch normalisation: (N, size, size, 3) in [-1, 1].
 
     Args:
@@ -36,18 +57,23 @@ def trunk(size: int, blocks: int, weights: str | Path | None = "imagenet") -> ke
         blocks: how many of the 17 blocks to keep.
         weights: "imagenet" (downloaded by Keras, or from ``KERAS_HOME``), a weights file of
             ``keras.applications.MobileNetV2(include_top=False)``, or None for random ones.
+        widths: channels inside of each block, of the first one also those that enter it; None for
+            all, :func:`full_widths`, which ``weights`` need.
     """
+    widths = full_widths(blocks) if widths is None else widths
     image = keras.Input((size, size, 3), name="image")
-    x = _conv(image, 32, 3, 2, "Conv1", relu=True)
-    channels = 32
-    for number, (expansion, filters, stride) in enumerate(_BLOCKS[:blocks]):
+    x = _conv(image, widths[0], 3, 2, "Conv1", relu=True)
+    channels = widths[0]
+    for number, ((expansion, filters, stride), width) in enumerate(
+        zip(_BLOCKS[:blocks], widths, strict=True)
+    ):
         name = f"block_{number}" if number else "expanded_conv"
         before = x
         if expansion > 1:
-            x = _conv(x, channels * expansion, 1, 1, f"{name}_expand", relu=True)
+            x = _conv(x, width, 1, 1, f"{name}_expand", relu=True)
         x = _depthwise(x, stride, f"{name}_depthwise")
         x = _conv(x, filters, 1, 1, f"{name}_project", relu=False)
-        if stride == 1 and channels == filters:
+        if number and stride == 1 and channels == filters:
             x = layers.Add(name=f"{name}_add")([before, x])
         channels = filters
     model = keras.Model(image, x, name="trunk")
@@ -64,13 +90,15 @@ def street_network(
     head: int,
     dropout: float = 0.2,
     weights: str | Path | None = "imagenet",
+    widths: Sequence[int] | None = None,
 ) -> keras.Model:
     """Trunk, and two heads: ``logits`` (N, outputs) and ``box`` (N, 4).
 
     The box is the face's tight one as xyxy in the crop, 0…1; its head sees the grid of positions
-    that average pooling throws away, at the trunk's end and at stride 16.
+    that average pooling throws away, at the trunk's end and at stride 16. ``weights`` and
+    ``widths``: see :func:`trunk`.
     """
-    base = trunk(size, blocks, weights)
+    base = trunk(size, blocks, weights, widths)
     start = keras.initializers.Constant([0.25, 0.2, 0.75, 0.8])
     small = keras.initializers.RandomNormal(stddev=0.01)
     features = _conv(base.output, head, 1, 1, "head_conv", relu=True)

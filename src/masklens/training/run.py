@@ -7,6 +7,7 @@ tables. ``checkpoint/`` holds what ``--resume`` needs. Every recipe writes its f
 
 from __future__ import annotations
 
+import json
 import platform
 import shutil
 from collections.abc import Mapping, Sequence
@@ -120,6 +121,7 @@ class RunFolder:
                 or one with other settings; or both ``resume`` and ``overwrite`` were asked for.
         """
         folder, path = options.out, options.out / RUN_FILE
+        settings = json.loads(json.dumps(settings))  # as the record will have them: no tuples
         if options.resume and options.overwrite:
             raise OutputError(
                 "--resume continues the run and --overwrite throws it away: use one of them."

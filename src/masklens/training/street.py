@@ -8,9 +8,11 @@ thresholds are then fitted on photographs that were not trained on.
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +32,7 @@ from masklens.labels import LABELS, MASK_WORN_INCORRECTLY, NOT_A_FACE, WITHOUT_M
 from masklens.training.fit import FitSettings, batches, fit
 from masklens.training.loop import AfterEpoch
 from masklens.training.mobilenet import settle, street_network
+from masklens.training.prune import narrow
 from masklens.training.run import RunFolder, TrainOptions, TrainResult
 from masklens.training.samples import OUTPUTS, Samples, cut_samples
 from masklens.training.scoring import calibrate
@@ -39,6 +42,9 @@ KERAS_FILE = "classifier.keras"
 
 #: The finder's lowest score for training: below what serving asks for, for more background.
 FINDER_MIN_SCORE = 0.1
+
+#: Batches of views that say which channels matter.
+_VIEW_BATCHES = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +57,10 @@ class StreetRecipe:
         blocks: of MobileNetV2's 17 that are kept.
         head: channels of the layer before pooling.
         fit: the training itself.
-        polish: a second, gentler round with mixed pictures, against labels that are wrong; or None.
+        polish: a second, gentler round with mixed pictures, against labels that are wrong, half
+            taught by the network of the first round; or None.
+        widths: channels inside of each block in the second round: about two thirds of the time
+            lies where they are many and the faces need few; or None, to keep all.
     """
 
     size: int = 112
@@ -61,8 +70,12 @@ class StreetRecipe:
     fit: FitSettings = field(default_factory=FitSettings)
     polish: FitSettings | None = field(
         default_factory=lambda: FitSettings(
-            epochs=7, learning_rate=2.5e-4, weight_decay=0.02, mixup=0.3, average=0.998
+            epochs=12, learning_rate=3e-4, weight_decay=0.02, mixup=0.3, average=0.998, taught=0.5
         )
+    )
+    widths: tuple[int, ...] | None = (
+        *(16, 64, 112, 112, 160, 160, 160, 320),
+        *(320, 320, 336, 496, 464, 496, 704, 352),
     )
 
     def epochs(self) -> int:
@@ -113,28 +126,8 @@ def train(
     )
     started = time.monotonic()
     keras.utils.set_random_seed(recipe.fit.seed)
-    model = street_network(
-        recipe.size, outputs=len(OUTPUTS), blocks=recipe.blocks, head=recipe.head, weights=weights
-    )
     samples = cut_all(datasets)
-    weights_of_samples = sample_weights(samples)
-    stream = batches(recipe.size, samples, weights_of_samples, recipe.fit, recipe.margin, 0)
-    settle(model, next(stream)[0])
-    epochs = 0
-    for name, settings in (("", recipe.fit), ("polish", recipe.polish)):
-        if settings is None or epochs < (recipe.fit.epochs if name else 0):
-            continue
-        epochs += fit(
-            model,
-            samples,
-            weights_of_samples,
-            settings,
-            margin=recipe.margin,
-            checkpoints=run.checkpoint / name,
-            history=run.path / f"history{name and '_' + name}.csv",
-            resume=options.resume,
-            after_epoch=after_epoch,
-        )
+    model, epochs = _train_rounds(recipe, samples, weights, run, options.resume, after_epoch)
     facts = {
         **run.training_facts(options.data),
         "epochs": epochs,
@@ -149,6 +142,52 @@ def train(
         bundle, metrics = calibrate(bundle, others)
     write_json(run.path / "metrics.json", metrics)
     return TrainResult(bundle, metrics, epochs, recipe.epochs())
+
+
+def _train_rounds(
+    recipe: StreetRecipe,
+    samples: Samples,
+    weights: str | Path | None,
+    run: RunFolder,
+    resume: bool,
+    after_epoch: AfterEpoch | None,
+) -> tuple[keras.Model, int]:
+    """The trained network, and how many epochs it took: fewer than asked for after Ctrl-C."""
+    network = partial(
+        street_network,
+        recipe.size,
+        outputs=len(OUTPUTS),
+        blocks=recipe.blocks,
+        head=recipe.head,
+    )
+    often = sample_weights(samples)
+
+    def train_round(
+        model: keras.Model, settings: FitSettings, name: str, teacher: keras.Model | None
+    ) -> int:
+        return fit(
+            model,
+            samples,
+            often,
+            settings,
+            margin=recipe.margin,
+            teacher=teacher,
+            checkpoints=run.checkpoint / name,
+            history=run.path / f"history{name and '_' + name}.csv",
+            resume=resume,
+            after_epoch=after_epoch,
+        )
+
+    full = network(weights=weights)
+    stream = batches(recipe.size, samples, often, recipe.fit, recipe.margin, 0)
+    views = np.concatenate([pixels for pixels, *_ in itertools.islice(stream, _VIEW_BATCHES)])
+    settle(full, views[: recipe.fit.batch])
+    epochs = train_round(full, recipe.fit, "", None)
+    if recipe.polish is None or epochs < recipe.fit.epochs:
+        return full, epochs
+    model = network(weights=None, widths=recipe.widths)
+    narrow(full, model, views)
+    return model, epochs + train_round(model, recipe.polish, "polish", full)
 
 
 def write_model(

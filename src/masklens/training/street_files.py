@@ -101,9 +101,16 @@ def restore_street(bundle: Bundle) -> keras.Model:
         blocks=network["blocks"],
         head=network["head"],
         weights=None,
+        widths=_widths(bundle.path()),
     )
     load_weights(model, bundle.path())
     return model
+
+
+def _widths(path: Path) -> list[int]:
+    """Channels inside of each block: how many filters each depthwise convolution has."""
+    weights = onnx.load(path).graph.initializer
+    return [w.dims[0] for w in weights if w.name.endswith("_depthwise_w_int8")]
 
 
 def with_probabilities(model: keras.Model) -> keras.Model:
