@@ -15,8 +15,8 @@ from masklens.cli.terminal import written
 @click.argument("scenes", metavar="SCENES.json", type=NamedPath(dir_okay=False))
 @folder_option(
     "--finder",
-    metavar="RUN",
-    help="Run folder of train-finder: its face finder becomes the bundle's.",
+    metavar="FOLDER",
+    help="Run folder of train-finder, or a bundle: its face finder becomes the new bundle's.",
 )
 @folder_option("--out", required=True, help="Folder for the new bundle.")
 def command(bundle: Path, scenes: Path, finder: Path | None, out: Path) -> None:

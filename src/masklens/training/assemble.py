@@ -22,7 +22,8 @@ def assemble(
     Args:
         source: folder of the bundle, or "default".
         scenes: COCO file of photographs that neither model was trained on.
-        finder: run folder of a face finder; None keeps what the bundle has.
+        finder: run folder of a face finder, or a bundle that has one; None keeps what the bundle
+            has.
         out: folder of the new bundle; it must not hold one.
 
     Returns:
@@ -50,11 +51,13 @@ def assemble(
 
 
 def read_finder(run: Path) -> FinderCard:
-    """The card's section from a run folder of a face finder.
+    """The card's section from a run folder of a face finder, or from a bundle.
 
     Raises:
         BundleError: there is none, or a file that it names is missing.
     """
+    if (run / CARD_FILE).is_file() and (section := Bundle.load(run).card.finder):
+        return section
     try:
         section = FinderCard.from_dict(read_json(run / FINDER_CARD_FILE))
     except OSError as error:

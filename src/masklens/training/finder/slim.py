@@ -1,9 +1,10 @@
 """Taking channels out of a trained network where they cost the most.
 
 Units in a row can lose channels between them: of the first unit's outputs those stay that carry
-most for the next one, whose weights are then fitted anew by least squares, so that it gives what it
-gave before as nearly as it can (He, Zhang, Sun: "Channel Pruning for Accelerating Very Deep Neural
-Networks", ICCV 2017). A network and pictures go in, a smaller network comes out.
+most for the next one, whose weights are then fitted anew, so that it gives what it gave before as
+nearly as it can (:mod:`masklens.training.surgeon`; He, Zhang, Sun: "Channel Pruning for
+Accelerating Very Deep Neural Networks", ICCV 2017). A network and pictures go in, a smaller network
+comes out.
 """
 
 from __future__ import annotations
@@ -13,9 +14,9 @@ import numpy as np
 
 from masklens.crop import FloatArray
 from masklens.training.finder.network import FinderPlan, finder_network
+from masklens.training.surgeon import mean_products, surgeon
 
 _POINTS = 40_000
-_RIDGE = 1e-4
 
 
 def slim(network: keras.Model, old: FinderPlan, new: FinderPlan, images: FloatArray) -> keras.Model:
@@ -28,7 +29,6 @@ def slim(network: keras.Model, old: FinderPlan, new: FinderPlan, images: FloatAr
         images: float32 (N, H, W, 3), RGB, 0…255: what the least squares are fitted on.
     """
     slimmer = finder_network(new)
-    kept: dict[str, np.ndarray] = {}
     flat = [
         (f"stage{number}_unit{place}", channels, fewer)
         for number, (stage, less) in enumerate(zip(old.stages, new.stages, strict=True), start=1)
@@ -45,14 +45,8 @@ def slim(network: keras.Model, old: FinderPlan, new: FinderPlan, images: FloatAr
         points = seen[rows].astype(np.float64)
         # The follower may have lost inputs' outputs already, never inputs: stages are walked down.
         kernel, bias = weights[f"{follower}_conv"]
-        wanted = points @ kernel[0, 0]
-        stay = _greedy(points, wanted, fewer)
-        kept[name] = stay
-        solution = _least_squares(points[:, stay], wanted)
-        weights[f"{follower}_conv"] = [
-            solution[:-1][None, None].astype(np.float32),
-            (bias + solution[-1]).astype(np.float32),
-        ]
+        stay, rest = surgeon(mean_products(points), np.vstack([kernel[0, 0], bias]), fewer)
+        weights[f"{follower}_conv"] = [rest[None, None, :-1], rest[-1]]
         kernel, bias = weights[f"{name}_conv"]
         weights[f"{name}_conv"] = [kernel[..., stay], bias[stay]]
         kernel, bias = weights[f"{name}_deep"]
@@ -61,32 +55,6 @@ def slim(network: keras.Model, old: FinderPlan, new: FinderPlan, images: FloatAr
         if layer.weights:
             layer.set_weights(weights[layer.name])
     return slimmer
-
-
-def _greedy(points: np.ndarray, wanted: np.ndarray, number: int) -> np.ndarray:
-    """Drop one channel after the other: the one whose loss the rest makes up for best."""
-    features = np.hstack([points, np.ones((len(points), 1))])
-    gram = (
-        features.T @ features
-        + _RIDGE * np.eye(features.shape[1]) * np.trace(features.T @ features) / features.shape[1]
-    )
-    cross = features.T @ wanted
-    stay = list(range(points.shape[1]))
-    while len(stay) > number:
-        place = [*stay, points.shape[1]]
-        inverse = np.linalg.inv(gram[np.ix_(place, place)])
-        solution = inverse @ cross[place]
-        # Optimal brain surgeon: the error that leaving out a channel adds.
-        cost = (solution[:-1] ** 2).sum(axis=1) / np.diag(inverse)[:-1]
-        stay.pop(int(np.argmin(cost)))
-    return np.array(stay)
-
-
-def _least_squares(points: np.ndarray, wanted: np.ndarray) -> np.ndarray:
-    features = np.hstack([points, np.ones((len(points), 1))])
-    gram = features.T @ features
-    gram += 1e-6 * np.eye(len(gram)) * np.trace(gram) / len(gram)
-    return np.asarray(np.linalg.solve(gram, features.T @ wanted))
 
 
 def deepen(network: keras.Model, new: FinderPlan) -> keras.Model:
