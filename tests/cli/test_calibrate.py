@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from click.testing import CliRunner
 
 pytest.importorskip("tensorflow")
 
-from masklens.bundle import Bundle
+from masklens.bundle import Bundle, write_bundle
 from masklens.card import FinderCard
 from masklens.cli import main
 
@@ -71,3 +72,30 @@ def test_what_cannot_be_done_is_said(some: Path, finder_run: Path, tmp_path: Pat
     (tmp_path / "plain" / "with_mask").mkdir(parents=True)
     (tmp_path / "plain" / "with_mask" / "a.png").write_bytes(b"")
     assert run("default", tmp_path / "plain", "--out", tmp_path / "other").exit_code == 2
+
+
+def test_a_trained_bundle_becomes_one_that_ships(some: Path, tmp_path: Path) -> None:
+    """Without the Keras model that its ONNX file leads back to, with another bundle's finder."""
+    shipped = Bundle.load()
+    trained = write_bundle(
+        tmp_path / "run",
+        dataclasses.replace(shipped.card, finder=None),
+        {"classifier.onnx": shipped.path(), "classifier.keras": keras_file(tmp_path)},
+    )
+    result = run(
+        *(trained.folder, some, "--finder", shipped.folder, "--to-ship"),
+        *("--out", tmp_path / "new"),
+    )
+    assert result.exit_code == 0, result.output
+    new = Bundle.load(tmp_path / "new")
+    assert new.card.finder == shipped.card.finder
+    assert set(new.card.files) == {"classifier.onnx", "finder.onnx", "finder.tflite"}
+    result = run(trained.folder, some, "--out", tmp_path / "kept")
+    assert "classifier.keras" in Bundle.load(tmp_path / "kept").card.files
+
+
+def keras_file(folder: Path) -> Path:
+    """Stands for the Keras model, which is only copied here."""
+    path = folder / "any.keras"
+    path.write_bytes(b"a Keras model")
+    return path

@@ -18,8 +18,13 @@ from masklens.cli.terminal import written
     metavar="FOLDER",
     help="Run folder of train-finder, or a bundle: its face finder becomes the new bundle's.",
 )
+@click.option(
+    "--to-ship",
+    is_flag=True,
+    help="Leave out the Keras model that the ONNX file leads back to (recipe street).",
+)
 @folder_option("--out", required=True, help="Folder for the new bundle.")
-def command(bundle: Path, scenes: Path, finder: Path | None, out: Path) -> None:
+def command(bundle: Path, scenes: Path, finder: Path | None, to_ship: bool, out: Path) -> None:
     """Fit a bundle's scores and thresholds to photographs of your own.
 
     BUNDLE is a folder, or "default". SCENES.json is a COCO detection file with boxed faces that
@@ -36,7 +41,7 @@ def command(bundle: Path, scenes: Path, finder: Path | None, out: Path) -> None:
     require_extra()
     from masklens.training.assemble import assemble
 
-    calibrated, scores = assemble(bundle, scenes, finder, out)
+    calibrated, scores = assemble(bundle, scenes, finder, out, to_ship=to_ship)
     accuracy, (low, high) = scores["accuracy"]["value"], scores["accuracy"]["interval_95"]
     click.secho(
         f"Labels at annotated boxes {accuracy:.3f} right (95 % interval {low:.3f} to {high:.3f}); "

@@ -15,7 +15,7 @@ from masklens.training.scoring import calibrate
 
 
 def assemble(
-    source: str | Path, scenes: Path, finder: Path | None, out: Path
+    source: str | Path, scenes: Path, finder: Path | None, out: Path, *, to_ship: bool = False
 ) -> tuple[Bundle, dict[str, Any]]:
     """Copy a bundle, give it a finder, and fit its scores to photographs.
 
@@ -25,6 +25,7 @@ def assemble(
         finder: run folder of a face finder, or a bundle that has one; None keeps what the bundle
             has.
         out: folder of the new bundle; it must not hold one.
+        to_ship: leave out the Keras model of a street bundle, whose ONNX file leads back to it.
 
     Returns:
         The new bundle, and its scores on these photographs.
@@ -41,6 +42,8 @@ def assemble(
         raise OutputError(f"{out} holds a bundle already. Choose another --out.")
     bundle = Bundle.load(source)
     card, parts = bundle.card, bundle.paths()
+    if to_ship and card.name == "street":
+        parts = {name: path for name, path in parts.items() if path.suffix != ".keras"}
     if finder is not None:
         section = read_finder(finder)
         if card.finder is not None:

@@ -40,6 +40,9 @@ from masklens.training.street_files import round_weights, save_keras, save_onnx
 
 KERAS_FILE = "classifier.keras"
 
+#: Of the recipe, for the cards of its bundles.
+VERSION = "3"
+
 #: The finder's lowest score for training: below what serving asks for, for more background.
 FINDER_MIN_SCORE = 0.1
 
@@ -199,7 +202,7 @@ def write_model(
     round_weights(model)
     card = ModelCard(
         name="street",
-        version="1",
+        version=VERSION,
         labels=LABELS,
         outputs=OUTPUTS,
         size=recipe.size,
