@@ -30,10 +30,13 @@ def write_film(
     turn: int | None = None,
     mirror: bool = False,
     sound: str | None = None,
+    sound_rate: int = 48000,
+    sound_from: float = 0.0,
     codec: str = "libx264",
     options: dict[str, str] | None = None,
 ) -> Path:
-    """Write a film: ``times`` in seconds for a variable rate, ``sound`` the name of a codec."""
+    """Write a film: ``times`` in seconds for a variable rate, ``sound`` the name of a codec, to be
+    heard from the second ``sound_from`` on."""
     images = list(images)
     height, width = images[0].shape[:2]
     with av.open(str(path), "w", options=options or {}) as film:
@@ -45,7 +48,7 @@ def write_film(
             stream.options = {"crf": "12", "preset": "ultrafast"}
         if turn is not None or mirror:
             stream.set_display_rotation(turn or 0, hflip=mirror)
-        voice = film.add_stream(sound, rate=48000) if sound else None
+        voice = film.add_stream(sound, rate=sound_rate) if sound else None
         for i, image in enumerate(images):
             frame = av.VideoFrame.from_ndarray(image, "rgb24")
             frame.time_base = Fraction(1, 1000)
@@ -53,7 +56,8 @@ def write_film(
             film.mux(stream.encode(frame))
         film.mux(stream.encode(None))
         if voice is not None:
-            _beep(film, voice, (times[-1] if times else len(images) / rate))
+            end = times[-1] if times else len(images) / rate
+            _beep(film, voice, end - sound_from, sound_rate, sound_from)
     return path
 
 
@@ -64,10 +68,10 @@ def write_sound(path: Path, seconds: float = 1.0) -> Path:
     return path
 
 
-def _beep(film, stream, seconds):
+def _beep(film, stream, seconds, rate=48000, begins=0.0):
     context = stream.codec_context
-    count = int(seconds * 48000)
-    wave = np.sin(np.arange(count) * 2 * np.pi * 440 / 48000).astype(np.float32)
+    count = int(seconds * rate)
+    wave = np.sin(np.arange(count) * 2 * np.pi * 440 / rate).astype(np.float32)
     form = context.format.name if context.format else "fltp"
     for start in range(0, count, 1024):
         part = wave[start : start + 1024][None]
@@ -76,7 +80,7 @@ def _beep(film, stream, seconds):
         elif form.startswith("s32"):
             part = (part * 1e9).astype(np.int32)
         frame = av.AudioFrame.from_ndarray(part, format=form, layout="mono")
-        frame.sample_rate = 48000
-        frame.pts = start
+        frame.sample_rate = rate
+        frame.pts = start + round(begins * rate)
         film.mux(stream.encode(frame))
     film.mux(stream.encode(None))

@@ -104,6 +104,41 @@ def test_sound_is_kept(tmp_path, sound):
     assert len(list(VideoReader(target))) == 50
 
 
+@pytest.mark.parametrize(
+    ("name", "sound", "rate"),
+    [
+        ("camcorder.ts", "ac3", 48000),  # MP4 with fragments cannot begin with it
+        ("television.ts", "aac", 48000),  # without the head that MP4 wants
+        ("studio.avi", "pcm_s16le", 192000),  # faster than AAC goes
+        ("telephone.avi", "pcm_s16le", 6000),  # slower
+    ],
+)
+def test_sound_that_mp4_cannot_take_as_it_is(tmp_path, name, sound, rate):
+    source = write_film(tmp_path / name, frames(50), sound=sound, sound_rate=rate)
+    target = tmp_path / "b.mp4"
+    with VideoWriter(target, 25, sound=str(source)) as video:
+        for frame in VideoReader(source):
+            video.write(frame.image, frame.time)
+    with av.open(str(target)) as film:
+        seconds = sum(f.samples / f.sample_rate for f in film.decode(audio=0))
+    assert seconds == pytest.approx(2.0, abs=0.3)
+    assert len(list(VideoReader(target))) == 50
+
+
+@pytest.mark.parametrize("sound", ["aac", "pcm_s16le"])  # copied, coded again
+@pytest.mark.parametrize("begins", [0.0, 1.0])
+def test_sound_stays_with_its_pictures(tmp_path, sound, begins):
+    source = write_film(tmp_path / "a.mkv", frames(50), sound=sound, sound_from=begins)
+    target = tmp_path / "b.mp4"
+    with VideoWriter(target, 25, sound=str(source)) as video:
+        for frame in VideoReader(source):
+            video.write(frame.image, frame.time)
+    with av.open(str(target)) as film:
+        loud = [f.time for f in film.decode(audio=0) if np.abs(f.to_ndarray()).max() > 0.1]
+    assert loud[0] == pytest.approx(begins, abs=0.1)
+    assert loud[-1] == pytest.approx(2.0, abs=0.1)
+
+
 def test_disk_full(tmp_path):
     path = tmp_path / "a.mp4"
     path.symlink_to("/dev/full")

@@ -19,7 +19,8 @@ import numpy as np
 from masklens.crop import Image
 from masklens.errors import OutputError
 from masklens.io.atomic import atomic_path
-from masklens.io.video import import_av, open_container, reason_of
+from masklens.io.sound import Sound
+from masklens.io.video import import_av, reason_of
 
 #: Times in the file are counted in this unit, which every frame rate in use divides well enough.
 _TIME_BASE = Fraction(1, 90_000)
@@ -28,8 +29,6 @@ _SECONDS_PER_FRAGMENT = 1
 _FRAGMENTS = "frag_keyframe+empty_moov+default_base_moof"
 #: Bytes that must stay free on the disk when a second copy is made.
 _ROOM = 20_000_000
-#: Sound that an MP4 may hold as it is; any other is coded again as AAC.
-_MP4_SOUND = frozenset({"aac", "mp3", "ac3", "eac3", "alac", "opus"})
 
 
 class VideoWriter:
@@ -56,7 +55,7 @@ class VideoWriter:
         self._sound_file = sound
         self._container: Any = None
         self._stream: Any = None
-        self._sound: _Sound | None = None
+        self._sound: Sound | None = None
         self._size = (0, 0)
         self._last = -1
         if target is not None:
@@ -150,7 +149,7 @@ class VideoWriter:
             context.bit_rate = int(self._size[0] * self._size[1] * self._rate * 0.15)
         self._stream = stream
         if self._sound_file is not None:
-            self._sound = _Sound.of(self._sound_file, self._container)
+            self._sound = Sound.of(self._sound_file, self._container)
 
     def _refused(self, error: BaseException) -> OutputError:
         started = self._last > 0 and self.target is not None and self.target.exists()
@@ -190,73 +189,6 @@ class _File:
 
     def close(self) -> None:
         self._file.close()
-
-
-class _Sound:
-    """The sound of a file on its way into another: copied if MP4 allows it, else coded as AAC."""
-
-    def __init__(self, source: Any, stream: Any, target: Any) -> None:
-        self._source, self._target = source, target
-        self._copy = stream.codec_context.name in _MP4_SOUND
-        if self._copy:
-            self._out = target.add_stream_from_template(stream)
-        else:
-            self._out = target.add_stream("aac", rate=stream.codec_context.sample_rate or 48_000)
-        video = source.streams.video[0]
-        start = video.start_time * video.time_base if video.start_time else Fraction(0)
-        self._shift = round(start / stream.time_base)
-        self._stream = stream
-        self._packets = source.demux(stream)
-        self._waiting: Any = None
-
-    @classmethod
-    def of(cls, file: str, target: Any) -> _Sound | None:
-        source = open_container(file)
-        stream = next((s for s in source.streams.audio if s.codec_context is not None), None)
-        if stream is None:
-            source.close()
-            return None
-        return cls(source, stream, target)
-
-    def write_until(self, time: float | None) -> None:
-        """Bring the sound up to a time in seconds; None: to its end."""
-        av = import_av()
-        while True:
-            try:
-                packet = self._waiting or next(self._packets, None)
-            except av.error.FFmpegError:
-                packet = None  # the sound of a damaged file ends where it can be read no more
-            if packet is None:
-                break
-            if packet.dts is None:
-                continue
-            at = float((packet.dts - self._shift) * packet.time_base)
-            if time is not None and at > time:
-                self._waiting = packet
-                return
-            self._waiting = None
-            self._write(packet, av)
-        if time is None and not self._copy:
-            self._target.mux(self._out.encode(None))
-
-    def _write(self, packet: Any, av: Any) -> None:
-        if self._copy:
-            packet.pts -= self._shift
-            packet.dts -= self._shift
-            packet.stream = self._out
-            if packet.dts >= 0:
-                self._target.mux(packet)
-            return
-        try:
-            frames = packet.decode()
-        except av.error.InvalidDataError:
-            return
-        for frame in frames:
-            frame.pts = None
-            self._target.mux(self._out.encode(frame))
-
-    def close(self) -> None:
-        self._source.close()
 
 
 def h264_encoder() -> str:

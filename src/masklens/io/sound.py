@@ -1,0 +1,99 @@
+"""The sound of a film on its way into its annotated copy, beside the pictures of the recorder.
+
+A film goes in; packets that an MP4 can hold go out, at the times they had.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from fractions import Fraction
+from typing import Any
+
+from masklens.io.video import import_av, open_container
+
+#: Sound that an MP4 may hold as it is; any other is coded again as AAC. Not AC-3: FFmpeg wants to
+#: see a packet of it before it writes the head of the file, and crashes when there is none.
+_MP4_SOUND = frozenset({"aac", "mp3", "alac", "opus"})
+
+
+class Sound:
+    """The sound of a file on its way into another: copied if MP4 allows it, else coded as AAC."""
+
+    def __init__(self, source: Any, stream: Any, target: Any) -> None:
+        self._source, self._target = source, target
+        context = stream.codec_context
+        # AAC without the head that MP4 wants before the first packet comes from MPEG-TS.
+        headless = context.name == "aac" and not context.extradata
+        self._copy = context.name in _MP4_SOUND and not headless
+        if self._copy:
+            self._out = target.add_stream_from_template(stream)
+        else:
+            self._out = target.add_stream("aac", rate=_aac_rate(context.sample_rate or 48_000))
+        video = source.streams.video[0]
+        start = video.start_time * video.time_base if video.start_time else Fraction(0)
+        self._shift = round(start / stream.time_base)
+        self._stream = stream
+        self._packets = source.demux(stream)
+        self._waiting: Any = None
+        self._samples: int | None = None  # up to the end of what was coded, from time 0
+
+    @classmethod
+    def of(cls, file: str, target: Any) -> Sound | None:
+        """The first sound track of a film, on its way into an open container; None without one."""
+        source = open_container(file)
+        stream = next((s for s in source.streams.audio if s.codec_context is not None), None)
+        if stream is None:
+            source.close()
+            return None
+        return cls(source, stream, target)
+
+    def write_until(self, time: float | None) -> None:
+        """Bring the sound up to a time in seconds; None: to its end."""
+        av = import_av()
+        while True:
+            try:
+                packet = self._waiting or next(self._packets, None)
+            except av.error.FFmpegError:
+                packet = None  # the sound of a damaged file ends where it can be read no more
+            if packet is None:
+                break
+            if packet.dts is None:
+                continue
+            at = float((packet.dts - self._shift) * packet.time_base)
+            if time is not None and at > time:
+                self._waiting = packet
+                return
+            self._waiting = None
+            if at >= 0:  # what is heard before the first picture is left out
+                self._write(packet, at, av)
+        if time is None and not self._copy:
+            self._target.mux(self._out.encode(None))
+
+    def _write(self, packet: Any, at: float, av: Any) -> None:
+        if self._copy:
+            packet.pts = (packet.dts if packet.pts is None else packet.pts) - self._shift
+            packet.dts -= self._shift
+            packet.stream = self._out
+            self._target.mux(packet)
+            return
+        try:
+            frames = packet.decode()
+        except av.error.InvalidDataError:
+            return
+        for frame in frames:
+            if self._samples is None:
+                self._samples = round(at * frame.sample_rate)
+            # Counted here: the times in the file may have holes, which coders do not take.
+            frame.pts, frame.time_base = self._samples, Fraction(1, frame.sample_rate)
+            self._samples += frame.samples
+            self._target.mux(self._out.encode(frame))
+
+    def close(self) -> None:
+        """Let go of the film."""
+        self._source.close()
+
+
+def _aac_rate(rate: int) -> int:
+    """The sample rate nearest to this one that AAC has."""
+    rates: Sequence[int] = import_av().codec.Codec("aac", "w").audio_rates or [rate]
+    return min(rates, key=lambda known: abs(known - rate))
