@@ -135,10 +135,14 @@ def test_bad_input_is_one_sentence(command, tmp_path):
         one_sentence(run(command, tmp_path / name), message)
 
 
-def test_no_camera_and_no_display(film, monkeypatch):
-    one_sentence(run("live", "87"), "There is no camera 87")
+def test_no_camera_and_no_display(film, tmp_path, monkeypatch):
+    log, tracks = tmp_path / "log.jsonl", tmp_path / "log.tracks.csv"
+    log.write_text("of yesterday")
+    tracks.write_text("of yesterday")
+    one_sentence(run("live", "87", "--json", log), "There is no camera 87")
     monkeypatch.delenv("DISPLAY", raising=False)
-    one_sentence(run("live", film, "--show"), "--show")
+    one_sentence(run("live", film, "--show", "--json", log), "--show")
+    assert log.read_text() == tracks.read_text() == "of yesterday"
 
 
 def test_disk_full(film, tmp_path):

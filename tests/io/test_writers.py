@@ -122,6 +122,27 @@ def test_an_interruption_keeps_what_was_done(tmp_path):
     assert len(json.loads(target.read_text())) == 1
 
 
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [
+        (JsonWriter, "r.json"),
+        (JsonWriter, "r.jsonl"),
+        (CsvWriter, "r.csv"),
+        (CocoWriter, "r.coco.json"),
+    ],
+)
+def test_what_fails_before_the_first_frame_leaves_the_old_results(tmp_path, kind, name):
+    target = tmp_path / name
+    target.write_text("old")
+    with pytest.raises(InputError), kind(target):
+        raise InputError("The bundle is missing.")
+    assert target.read_text() == "old"
+    assert [p.name for p in tmp_path.iterdir()] == [name]
+    with kind(target):
+        pass  # all went well, and no picture could be read: nothing is the result
+    assert "old" not in target.read_text()
+
+
 @pytest.mark.parametrize(("kind", "name"), [(JsonWriter, "r.json"), (CsvWriter, "r.csv")])
 @pytest.mark.parametrize("frames", [1, 400])
 def test_disk_full_leaves_the_old_file_and_no_rest(tmp_path, kind, name, frames):

@@ -51,10 +51,11 @@ def run_live(
     summary = StreamSummary()
     with ExitStack() as stack:
         stack.enter_context(source)
+        # First what may fail: the files are replaced as soon as they are opened.
+        screen = stack.enter_context(Screen(source, show))
+        recorder = stack.enter_context(VideoWriter(record, max_fps or source.rate))
         table = stack.enter_context(TrackTable(tracks))
         log = stack.enter_context(JsonLines(json_file))
-        recorder = stack.enter_context(VideoWriter(record, max_fps or source.rate))
-        screen = stack.enter_context(Screen(source, show))
         line = StatusLine()
 
         def ended(track: TrackRecord) -> None:

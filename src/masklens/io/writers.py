@@ -2,7 +2,8 @@
 
 Each writer is a context manager that takes one frame's detections at a time and does nothing when
 its target is None, so that the loop that feeds them has no branches. Files are written under a
-temporary name and renamed. When the loop is interrupted, the tables hold what was done by then.
+temporary name and renamed. When the loop is interrupted, the tables hold what was done by then;
+when it fails before its first frame, what was there stays.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ class Writer:
 
     def __init__(self, target: Path | None) -> None:
         self.target = target
+        self._written = False
 
     def __enter__(self) -> Self:
         if self.target is not None:
@@ -44,6 +46,7 @@ class Writer:
     def write(self, frame: Frame, detections: Detections) -> None:
         """Take the detections of one frame."""
         if self.target is not None:
+            self._written = True
             self._add(self.target, frame, detections)
 
     def __exit__(
@@ -52,7 +55,8 @@ class Writer:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self.target is not None:
+        in_vain = kind is not None and issubclass(kind, Exception) and not self._written
+        if self.target is not None and not in_vain:
             self._finish(self.target)
 
     def _check(self, target: Path) -> None:
@@ -78,12 +82,17 @@ class JsonWriter(Writer):
         self._lines: JsonLines | None = None
         self._list: GrowingText | None = None
         self._between = "[\n"
-        if target is not None and target.suffix.lower() == ".jsonl":
-            self._lines = JsonLines(target)
-        elif target is not None:
-            self._list = GrowingText(target)
+
+    def _open(self, target: Path) -> None:
+        """Open the file; not before there is something for it."""
+        if self._lines is None and self._list is None:
+            if target.suffix.lower() == ".jsonl":
+                self._lines = JsonLines(target)
+            else:
+                self._list = GrowingText(target)
 
     def _add(self, target: Path, frame: Frame, detections: Detections) -> None:
+        self._open(target)
         record = frame_record(frame, detections)
         if self._lines is not None:
             self._lines.write(record)
@@ -93,6 +102,7 @@ class JsonWriter(Writer):
             self._between = ",\n"
 
     def _finish(self, target: Path) -> None:
+        self._open(target)
         if self._lines is not None:
             self._lines.close()
         if self._list is not None:
@@ -111,11 +121,10 @@ class CsvWriter(Writer):
     def __init__(self, target: Path | None, *, videos: bool = False) -> None:
         super().__init__(target)
         self._videos = videos
-        self._begun = False
-        self._text = None if target is None else GrowingText(target)
+        self._text: GrowingText | None = None
 
     def _add(self, target: Path, frame: Frame, detections: Detections) -> None:
-        self._begin(detections.labels)
+        text = self._begun(target, detections.labels)
         for face in face_records(detections):
             probabilities = [face["probabilities"][label] for label in detections.labels]
             row = [frame.name, *face["box"], face["label"], face["score"], face["face_score"]]
@@ -123,24 +132,19 @@ class CsvWriter(Writer):
             if self._videos:
                 still = frame.time is None
                 row += [""] * 3 if still else [frame.index, frame.time, face.get("track", "")]
-            self._row(row)
+            text.add(csv_row(row) + "\n")
 
-    def _begin(self, labels: Sequence[str]) -> None:
-        if self._begun:
-            return
-        self._begun = True
-        columns = ["file", "x", "y", "w", "h", "label", "score", "face_score"]
-        moving = ["frame", "time", "track"] if self._videos else []
-        self._row(columns + [f"p_{label}" for label in labels] + moving)
-
-    def _row(self, values: Sequence[Any]) -> None:
-        if self._text is not None:
-            self._text.add(csv_row(values) + "\n")
+    def _begun(self, target: Path, labels: Sequence[str]) -> GrowingText:
+        """The file; it gets its head when there is something for it."""
+        if self._text is None:
+            columns = ["file", "x", "y", "w", "h", "label", "score", "face_score"]
+            moving = ["frame", "time", "track"] if self._videos else []
+            self._text = GrowingText(target)
+            self._text.add(csv_row(columns + [f"p_{label}" for label in labels] + moving) + "\n")
+        return self._text
 
     def _finish(self, target: Path) -> None:
-        self._begin(LABELS)
-        if self._text is not None:
-            self._text.finish()
+        self._begun(target, LABELS).finish()
 
 
 class CocoWriter(Writer):
