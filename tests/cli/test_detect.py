@@ -126,6 +126,19 @@ def test_duplicate_names_in_two_folders(run, portrait_file, tmp_path):
     assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["x-2.jpg", "x.jpg"]
 
 
+def test_results_beside_their_sources_replace_none_of_them(run, portrait_file, tmp_path):
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    names = ["a.jpg", "a-2.jpg", "b.gif", "b.jpg"]
+    for name in names:
+        PillowImage.open(portrait_file).convert("RGB").save(folder / name)
+    before = {name: (folder / name).read_bytes() for name in names}
+    result = run(folder, "--out", folder)
+    assert result.exit_code == 0
+    assert {name: (folder / name).read_bytes() for name in names} == before
+    assert len(list(folder.iterdir())) == 8
+
+
 def test_exif_rotation_turns_the_boxes_with_the_picture(run, portrait, tmp_path):
     picture = PillowImage.fromarray(portrait)
     exif = picture.getexif()

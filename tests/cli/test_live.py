@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -107,6 +108,15 @@ def test_detect_keeps_every_frame_and_the_sound(film, tmp_path):
     rows = list(csv.DictReader((tmp_path / "r.csv").open()))
     assert {row["track"] for row in rows} == {"1"}
     assert len(list(csv.DictReader((tmp_path / "t.csv").open()))) == 1
+
+
+def test_a_film_is_not_replaced_by_the_copy_of_another(film, tmp_path):
+    names = ["walk.mkv", "walk.mp4"]
+    for name in names:
+        shutil.copy(film, tmp_path / name)
+    assert run("detect", tmp_path, "--out", tmp_path).exit_code == 0
+    assert {(tmp_path / name).read_bytes() for name in names} == {film.read_bytes()}
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["walk-2.mp4", "walk-3.mp4", *names]
 
 
 def test_detect_labels_what_can_be_read_and_says_where_it_broke(film, tmp_path):

@@ -11,7 +11,7 @@ import pytest
 from masklens.errors import InputError, OutputError
 from masklens.io import atomic
 from masklens.io.frames import Frame
-from masklens.io.writers import CocoWriter, CsvWriter, JsonWriter, PictureWriter
+from masklens.io.writers import CocoWriter, CsvWriter, JsonWriter, PictureWriter, real_paths
 from tests.conftest import ROOT
 from tests.io.test_draw import detections
 
@@ -104,6 +104,21 @@ def test_a_source_is_never_overwritten(tmp_path):
         writer.write(frame(str(source), relative="x.png"), FOUND)
     assert source.read_bytes() == b"precious"
     assert (tmp_path / "x-2.png").exists()
+
+
+def test_another_source_is_not_overwritten_either(tmp_path):
+    sources = [tmp_path / name for name in ("x.gif", "x.jpg", "x-2.jpg", "y.png")]
+    for source in sources:
+        source.write_bytes(b"precious")
+    (tmp_path / "z.png").symlink_to("y.png")
+    taken = real_paths(sources)
+    with PictureWriter(tmp_path, taken) as writer:
+        writer.write(frame(str(tmp_path / "x.gif"), relative="x.gif"), FOUND)
+        writer.write(frame(str(tmp_path / "x.jpg"), relative="x.jpg"), FOUND)
+        writer.write(frame("elsewhere/z.png", relative="z.png"), FOUND)
+    assert {source.read_bytes() for source in sources} == {b"precious"}
+    made = sorted({path.name for path in tmp_path.iterdir()} - {path.name for path in sources})
+    assert made == ["x-3.jpg", "x-4.jpg", "z-2.png", "z.png"]
 
 
 def test_nowhere_writes_nothing(tmp_path, monkeypatch):

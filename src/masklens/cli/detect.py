@@ -89,7 +89,7 @@ def command(
     from masklens.detector import MaskDetector
     from masklens.errors import InputError
     from masklens.io.sources import find_pictures, is_video
-    from masklens.io.writers import CocoWriter, CsvWriter, JsonWriter, PictureWriter
+    from masklens.io.writers import CocoWriter, CsvWriter, JsonWriter, PictureWriter, real_paths
     from masklens.stream.memory import keep_flat
 
     if coco_images is not None and coco_file is None:
@@ -110,8 +110,9 @@ def command(
         raise InputError(
             f"COCO results are for pictures, and {next(iter(videos))} is a video. Use --json."
         )
+    taken = real_paths(found) if out is not None else set()
     writers = [
-        PictureWriter(out),
+        PictureWriter(out, taken),
         JsonWriter(json_file),
         CsvWriter(csv_file, videos=bool(videos)),
         CocoWriter(coco_file, coco_images),
@@ -141,7 +142,7 @@ def command(
             from masklens.stream.labeller import LONG_SIDE
 
             follows = detector(threads=1, long_side=long_side or LONG_SIDE)
-            failed += label_videos(follows, videos, writers[1:3], out, tracks, every)
+            failed += label_videos(follows, videos, writers[1:3], out, taken, tracks, every)
     if unusable:
         click.secho(f"{many(len(unusable), 'source')} could not be used", fg="red", err=True)
     written([out, json_file, csv_file, coco_file, tracks])

@@ -22,6 +22,7 @@ def label_videos(
     videos: Mapping[Path, str],
     writers: Sequence[Writer],
     out: Path | None,
+    taken: set[Path],
     tracks: Path | None,
     every: int | None,
 ) -> int:
@@ -32,6 +33,7 @@ def label_videos(
         videos: path -> its path below the source that named it.
         writers: open; for tables.
         out: folder of the annotated copies, or None.
+        taken: paths that are not to be written to, see :func:`masklens.io.writers.free_path`.
         tracks: table of followed faces, or None.
         every: faces are looked for in every k-th frame; None chooses k.
 
@@ -39,12 +41,11 @@ def label_videos(
         How many could not be read, or not to their end.
     """
     failed = 0
-    used: set[Path] = set()
     with TrackTable(tracks) as table:
         for path, relative in videos.items():
             try:
                 reader = VideoReader(path, relative=relative)
-                target = out and free_path(out, Path(relative).with_suffix(".mp4"), path, used)
+                target = out and free_path(out, Path(relative).with_suffix(".mp4"), taken)
                 with step_bar(reader.total or None, path.name, "frame") as advance:
                     summary = label_video(
                         detector,

@@ -9,8 +9,9 @@ when it fails before its first frame, what was there stays.
 from __future__ import annotations
 
 import json
+import os
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -192,12 +193,17 @@ class CocoWriter(Writer):
 class PictureWriter(Writer):
     """Annotated pictures in a folder, with the relative paths they had in their source.
 
-    Two pictures that would get the same name get numbers; a source picture is never overwritten.
+    Two pictures that would get the same name get numbers; no source is ever overwritten.
+
+    Args:
+        target: the folder, or None.
+        taken: paths that are not to be written to, from :func:`real_paths`; those of the results
+            are added.
     """
 
-    def __init__(self, target: Path | None) -> None:
+    def __init__(self, target: Path | None, taken: set[Path] | None = None) -> None:
         super().__init__(target)
-        self._used: set[Path] = set()
+        self._taken = set() if taken is None else taken
 
     def _check(self, target: Path) -> None:
         check_writable(target / "picture")
@@ -209,25 +215,31 @@ class PictureWriter(Writer):
     def _path_for(self, folder: Path, frame: Frame) -> Path:
         relative = Path(frame.relative or Path(frame.name).name)
         suffix = relative.suffix if relative.suffix.lower() in _KEPT_SUFFIXES else ".jpg"
-        return free_path(folder, relative.with_suffix(suffix), Path(frame.name), self._used)
+        self._taken |= real_paths([frame.name])
+        return free_path(folder, relative.with_suffix(suffix), self._taken)
 
 
-def free_path(folder: Path, relative: Path, source: Path, used: set[Path]) -> Path:
-    """A path below ``folder`` that no other result has and that is not its own source.
+def free_path(folder: Path, relative: Path, taken: set[Path]) -> Path:
+    """A path below ``folder`` that is neither another result nor a source.
 
     Args:
         folder: of the results.
         relative: what it should be called there; a number is added where that is taken.
-        source: the file it is made from.
-        used: the paths given out so far; the new one is added.
+        taken: paths of the sources and of the results so far, from :func:`real_paths`; the new one
+            is added.
     """
     path = folder / relative
     number = 1
-    while path in used or path.resolve() == source.resolve():
+    while (real := real_paths([path])) <= taken:
         number += 1
         path = folder / relative.with_name(f"{relative.stem}-{number}{relative.suffix}")
-    used.add(path)
+    taken |= real
     return path
+
+
+def real_paths(paths: Iterable[str | Path]) -> set[Path]:
+    """Where the paths lead: two names of one file have one of them."""
+    return {Path(os.path.realpath(path)) for path in paths}
 
 
 def save_picture(path: Path, image: Any) -> None:
