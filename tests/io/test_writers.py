@@ -7,6 +7,7 @@ import tracemalloc
 import jsonschema
 import numpy as np
 import pytest
+from PIL import Image as PillowImage
 
 from masklens.errors import InputError, OutputError
 from masklens.io import atomic
@@ -85,6 +86,49 @@ def test_ids_from_something_else(tmp_path, content):
     (tmp_path / "x.json").write_text(content)
     with pytest.raises(InputError):
         CocoWriter(tmp_path / "r.json", tmp_path / "x.json")
+
+
+def coco_file(path, names):
+    labels = ["with_mask", "without_mask", "mask_worn_incorrectly"]
+    images = [{"id": 70 + i, "file_name": name} for i, name in enumerate(names)]
+    categories = [{"id": i, "name": label} for i, label in enumerate(labels)]
+    path.write_text(json.dumps({"images": images, "categories": categories}))
+    return path
+
+
+def test_ids_of_equal_names_in_several_folders(tmp_path):
+    """Cameras begin to count anew in every folder."""
+    ids = coco_file(tmp_path / "ids.json", ["monday/1.jpg", "tuesday/1.jpg", "2.jpg"])
+    target = tmp_path / "r.json"
+    with CocoWriter(target, ids) as writer:
+        for index, name in enumerate(["in/tuesday/1.jpg", "in/monday/1.jpg", "elsewhere/2.jpg"]):
+            writer.write(frame(name, index), FOUND)
+    assert [r["image_id"] for r in json.loads(target.read_text())] == [71, 71, 70, 70, 72, 72]
+
+
+@pytest.mark.parametrize(
+    ("listed", "names", "message"),
+    [
+        (["1.jpg"], ["monday/1.jpg", "tuesday/1.jpg"], "both called"),
+        (["monday/1.jpg", "tuesday/1.jpg"], ["friday/1.jpg"], "not among"),
+        (["1.jpg", "1.jpg"], ["in/1.jpg"], "listed 2 times"),
+        (["1.jpg"], ["in/1.jpg", "in/2.jpg"], "2.jpg is not among"),
+    ],
+)
+def test_ids_that_would_be_guessed(tmp_path, listed, names, message):
+    """It is said before the work, and the old results stay."""
+    ids = coco_file(tmp_path / "ids.json", listed)
+    with pytest.raises(InputError, match=message):
+        CocoWriter(tmp_path / "r.json", ids, names)
+
+
+@pytest.mark.parametrize("name", ["panorama.tif", "panorama.JPG", "panorama.webp"])
+def test_a_picture_that_is_too_long_for_its_format(tmp_path, name):
+    long = Frame(np.zeros((2, 65_600, 3), np.uint8), f"in/{name}", 0, name)
+    with PictureWriter(tmp_path) as writer:
+        writer.write(long, detections([]))
+    with PillowImage.open(tmp_path / "panorama.png") as picture:
+        assert picture.size == (65_600, 2)
 
 
 def test_equal_names_get_numbers_and_folders_stay(tmp_path):

@@ -110,12 +110,13 @@ def command(
         raise InputError(
             f"COCO results are for pictures, and {next(iter(videos))} is a video. Use --json."
         )
+    coco = CocoWriter(coco_file, coco_images, map(str, pictures))
     taken = real_paths(found) if out is not None else set()
     writers = [
         PictureWriter(out, taken),
         JsonWriter(json_file),
         CsvWriter(csv_file, videos=bool(videos)),
-        CocoWriter(coco_file, coco_images),
+        coco,
     ]
 
     def detector(**options: Any) -> MaskDetector:

@@ -9,9 +9,10 @@ when it fails before its first frame, what was there stays.
 from __future__ import annotations
 
 import json
+import math
 import os
 import textwrap
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -19,17 +20,19 @@ from typing import Any, Self
 from PIL import Image as PillowImage
 
 from masklens.detections import Detections
-from masklens.errors import InputError
 from masklens.io.atomic import GrowingText, check_writable, write_json
+from masklens.io.coco_ids import CocoIds
 from masklens.io.draw import draw_detections
 from masklens.io.frames import Frame
-from masklens.io.jsonfile import read_json
 from masklens.io.logs import JsonLines, csv_row
 from masklens.io.pictures import write_picture
 from masklens.labels import LABELS
 
 #: Written as they are read; every other format is written as JPEG.
 _KEPT_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp"}
+
+#: The longest side in pixels that a format can hold; what is longer is written as PNG.
+_LONGEST = {".jpg": 65500, ".jpeg": 65500, ".webp": 16383}
 
 
 class Writer:
@@ -153,21 +156,27 @@ class CocoWriter(Writer):
 
     Args:
         target: file, or None.
-        annotations: a COCO detection file whose picture and category ids are used; pictures are
-            matched by name. Without it pictures are numbered from 1 in order, and the three labels
+        annotations: a COCO detection file whose picture and category ids are used, see
+            :class:`CocoIds`. Without it pictures are numbered from 1 in order, and the three labels
             are categories 1, 2 and 3.
+        pictures: names of the frames that will come: that each has an id is found out now.
     """
 
-    def __init__(self, target: Path | None, annotations: Path | None = None) -> None:
+    def __init__(
+        self, target: Path | None, annotations: Path | None = None, pictures: Iterable[str] = ()
+    ) -> None:
         super().__init__(target)
         self._results: list[dict[str, Any]] = []
-        self._images: Mapping[str, int] | None = None
+        self._ids: CocoIds | None = None
         self._categories = {label: number for number, label in enumerate(LABELS, start=1)}
         if annotations is not None:
-            self._images, self._categories = _coco_ids(annotations)
+            self._ids = CocoIds(annotations)
+            self._categories = self._ids.categories
+            for name in pictures:
+                self._ids.of(name)
 
     def _add(self, target: Path, frame: Frame, detections: Detections) -> None:
-        image_id = self._image_id(frame)
+        image_id = frame.index + 1 if self._ids is None else self._ids.of(frame.name)
         for face in face_records(detections):
             self._results.append(
                 {
@@ -177,14 +186,6 @@ class CocoWriter(Writer):
                     "score": face["score"],
                 }
             )
-
-    def _image_id(self, frame: Frame) -> int:
-        if self._images is None:
-            return frame.index + 1
-        name = Path(frame.name).name
-        if name not in self._images:
-            raise InputError(f"{frame.name} is not among the pictures of the COCO file.")
-        return self._images[name]
 
     def _finish(self, target: Path) -> None:
         write_json(target, self._results)
@@ -215,6 +216,8 @@ class PictureWriter(Writer):
     def _path_for(self, folder: Path, frame: Frame) -> Path:
         relative = Path(frame.relative or Path(frame.name).name)
         suffix = relative.suffix if relative.suffix.lower() in _KEPT_SUFFIXES else ".jpg"
+        if max(frame.size) > _LONGEST.get(suffix.lower(), math.inf):
+            suffix = ".png"
         self._taken |= real_paths([frame.name])
         return free_path(folder, relative.with_suffix(suffix), self._taken)
 
@@ -277,17 +280,3 @@ def face_records(detections: Detections) -> list[dict[str, Any]]:
             }
         )
     return records
-
-
-def _coco_ids(annotations: Path) -> tuple[dict[str, int], dict[str, int]]:
-    try:
-        content = read_json(annotations)
-        images = {Path(image["file_name"]).name: int(image["id"]) for image in content["images"]}
-        categories = {c["name"]: int(c["id"]) for c in content["categories"]}
-    except OSError as error:
-        raise InputError(f"Cannot read {annotations}: {error.strerror}.") from error
-    except (ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{annotations} is not a COCO detection file: {error}.") from error
-    if missing := set(LABELS) - set(categories):
-        raise InputError(f"{annotations} has no category {sorted(missing)}.")
-    return images, categories
