@@ -46,9 +46,15 @@ def closed(tmp_path: Path) -> Iterator[Path]:
 
 @pytest.mark.skipif(os.name != "posix", reason="rights of POSIX")
 def test_folders_and_files_without_rights(closed: Path) -> None:
+    PillowImage.new("RGB", (8, 8)).save(closed.parent / "beside.png")
+    closed.parent.chmod(0o755)
     with as_nobody():
         with pytest.raises(InputError, match="cannot be looked into: Permission denied"):
             find_pictures([str(closed)])
+        told: list[InputError] = []
+        found = find_pictures([str(closed.parent)], on_error=told.append)
+        assert list(found.values()) == ["beside.png"]
+        assert "closed cannot be looked into: Permission denied" in str(*told)
         inside = closed / "with_mask" / "a.png"
         assert list(find_pictures([str(inside)])) == [inside]  # said when it is read
         with pytest.raises(InputError, match="Permission denied"):

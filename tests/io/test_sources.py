@@ -27,6 +27,16 @@ def test_a_folder_is_searched_recursively_in_order(tree):
     assert list(found.values()) == ["a/deep/y.webp", "a/x.PNG", "b.jpg", "c/x.png"]
 
 
+def test_results_of_an_earlier_run_are_left_out(tree):
+    (tree / "link").symlink_to("a")
+    for results in (tree / "a", tree / "link"):
+        found = find_pictures([str(tree)], results=results)
+        assert names(found, tree) == ["b.jpg", "c/x.png"]
+    inside = ["a/deep/y.webp", "a/x.PNG"]  # named by the user, they count
+    assert names(find_pictures([str(tree / "a")], results=tree / "a"), tree) == inside
+    assert names(find_pictures([f"{tree}/a/*.PNG"], results=tree / "a"), tree) == inside[1:]
+
+
 def test_files_globs_and_duplicates(tree):
     found = find_pictures([str(tree / "b.jpg"), f"{tree}/*/x.*", str(tree / "b.jpg")])
     assert names(found, tree) == ["b.jpg", "a/x.PNG", "c/x.png"]

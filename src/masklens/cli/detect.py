@@ -95,7 +95,9 @@ def command(
     if coco_images is not None and coco_file is None:
         raise click.UsageError("--coco-images says which ids --coco uses. Give --coco FILE too.")
     unusable: list[InputError] = []
-    found = find_pictures(console.expand_dash(sources), videos=True, on_error=unusable.append)
+    found = find_pictures(
+        console.expand_dash(sources), videos=True, results=out, on_error=unusable.append
+    )
     for error in unusable:
         console.complain(error)
     if not found:

@@ -7,6 +7,7 @@ opened by :func:`open_source`. Both give :class:`Frame`.
 from __future__ import annotations
 
 import glob
+import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -34,6 +35,7 @@ def find_pictures(
     sources: Iterable[str],
     *,
     videos: bool = False,
+    results: Path | None = None,
     on_error: Callable[[InputError], None] | None = None,
 ) -> dict[Path, str]:
     """The picture files that the sources name, in order, each once.
@@ -42,8 +44,10 @@ def find_pictures(
         sources: picture files, folders (searched recursively), glob patterns. A file that does not
             exist is taken as it is, and reported when it is read.
         videos: look for videos too.
-        on_error: called, in order, for each source that names no picture, and the search goes on;
-            None raises at the first.
+        results: folder of the annotated copies: where it lies in a folder that is searched, it is
+            left out, so that the copies of an earlier run are not labelled again.
+        on_error: called, in order, for each source that names no picture and for folders that may
+            not be looked into, and the search goes on; None raises at the first.
 
     Returns:
         path -> its path below the source that named it; empty only if ``on_error`` was called.
@@ -52,18 +56,23 @@ def find_pictures(
         InputError: an empty folder or one without rights, a pattern without a match, an address,
             an empty name; no source at all.
     """
+    suffixes = PICTURE_SUFFIXES | VIDEO_SUFFIXES if videos else PICTURE_SUFFIXES
+
+    def tell(error: InputError) -> None:
+        if on_error is None:
+            raise error
+        on_error(error)
+
     found: dict[Path, str] = {}
     source = None
     for source in sources:
         try:
-            paths = _expand(source, videos)
+            paths = _expand(source, suffixes, results, tell)
             root = Path(source) if Path(source).is_dir() else None
         except OSError:  # a name that is too long, a folder without rights: said when it is read
             paths, root = [Path(source)], None
         except InputError as error:
-            if on_error is None:
-                raise
-            on_error(error)
+            tell(error)
             continue
         for path in paths:
             found.setdefault(path, path.relative_to(root or path.parent).as_posix())
@@ -72,7 +81,12 @@ def find_pictures(
     return found
 
 
-def _expand(source: str, videos: bool) -> list[Path]:
+def _expand(
+    source: str,
+    suffixes: frozenset[str],
+    results: Path | None,
+    tell: Callable[[InputError], None],
+) -> list[Path]:
     if not source:
         raise InputError("The name of a source is empty. Use . for the current folder.")
     if "://" in source:
@@ -81,17 +95,12 @@ def _expand(source: str, videos: bool) -> list[Path]:
             '"masklens live" reads streams.'
         )
     path = Path(source)
-    suffixes = PICTURE_SUFFIXES | VIDEO_SUFFIXES if videos else PICTURE_SUFFIXES
     if path.is_dir():
         try:
-            next(path.iterdir(), None)  # what may not be looked into is searched without a word
+            next(path.iterdir(), None)
         except OSError as error:
-            raise InputError(
-                f"The folder {source} cannot be looked into: {error.strerror}."
-            ) from error
-        pictures = sorted(
-            p for p in path.rglob("*") if p.suffix.lower() in suffixes and p.is_file()
-        )
+            raise _closed(error) from error
+        pictures = _search(path, suffixes, results, tell)
         if not pictures:
             raise InputError(f"The folder {source} has no pictures in it.")
         return pictures
@@ -102,6 +111,25 @@ def _expand(source: str, videos: bool) -> list[Path]:
     if not files:
         raise InputError(f'No picture matches the pattern "{source}".')
     return files
+
+
+def _search(
+    folder: Path,
+    suffixes: frozenset[str],
+    results: Path | None,
+    tell: Callable[[InputError], None],
+) -> list[Path]:
+    """The pictures in a folder and all below it, sorted."""
+    left_out = None if results is None else os.path.realpath(results)
+    found: list[Path] = []
+    for here, folders, files in os.walk(folder, onerror=lambda error: tell(_closed(error))):
+        folders[:] = [f for f in folders if os.path.realpath(Path(here, f)) != left_out]
+        found += [path for name in files if (path := Path(here, name)).suffix.lower() in suffixes]
+    return sorted(path for path in found if path.is_file())
+
+
+def _closed(error: OSError) -> InputError:
+    return InputError(f"The folder {error.filename} cannot be looked into: {error.strerror}.")
 
 
 def read_frames(
