@@ -7,7 +7,10 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import av
 import jsonschema
@@ -110,7 +113,53 @@ def test_detect_keeps_every_frame_and_the_sound(film, tmp_path):
     assert len(list(csv.DictReader((tmp_path / "t.csv").open()))) == 1
 
 
-def test_a_film_is_not_replaced_by_the_copy_of_another(film, tmp_path):
+def test_a_film_is_not_replaced_by_its_own_recording(film, tmp_path):
+    path = tmp_path / "a walk.mp4"
+    shutil.copy(film, path)
+    for address in (path, path.as_uri()):
+        result = run("live", address, "--record", path)
+        assert result.exit_code == 2
+        assert "is read" in result.output
+    result = run(
+        "live", path, "--json", tmp_path / "a.jsonl", "--record", tmp_path / "a.tracks.csv"
+    )
+    assert result.exit_code == 2
+    assert "Use two files" in result.output
+    assert path.read_bytes() == film.read_bytes()
+
+
+def test_a_device_as_log_has_no_tracks_beside_it(film):
+    result = run("live", film, "--json", "/dev/null")
+    assert result.exit_code == 0, result.output
+    assert not Path("/dev/null.tracks.csv").exists()
+
+
+def test_a_film_on_a_web_server_is_named_without_its_password(portrait_frames, tmp_path):
+    film = write_film(tmp_path / "walk.mp4", portrait_frames, options={"movflags": "faststart"})
+
+    class Handler(SimpleHTTPRequestHandler):
+        def __init__(self, *arguments):
+            super().__init__(*arguments, directory=tmp_path)
+
+        def log_message(self, *_):
+            pass
+
+    tracks = tmp_path / "t.csv"
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+        thread.start()
+        try:
+            address = f"127.0.0.1:{server.server_address[1]}/{film.name}"
+            result = run("live", f"http://me:secret@{address}", "--tracks", tracks)
+        finally:
+            server.shutdown()
+            thread.join()
+    assert result.exit_code == 0, result.output
+    (row,) = csv.DictReader(tracks.open())
+    assert row["source"] == f"http://{address}"
+
+
+def test_a_film_is_not_replaced_by_the_copy_by_the_copy_of_another(film, tmp_path):
     names = ["walk.mkv", "walk.mp4"]
     for name in names:
         shutil.copy(film, tmp_path / name)

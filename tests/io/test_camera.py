@@ -112,6 +112,9 @@ def test_nothing_is_left_over(server):
 def test_passwords_are_not_shown():
     assert without_password("rtsp://me:pw@host:554/a?b=c@d") == "rtsp://host:554/a?b=c@d"
     assert without_password("0") == "0"
+    with pytest.raises(InputError) as told:  # a film on a web server, not a camera
+        open_source("http://me:pw@127.0.0.1:9/a.mp4")
+    assert "pw" not in str(told.value)
 
 
 def test_a_folder_of_frames(tmp_path):
@@ -126,9 +129,11 @@ def test_a_folder_of_frames(tmp_path):
     assert [f.time for f in read] == [0, 0.04, 0.08]
 
 
-def test_a_file_is_no_camera(tmp_path):
-    path = write_film(tmp_path / "a.mp4", frames(3))
-    with open_source(f"file://{path}") as source:
-        assert isinstance(source, VideoReader)
-        assert len(list(source)) == 3
+@pytest.mark.parametrize("host", ["", "localhost"])
+def test_a_file_is_no_camera(tmp_path, host):
+    path = write_film(tmp_path / "a b.mp4", frames(3))
+    for address in (path.as_uri(), f"FILE://{path}"):  # with %20, and as people type it
+        with open_source(address.replace("://", f"://{host}")) as source:
+            assert isinstance(source, VideoReader)
+            assert len(list(source)) == 3
     assert np.all(next(iter(VideoReader(path))).image >= 0)

@@ -133,6 +133,11 @@ def test_at_most_so_many_frames_a_second(rate, expected):
     assert len(list(at_most(stream, rate))) == pytest.approx(10 * expected, abs=1)
 
 
+def test_not_one_frame_more_in_the_first_second():
+    stream = (Frame(np.zeros((1, 1, 3), np.uint8), "x", time=3 + i / 10) for i in range(12))
+    assert [frame.time for frame in at_most(stream, 2)] == pytest.approx([3, 3.5, 4])
+
+
 def test_files_are_closed(tmp_path):
     path = write_film(tmp_path / "a.mp4", frames(5))
     for _ in range(3):

@@ -12,6 +12,7 @@ from masklens.cli.options import (
     count_option,
     file_option,
     finder_option,
+    is_device,
     json_option,
     keep_apart,
     long_side_option,
@@ -74,15 +75,15 @@ def command(
     """
     from masklens.cli.live_console import run_live
     from masklens.detector import MaskDetector
-    from masklens.io.sources import open_source
+    from masklens.io.sources import file_of, open_source
     from masklens.stream.labeller import LONG_SIDE
     from masklens.stream.memory import keep_flat
 
     keep_flat()
 
-    keep_apart({"--record": record, "--json": json_file, "--tracks": tracks}, [Path(source)])
-    if tracks is None and json_file is not None:
+    if tracks is None and json_file is not None and not is_device(json_file):
         tracks = json_file.with_suffix(".tracks.csv")
+    keep_apart({"--record": record, "--json": json_file, "--tracks": tracks}, [file_of(source)])
     detector = MaskDetector(
         bundle, finder=finder, threshold=threshold, threads=1, long_side=long_side or LONG_SIDE
     )

@@ -147,15 +147,20 @@ def keep_apart(outputs: Mapping[str, Path | None], inputs: Iterable[Path | None]
     for option, path in outputs.items():
         if path is None:
             continue
-        real = os.path.realpath(path)
-        if real.startswith(("/dev/", "/proc/")):
-            continue  # devices and pipes keep nothing
-        file = Path(real)
+        if is_device(path):
+            continue
+        file = Path(os.path.realpath(path))
         if file in read:
             raise click.UsageError(f"{option} would replace {path}, which is read. Use another.")
         if file in taken:
             raise click.UsageError(f"{taken[file]} and {option} both name {path}. Use two files.")
         taken[file] = option
+
+
+def is_device(path: Path) -> bool:
+    """Whether a path is a device or a pipe, such as ``/dev/stdout``: they keep nothing."""
+    names = (str(path.absolute()), os.path.realpath(path))
+    return any(n.startswith(("/dev/", "/proc/")) and not n.startswith("/dev/shm/") for n in names)
 
 
 def names_in(text: str) -> list[str]:

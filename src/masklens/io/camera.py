@@ -27,6 +27,7 @@ from masklens.io.video import (
     reason_of,
     release,
     video_stream,
+    without_password,
 )
 
 #: Seconds to wait for the first connection, and for data after that.
@@ -223,10 +224,7 @@ class Camera:
         options = {} if form else dict(_LOW_DELAY)
         if not form and not address.startswith("rtsp"):
             options.pop("rtsp_transport")
-        try:
-            return open_container(address, form, options, (timeout, READ_TIMEOUT))
-        except InputError as error:
-            raise InputError(str(error).replace(self._address, self.name)) from error
+        return open_container(address, form, options, (timeout, READ_TIMEOUT))
 
 
 class _Clock:
@@ -272,10 +270,3 @@ def device(address: str) -> tuple[str, str | None]:
 def cameras() -> list[str]:
     """The camera devices of a Linux machine."""
     return sorted(str(path) for path in Path("/dev").glob("video*"))
-
-
-def without_password(address: str) -> str:
-    """An address as it may be shown and logged: without user name and password."""
-    scheme, separator, rest = address.partition("://")
-    host, slash, path = rest.partition("/")
-    return f"{scheme}{separator}{host.rpartition('@')[2]}{slash}{path}" if separator else address

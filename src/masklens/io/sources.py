@@ -15,13 +15,21 @@ from itertools import islice
 from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
+from urllib.parse import unquote
 
 from masklens.crop import Image
 from masklens.errors import InputError, MasklensError
 from masklens.io.camera import Camera
 from masklens.io.frames import Frame
 from masklens.io.pictures import read_picture
-from masklens.io.video import VIDEO_SUFFIXES, VideoReader, duration_of, open_container, video_stream
+from masklens.io.video import (
+    VIDEO_SUFFIXES,
+    VideoReader,
+    duration_of,
+    open_container,
+    video_stream,
+    without_password,
+)
 
 PICTURE_SUFFIXES = frozenset(
     {
@@ -207,7 +215,7 @@ def open_source(
     if "://" in address:
         scheme = address.partition("://")[0].lower()
         if scheme == "file":
-            return VideoReader(address.partition("://")[2])
+            return VideoReader(file_of(address))
         if scheme in ("http", "https") and (film := _film(address)) is not None:
             return film
         return Camera(address, give_up=give_up, on_status=on_status)
@@ -218,14 +226,23 @@ def open_source(
     return VideoReader(path)
 
 
+def file_of(address: str) -> Path:
+    """The file that an address of moving pictures names, in its own words or as ``file://``."""
+    scheme, separator, rest = address.partition("://")
+    if separator and scheme.lower() == "file":
+        return Path(unquote(rest.removeprefix("localhost")))
+    return Path(address)
+
+
 def _film(address: str) -> VideoReader | None:
     """A file on a web server, which ends, in contrast to a camera that speaks HTTP."""
     container = open_container(address, timeout=(10.0, 10.0))
     # Cameras send JPEGs or a transport stream without an end; a file knows how long it is.
-    if container.format.name == "mpjpeg" or duration_of(video_stream(container, address)) is None:
+    name = without_password(address)
+    if container.format.name == "mpjpeg" or duration_of(video_stream(container, name)) is None:
         container.close()
         return None
-    return VideoReader(address, container=container)
+    return VideoReader(name, container=container)
 
 
 class FrameFolder:

@@ -151,7 +151,7 @@ def open_container(
         InputError: it cannot be opened.
     """
     av = import_av()
-    path = Path(address)
+    path, name = Path(address), without_password(address)
     if "://" not in address and format is None:
         if not path.exists():
             raise InputError(f"{address} does not exist.")
@@ -163,8 +163,15 @@ def open_container(
         return av.open(address, format=format, options=options or {}, timeout=timeout)
     except (av.error.FFmpegError, OSError, ValueError) as error:
         if isinstance(error, av.error.InvalidDataError):
-            raise InputError(f"{address} is not a video that can be read.") from error
-        raise InputError(f"{address} cannot be opened: {reason_of(error)}.") from error
+            raise InputError(f"{name} is not a video that can be read.") from error
+        raise InputError(f"{name} cannot be opened: {reason_of(error)}.") from error
+
+
+def without_password(address: str) -> str:
+    """An address as it may be shown and logged: without user name and password."""
+    scheme, separator, rest = address.partition("://")
+    host, slash, path = rest.partition("/")
+    return f"{scheme}{separator}{host.rpartition('@')[2]}{slash}{path}" if separator else address
 
 
 def release() -> None:
@@ -291,9 +298,10 @@ def at_most(frames: Iterator[Frame], rate: float | None) -> Iterator[Frame]:
     if not rate:
         yield from frames
         return
-    due = -float("inf")
+    due: float | None = None
     for frame in frames:
         time = frame.time or 0.0
+        due = time if due is None else due
         if time + 1e-6 >= due:
             # The grid follows the frames, so that rounding does not halve the rate.
             due = max(due, time - 1 / rate) + 1 / rate
