@@ -84,6 +84,17 @@ def test_coco_pictures_may_lie_in_images(tmp_path: Path) -> None:
     assert load_dataset(tmp_path / "x.json").pictures[0].path == tmp_path / "images" / "a.jpg"
 
 
+def test_coco_names_may_say_images_themselves(tmp_path: Path) -> None:
+    """As Roboflow and CVAT write them: beside the file there is images/, and the names have it."""
+    touch(tmp_path, "images/a.jpg")
+    listed = COCO | {"images": [image | {"file_name": "images/a.jpg"} for image in COCO["images"]]}
+    listed["images"] = listed["images"][:1]
+    listed["annotations"] = [a for a in COCO["annotations"] if a["image_id"] == 7]
+    (tmp_path / "x.json").write_text(json.dumps(listed))
+    (picture,) = load_dataset(tmp_path / "x.json").pictures
+    assert picture.path == tmp_path / "images" / "a.jpg"
+
+
 def changed(**changes: Any) -> str:
     return json.dumps({key: value for key, value in (COCO | changes).items() if value is not None})
 
@@ -112,11 +123,18 @@ def changed(**changes: Any) -> str:
             changed(
                 annotations=[{"image_id": 99, "category_id": 1, "bbox": [0, 0, 1, 1]}]
             ).encode(),
-            "KeyError 99",
+            "names picture 99 and category 1, and they are not both listed",
         ),
         (
             changed(annotations=[{"image_id": 7, "category_id": 1, "bbox": [0, 0, 1]}]).encode(),
-            "ValueError",
+            r"not \[x, y, width, height\], \[0, 0, 1\]",
+        ),
+        (changed(images=[COCO["images"][0]] * 2).encode(), "lists picture .* twice"),
+        (
+            changed(
+                images=[COCO["images"][0], COCO["images"][0] | {"file_name": "z.jpg"}]
+            ).encode(),
+            "lists the picture id 7 twice",
         ),
     ],
 )

@@ -10,12 +10,15 @@ from __future__ import annotations
 import hashlib
 import math
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from masklens.bundle import file_sha256
+from masklens.crop import FloatArray
 from masklens.errors import DatasetError
 from masklens.io.jsonfile import read_json
 from masklens.io.sources import PICTURE_SUFFIXES
@@ -42,6 +45,27 @@ class Picture:
     path: Path
     name: str
     annotations: tuple[Annotation, ...]
+
+    def boxes(self, width: int, height: int) -> FloatArray:
+        """The annotated boxes as they stand: float32 (G, 4), xyxy pixels.
+
+        Args:
+            width, height: of the picture in pixels.
+
+        Raises:
+            DatasetError: one lies wholly outside the picture, or has no area.
+        """
+        boxes = np.array([a.box for a in self.annotations], np.float32).reshape(-1, 4)
+        clipped = np.clip(boxes, 0, np.array([width, height] * 2, np.float32))
+        bad = np.any(clipped[:, 2:] <= clipped[:, :2], axis=1)
+        if bad.any():
+            x1, y1, x2, y2 = boxes[bad][0].tolist()
+            raise DatasetError(
+                f"{self.path} is {width}×{height} pixels, but a face is boxed at x {x1:g}, "
+                f"y {y1:g}, width {x2 - x1:g}, height {y2 - y1:g}: outside, or without area. "
+                "Correct the annotation."
+            )
+        return boxes
 
 
 @dataclass(frozen=True)
@@ -83,6 +107,18 @@ class Dataset:
     def labels(self) -> tuple[str, ...]:
         """The labels that occur."""
         return tuple(self.counts())
+
+    def check_labels(self, known: Sequence[str]) -> None:
+        """Refuse labels that a model does not have.
+
+        Raises:
+            DatasetError: there are some.
+        """
+        if strangers := sorted(set(self.labels) - set(known)):
+            raise DatasetError(
+                f"{self.source} has labels that are not known: {strangers}. Rename them or leave "
+                f"them out; the labels are {', '.join(known)}."
+            )
 
     def files(self) -> list[Path]:
         """What it is read from: the source, and every picture."""
@@ -147,6 +183,13 @@ def _load_folder(root: Path) -> Dataset:
     return Dataset(root, boxed=False, pictures=tuple(pictures))
 
 
+def _beside(file: Path, name: str) -> Path:
+    """Where a picture of a COCO file is: beside it, or in ``images/``."""
+    inside = file.parent / "images" / name
+    beside = file.parent / name
+    return beside if beside.is_file() or not inside.parent.is_dir() else inside
+
+
 def _load_coco(file: Path) -> Dataset:
     try:
         content = read_json(file)
@@ -155,23 +198,42 @@ def _load_coco(file: Path) -> Dataset:
     try:
         images: list[Mapping[str, Any]] = content["images"]
         categories = {c["id"]: canonical(c["name"]) for c in content["categories"]}
-        faces: dict[int, list[Annotation]] = {image["id"]: [] for image in images}
+        faces: dict[Any, list[Annotation]] = {image["id"]: [] for image in images}
         for entry in content["annotations"]:
+            if entry["image_id"] not in faces or entry["category_id"] not in categories:
+                raise ValueError(
+                    f"an annotation names picture {entry['image_id']!r} and category "
+                    f"{entry['category_id']!r}, and they are not both listed"
+                )
+            if len(entry["bbox"]) != 4:
+                raise ValueError(f"a box is not [x, y, width, height], {entry['bbox']}")
             x, y, width, height = (float(v) for v in entry["bbox"])
             if not math.isfinite(x + y + width + height):
                 raise ValueError(f"a box is not finite, {entry['bbox']}")
             annotation = Annotation(categories[entry["category_id"]], (x, y, x + width, y + height))
             faces[entry["image_id"]].append(annotation)
-        folder = file.parent / "images" if (file.parent / "images").is_dir() else file.parent
         pictures = [
-            Picture(folder / image["file_name"], image["file_name"], tuple(faces[image["id"]]))
+            Picture(
+                _beside(file, image["file_name"]), image["file_name"], tuple(faces[image["id"]])
+            )
             for image in images
         ]
     except (AttributeError, KeyError, TypeError, ValueError) as error:
+        kind = "" if type(error) is ValueError else f"{type(error).__name__} "
         raise DatasetError(
-            f"{file} is not a COCO detection file: {type(error).__name__} {error}. Expected "
+            f"{file} is not a COCO detection file: {kind}{error}. Expected "
             '"images", "annotations" (image_id, category_id, bbox) and "categories".'
         ) from error
+    for what, times in (
+        ("picture", Counter(picture.path for picture in pictures)),
+        ("the picture id", Counter(image["id"] for image in images)),
+    ):
+        name, most = times.most_common(1)[0] if times else (None, 0)
+        if most > 1:
+            raise DatasetError(
+                f"{file} lists {what} {name} twice, so that it is not clear which faces it has. "
+                "Make one entry of them."
+            )
     if not any(faces.values()):
         raise DatasetError(f"{file} has no annotation, so there is nothing to work with.")
     return Dataset(file, boxed=True, pictures=tuple(sorted(pictures, key=lambda p: p.name)))

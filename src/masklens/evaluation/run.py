@@ -175,18 +175,8 @@ def annotated_boxes(selection: Selection, number: int, size: tuple[int, int]) ->
     Raises:
         DatasetError: one lies wholly outside, or has no area.
     """
-    picture = selection.dataset.pictures[number]
-    boxes = np.array([a.box for a in picture.annotations], np.float32).reshape(-1, 4)
-    clipped = np.clip(boxes, 0, np.array([*size, *size], np.float32))
-    bad = np.any(clipped[:, 2:] <= clipped[:, :2], axis=1)
-    if bad.any():
-        x1, y1, x2, y2 = boxes[bad][0].tolist()
-        raise DatasetError(
-            f"{picture.name} is {size[0]}×{size[1]} pixels, but {selection.dataset.source} boxes a "
-            f"face at x {x1:g}, y {y1:g}, width {x2 - x1:g}, height {y2 - y1:g}: outside, or "
-            "without area. Correct the annotation."
-        )
-    return clipped
+    boxes = selection.dataset.pictures[number].boxes(*size)
+    return np.clip(boxes, 0, np.array([*size, *size], np.float32))
 
 
 class _CropReader:

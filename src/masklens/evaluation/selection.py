@@ -62,8 +62,6 @@ def select(data: str | Path, split: str | None = None) -> Selection:
         DatasetError: nothing to judge, or not what a judgement needs.
     """
     dataset = load_dataset(data)
-    if len({p.path for p in dataset.pictures}) < len(dataset):
-        raise DatasetError(f"{dataset.source} lists a picture twice. Remove the second entry.")
     if not dataset.boxed:
         _refuse_empty_folders(Path(data))
     groups = np.arange(len(dataset))
