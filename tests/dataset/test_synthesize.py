@@ -316,6 +316,43 @@ def test_the_command_explains(portrait_file: Path, arguments: list[str], message
     assert message in result.output
 
 
+def test_the_command_replaces_nothing_that_it_reads(tmp_path: Path, portrait_file: Path) -> None:
+    """The picture as its own sheet, the COCO file of the data set, a folder of its labels."""
+    picture = tmp_path / "data" / "without_mask" / "a.jpg"
+    picture.parent.mkdir(parents=True)
+    picture.write_bytes(portrait_file.read_bytes())
+    coco = tmp_path / "data" / "annotations.coco.json"
+    content = {
+        "images": [{"id": 1, "file_name": "without_mask/a.jpg"}],
+        "annotations": [{"image_id": 1, "category_id": 1, "bbox": [182, 76, 85, 98]}],
+        "categories": [{"id": 1, "name": "without_mask"}],
+    }
+    coco.write_text(json.dumps(content))
+    for arguments, message in (
+        ([picture, "--sheet", picture], "--sheet would replace"),
+        ([picture.parent, "--sheet", picture], "--sheet would replace"),
+        ([coco, "--out", coco.parent], "--out would replace"),
+        ([coco.parent, "--out", picture.parent], "whose sub-folders are labels"),
+    ):
+        result = CliRunner().invoke(main, ["dataset", "synthesize", *map(str, arguments)])
+        assert result.exit_code == 2, result.output
+        assert message in result.output
+    assert picture.read_bytes() == portrait_file.read_bytes()
+    assert json.loads(coco.read_text()) == content
+    assert [p.name for p in picture.parent.iterdir()] == ["a.jpg"]
+
+
+def test_paintings_of_an_earlier_run_are_not_painted_on(
+    tmp_path: Path, portrait_file: Path
+) -> None:
+    (tmp_path / "a.jpg").write_bytes(portrait_file.read_bytes())
+    for _ in range(2):
+        arguments = [str(tmp_path), "--out", str(tmp_path / "painted"), "--styles", "cup"]
+        result = CliRunner().invoke(main, ["dataset", "synthesize", *arguments])
+        assert result.exit_code == 0, result.output
+        assert "1 faces painted" in result.output
+
+
 def test_the_command_without_a_face(tmp_path: Path) -> None:
     PillowImage.new("RGB", (200, 200), (90, 120, 90)).save(tmp_path / "lawn.png")
     result = CliRunner().invoke(

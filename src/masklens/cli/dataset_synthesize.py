@@ -11,6 +11,7 @@ from masklens.cli.options import (
     NamedPath,
     count_option,
     folder_option,
+    keep_apart,
     names_in,
     seed_option,
     sheet_option,
@@ -73,6 +74,14 @@ def command(
         raise click.UsageError("Give --out DIR, --sheet FILE, or both.")
     if out is not None and out.resolve() == source.resolve():
         raise click.UsageError(f"--out {out} is the folder that is read. Use another.")
+    writer = produce.FolderWriter(out)
+    keep_apart({"--sheet": sheet, "--out": writer.file}, produce.files_read(source, out))
+    inside = out is not None and out.resolve().is_relative_to(source.resolve())
+    if inside and produce.is_labelled_folder(source):
+        raise click.UsageError(
+            f"--out {out} lies in {source}, whose sub-folders are labels: the paintings would become "
+            "pictures of that data set. Use a folder outside."
+        )
     chosen = produce.choose_styles(names_in(styles), names_in(classes))
     failed = 0
 
@@ -81,10 +90,9 @@ def command(
         failed += 1
         click.secho(f"Unreadable: {error}", fg="red", err=True)
 
-    writer = produce.FolderWriter(out)
     counts: dict[str, int] = {}
     shown: list[produce.Painting] = []
-    faces = produce.bare_faces(source, load_finder(finder), seed, on_error)
+    faces = produce.bare_faces(source, load_finder(finder), seed, on_error, out)
     with step_bar(count, unit="face") as advance:
         for painting in produce.paintings(faces, chosen, seed, count):
             writer.write(painting)

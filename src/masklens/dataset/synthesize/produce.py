@@ -97,6 +97,7 @@ def bare_faces(
     finder: FaceFinder,
     seed: int,
     on_error: Callable[[Path, MasklensError], None],
+    results: Path | None = None,
 ) -> Iterator[BareFace]:
     """Find bare faces, picture by picture in an order drawn from the seed.
 
@@ -106,11 +107,12 @@ def bare_faces(
         finder: gives boxes and landmarks.
         seed: of the order.
         on_error: called for each picture that cannot be read.
+        results: folder of paintings, left out where it lies in a folder of pictures.
 
     Raises:
         DatasetError: there are labels, but none of a bare face.
     """
-    pictures = _pictures(source)
+    pictures = _pictures(source, results)
     for index in np.random.default_rng(seed).permutation(len(pictures)):
         path, boxes = pictures[index]
         try:
@@ -150,6 +152,7 @@ class FolderWriter:
 
     def __init__(self, target: Path | None) -> None:
         self.target = target
+        self.file = None if target is None else target / "annotations.coco.json"
         self._images: list[dict[str, object]] = []
         self._annotations: list[dict[str, object]] = []
 
@@ -177,7 +180,7 @@ class FolderWriter:
 
     def finish(self) -> None:
         """Write the COCO file."""
-        if self.target is None:
+        if self.file is None:
             return
         content = {
             "info": {"description": "painted by masklens dataset synthesize"},
@@ -185,7 +188,7 @@ class FolderWriter:
             "annotations": self._annotations,
             "categories": [{"id": i, "name": label} for i, label in enumerate(LABELS, start=1)],
         }
-        write_json(self.target / "annotations.coco.json", content)
+        write_json(self.file, content)
 
 
 def describe(counts: Mapping[str, int]) -> dict[str, str]:
@@ -209,11 +212,21 @@ def sheet_blocks(made: Sequence[Painting], size: int = 128) -> list[Block]:
     return blocks
 
 
-def _pictures(source: Path) -> list[tuple[Path, FloatArray | None]]:
+def files_read(source: Path, results: Path | None = None) -> list[Path]:
+    """What :func:`bare_faces` reads, the source itself included."""
+    return [source, *(path for path, _ in _pictures(source, results))]
+
+
+def is_labelled_folder(source: Path) -> bool:
+    """Whether the sub-folders of a source are labels."""
+    return source.is_dir() and _labelled(source) is not None
+
+
+def _pictures(source: Path, results: Path | None) -> list[tuple[Path, FloatArray | None]]:
     """Files, each with the labelled boxes of its bare faces, or None to take every face."""
     dataset = _labelled(source)
     if dataset is None:
-        return [(path, None) for path in find_pictures([str(source)])]
+        return [(path, None) for path in find_pictures([str(source)], results=results)]
     pictures: list[tuple[Path, FloatArray | None]] = []
     for picture in dataset.pictures:
         bare = [a for a in picture.annotations if a.label == WITHOUT_MASK]
