@@ -133,7 +133,12 @@ def test_answers_are_what_the_description_says(client, portrait_file):
 
 @pytest.mark.parametrize(
     ("accept", "style"),
-    [(None, "JPEG"), ("image/png", "PNG"), ("text/html, image/webp;q=0.8", "WEBP")],
+    [
+        (None, "JPEG"),
+        ("image/png", "PNG"),
+        ("text/html, image/webp;q=0.8", "WEBP"),
+        ("image/png;q=0, image/webp", "WEBP"),
+    ],
 )
 def test_the_annotated_picture(client, portrait_file, portrait, accept, style):
     headers = {"Accept": accept} if accept else {}

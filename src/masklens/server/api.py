@@ -223,8 +223,4 @@ def create_app(
 
 def _wanted(accept: str) -> str:
     """The first type of an Accept header that can be written; JPEG without one."""
-    for part in accept.lower().split(","):
-        kind = part.partition(";")[0].strip()
-        if kind in _WRITERS:
-            return kind
-    return "image/jpeg"
+    return next((kind for kind in page.accepted(accept) if kind in _WRITERS), "image/jpeg")

@@ -78,13 +78,13 @@ class Files(StaticFiles):
 def file_answer(path: Path, scope: Scope, headers: dict[str, str]) -> Response:
     """A file in the smallest form that the client takes, or 304 when it has that already."""
     request = Headers(scope=scope)
-    accepted = set(_accepted(request.get("accept-encoding", "")))
+    taken = set(accepted(request.get("accept-encoding", "")))
     source = path
     for encoding, suffix in _ENCODINGS:
         sibling = path.with_name(path.name + suffix)
         if sibling.is_file():
             headers = headers | {"Vary": "Accept-Encoding"}
-            if encoding in accepted and source == path:
+            if encoding in taken and source == path:
                 source, headers = sibling, headers | {"Content-Encoding": encoding}
     answer = FileResponse(
         source, headers=headers, media_type=media_type(path), stat_result=source.stat()
@@ -105,8 +105,8 @@ def media_type(path: Path) -> str:
     return known or mimetypes.guess_type(path.name)[0] or "application/octet-stream"
 
 
-def _accepted(header: str) -> Iterator[str]:
-    """The encodings that an Accept-Encoding header names and does not exclude with q=0."""
+def accepted(header: str) -> Iterator[str]:
+    """What an Accept or Accept-Encoding header names and does not exclude with q=0, in order."""
     for part in header.lower().split(","):
         name, _, parameter = part.strip().partition(";")
         if not re.fullmatch(r"\s*q=0(\.0*)?\s*", parameter):
@@ -115,9 +115,11 @@ def _accepted(header: str) -> Iterator[str]:
 
 def model_file(bundle: Bundle, name: str) -> Path:
     """The card, or a file that it lists and that lies in the bundle's folder."""
+    if name != CARD_FILE and name not in bundle.card.files:  # first: not every name is a path
+        raise HTTPException(404)
     folder = bundle.folder.resolve()
     path = (folder / name).resolve()
-    if (name != CARD_FILE and name not in bundle.card.files) or not path.is_relative_to(folder):
+    if not path.is_relative_to(folder):
         raise HTTPException(404)
     return path
 
