@@ -154,6 +154,14 @@ def test_what_is_no_picture_is_said_so(detector, picture):
         detector.detect(picture)
 
 
+def test_one_picture_is_not_many(detector, portrait, portrait_file):
+    """The letters of a name and the rows of an array are no pictures."""
+    for picture in (str(portrait_file), portrait_file, portrait):
+        with pytest.raises(InputError, match=r"detect takes one\. Received: .*(astronaut|uint8)"):
+            next(detector.detect_many(picture))
+    assert len(list(detector.detect_many(np.stack([portrait, portrait])))) == 2
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [

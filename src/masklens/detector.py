@@ -94,7 +94,15 @@ class MaskDetector:
         Faces are found in several pictures at a time, one thread each: the finder is so small that
         this is faster than many threads inside it. Reads ahead only as far as that and one batch
         need, so an endless iterable is fine.
+
+        Raises:
+            InputError: a picture cannot be read, see :meth:`detect`; or it is one picture, not many.
         """
+        if isinstance(pictures, str | os.PathLike) or getattr(pictures, "ndim", 4) < 4:
+            raise InputError(
+                "detect_many takes a list of pictures, or another iterable of them; detect takes "
+                f"one. Received: {_shown(pictures)}"
+            )
         waiting: list[tuple[Image, Faces]] = []
         faces = 0
         for image, found in in_parallel(self._find, pictures, self.workers):
@@ -241,6 +249,13 @@ def check_image(image: Image) -> Image:
             f"Received: {image.dtype} {image.shape}"
         )
     return image
+
+
+def _shown(picture: object) -> str:
+    """A picture as errors name it."""
+    if isinstance(picture, np.ndarray):
+        return f"{picture.dtype} {picture.shape}"
+    return repr(picture) if isinstance(picture, str | os.PathLike) else type(picture).__name__
 
 
 def _logit(probability: FloatArray) -> FloatArray:
