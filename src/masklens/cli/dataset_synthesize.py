@@ -79,8 +79,8 @@ def command(
     inside = out is not None and out.resolve().is_relative_to(source.resolve())
     if inside and produce.is_labelled_folder(source):
         raise click.UsageError(
-            f"--out {out} lies in {source}, whose sub-folders are labels: the paintings would become "
-            "pictures of that data set. Use a folder outside."
+            f"--out {out} lies in {source}, whose sub-folders are labels: the paintings would "
+            "become pictures of that data set. Use a folder outside."
         )
     chosen = produce.choose_styles(names_in(styles), names_in(classes))
     failed = 0

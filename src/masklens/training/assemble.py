@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from masklens.bundle import CARD_FILE, FINDER_CARD_FILE, Bundle, write_bundle
 from masklens.card import FinderCard
 from masklens.dataset.scan import load_dataset
 from masklens.errors import BundleError, DatasetError, OutputError
+from masklens.io.atomic import check_writable
 from masklens.io.jsonfile import read_json
 from masklens.training.scoring import calibrate
 
@@ -32,7 +34,7 @@ def assemble(
 
     Raises:
         BundleError: the bundle, or the finder's folder, is damaged.
-        DatasetError: no boxed faces.
+        DatasetError: no boxed faces, other labels than the bundle's, or too little found.
         OutputError: ``out`` holds a bundle, or cannot be written.
     """
     dataset = load_dataset(scenes)
@@ -40,7 +42,9 @@ def assemble(
         raise DatasetError(f"{scenes} has no boxed faces to fit scores to: give a COCO file.")
     if (out / CARD_FILE).exists():
         raise OutputError(f"{out} holds a bundle already. Choose another --out.")
+    check_writable(out / CARD_FILE)
     bundle = Bundle.load(source)
+    dataset.check_labels(bundle.card.labels)
     card, parts = bundle.card, bundle.paths()
     if to_ship and card.name == "street":
         parts = {name: path for name, path in parts.items() if path.suffix != ".keras"}
@@ -50,7 +54,9 @@ def assemble(
             parts = {n: p for n, p in parts.items() if Path(n).stem != Path(card.finder.file).stem}
         card = dataclasses.replace(card, finder=section)
         parts |= {name: finder / name for name in _finder_files(section)}
-    return calibrate(write_bundle(out, card, parts), dataset)
+    with tempfile.TemporaryDirectory() as folder:  # out gets a bundle that is fitted, or none
+        made, scores = calibrate(write_bundle(Path(folder), card, parts), dataset)
+        return write_bundle(out, made.card, made.paths()), scores
 
 
 def read_finder(run: Path) -> FinderCard:

@@ -21,7 +21,7 @@ from masklens.boxes import iou
 from masklens.crop import FloatArray, Image, crop_face, crop_square
 from masklens.dataset.scan import Dataset, Picture
 from masklens.dataset.synthesize import STYLES, paint
-from masklens.errors import InputError
+from masklens.errors import DatasetError, InputError
 from masklens.faces import FaceFinder, Faces
 from masklens.io.pictures import read_picture
 from masklens.labels import LABELS, MASK_WORN_INCORRECTLY, NOT_A_FACE, WITH_MASK, WITHOUT_MASK
@@ -133,7 +133,11 @@ def cut_samples(
         paints: also paint once on every bare face that is large enough.
         seed: for the random background squares, one per boxed picture, and the painter.
         progress: wraps the pictures, to show a bar.
+
+    Raises:
+        DatasetError: a label that is none, a box outside its picture, no picture that can be read.
     """
+    dataset.check_labels(LABELS)
     rng = np.random.default_rng(seed)
     rows: list[_Row] = []
     for group, picture in enumerate(progress(dataset.pictures)):
@@ -149,6 +153,8 @@ def cut_samples(
         rows += new
         if paints:
             rows += [painted for row in new if (painted := _painted(image, row, faces, rng))]
+    if not rows:
+        raise DatasetError(f"No picture of {dataset.source} can be read.")
     return Samples(
         contexts=np.stack([row.context for row in rows]),
         targets=np.array([row.target for row in rows], np.int64),
@@ -165,7 +171,7 @@ def _boxed(
     image: Image, picture: Picture, faces: Faces, group: int, rng: np.random.Generator
 ) -> list[_Row]:
     rows = []
-    truth = np.array([a.box for a in picture.annotations], np.float32).reshape(-1, 4)
+    truth = picture.boxes(image.shape[1], image.shape[0])
     overlap = iou(faces.boxes, truth)
     for column, annotation in enumerate(picture.annotations):
         box = truth[column]

@@ -22,6 +22,7 @@ from masklens.crop import FloatArray, crop_faces
 from masklens.dataset.scan import Dataset, Picture
 from masklens.detections import Detections
 from masklens.detector import MaskDetector
+from masklens.errors import DatasetError
 from masklens.finder import bundle_finder
 from masklens.io.pictures import read_picture
 from masklens.labels import LABELS, MASK_WORN_INCORRECTLY, WITH_MASK, WITHOUT_MASK
@@ -44,6 +45,9 @@ def calibrate(bundle: Bundle, dataset: Dataset) -> tuple[Bundle, dict[str, Any]]
 
     Returns:
         The bundle with its new card, and the scores on these photographs.
+
+    Raises:
+        DatasetError: a box lies outside its picture, or no face was found.
     """
     where = dataset.source.parent.name
     card = replace(bundle.card, temperature=1.0, face_calibration=None)
@@ -53,6 +57,11 @@ def calibrate(bundle: Bundle, dataset: Dataset) -> tuple[Bundle, dict[str, Any]]
 
     found = detect_all(replace(bundle, card=card), dataset)
     judged = judge(dataset, found)
+    if not judged.right.any():
+        raise DatasetError(
+            f"The face finder found none of the faces in {dataset.source} where they are boxed, so "
+            "that there is nothing to fit. Are the boxes in pixels of the upright pictures?"
+        )
     # Without a calibration the detector's P(face) is the product of both models' answers.
     calibration = fit_face_calibration(
         judged.finder,
@@ -130,9 +139,10 @@ def classify_annotated(
     card = bundle.card
     probabilities, targets, widths = [], [], []
     for picture in dataset.pictures:
-        boxes = true_boxes(picture)
-        if len(boxes):
-            crops = crop_faces(read_picture(picture.path), boxes, card.size, card.margin)
+        if picture.annotations:
+            image = read_picture(picture.path)
+            boxes = picture.boxes(image.shape[1], image.shape[0])
+            crops = crop_faces(image, boxes, card.size, card.margin)
             probabilities.append(classifier.predict(crops).probabilities)
             targets += [card.labels.index(a.label) for a in picture.annotations]
             widths.append(boxes[:, 2] - boxes[:, 0])

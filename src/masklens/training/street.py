@@ -119,6 +119,8 @@ def train(
             f"Received: {', '.join(str(source) for source in options.data)}"
         )
     others = load_dataset(options.calibrate_on) if options.calibrate_on else None
+    for dataset in (*datasets, *([others] if others else [])):
+        dataset.check_labels(LABELS)
     run = RunFolder.open(
         options,
         {

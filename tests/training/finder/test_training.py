@@ -15,6 +15,7 @@ pytest.importorskip("tensorflow")
 import tensorflow as tf
 
 from masklens.bundle import Bundle
+from masklens.dataset.scan import Picture
 from masklens.errors import BundleError, DatasetError, OutputError
 from masklens.faces import Faces
 from masklens.finder import CellFinder
@@ -155,13 +156,11 @@ def test_boxes_follow_the_pixels_through_every_view() -> None:
 
 
 def test_what_the_starting_finder_is_sure_of_becomes_an_ignored_region() -> None:
-    class Picture:
-        annotations = ()
-
+    bare = Picture(Path("a.jpg"), "a.jpg", ())
     points = np.zeros((2, 5, 2), np.float32)
     boxes = np.array([[10, 10, 30, 30], [50, 50, 60, 60]], np.float32)
     found = Faces(boxes, np.array([0.9, 0.2], np.float32), points)
-    scene = make_scene(np.zeros((80, 80, 3), np.uint8), Picture(), found)
+    scene = make_scene(np.zeros((80, 80, 3), np.uint8), bare, found)
     np.testing.assert_allclose(scene.ignore, [[8, 8, 32, 32]])
     centres, _ = cells(SIDE)
     view = replace(scene, image=np.zeros((SIDE, SIDE, 3), np.uint8))

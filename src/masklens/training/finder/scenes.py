@@ -65,7 +65,7 @@ def load_scenes(
 
 def make_scene(image: Image, picture: Picture, found: Faces) -> Scene:
     """Join what is annotated with what the starting finder found."""
-    boxes = np.array([a.box for a in picture.annotations], np.float32).reshape(-1, 4)
+    boxes = picture.boxes(image.shape[1], image.shape[0])
     known = [LABELS.index(a.label) if a.label in LABELS else -1 for a in picture.annotations]
     landmarks = np.full((len(boxes), 5, 2), np.nan, np.float32)
     overlap = iou(found.boxes, boxes)

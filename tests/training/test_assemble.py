@@ -1,0 +1,58 @@
+"""Calibrating a bundle on photographs that do not fit it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from PIL import Image as PillowImage
+
+pytest.importorskip("scipy")
+
+from masklens.errors import DatasetError, MasklensError
+from masklens.labels import LABELS
+from masklens.training.assemble import assemble
+
+#: Of the face in the portrait.
+FACE = [182, 76, 85, 98]
+
+
+def scenes(folder: Path, picture: Path | None, box: list[int], label: str) -> Path:
+    """A COCO file with one face in one picture; None is a plain one."""
+    name = "plain.png" if picture is None else str(picture)
+    PillowImage.new("RGB", (512, 512), "grey").save(folder / "plain.png")
+    content = {
+        "images": [{"id": 1, "file_name": name}],
+        "annotations": [{"image_id": 1, "category_id": 7, "bbox": box}],
+        "categories": [{"id": 7, "name": label}],
+    }
+    file = folder / "scenes.json"
+    file.write_text(json.dumps(content))
+    return file
+
+
+@pytest.mark.parametrize(
+    ("plain", "box", "label", "message"),
+    [
+        (False, FACE, "helmet", r"labels that are not known: \['helmet'\]"),
+        (False, [182, 76, -85, 98], LABELS[1], "outside, or without area"),
+        (False, [1182, 76, 85, 98], LABELS[1], "outside, or without area"),
+        (True, FACE, LABELS[1], "found none of the faces"),
+        (False, [300, 300, 85, 98], LABELS[1], "found none of the faces"),
+    ],
+)
+def test_what_cannot_be_fitted_leaves_no_bundle(
+    tmp_path: Path, portrait_file: Path, plain: bool, box: list[int], label: str, message: str
+) -> None:
+    file = scenes(tmp_path, None if plain else portrait_file, box, label)
+    with pytest.raises(DatasetError, match=message):
+        assemble("default", file, None, tmp_path / "new")
+    assert list((tmp_path / "new").glob("*")) == []
+
+
+def test_a_picture_that_is_missing_leaves_no_bundle(tmp_path: Path) -> None:
+    file = scenes(tmp_path, tmp_path / "gone.jpg", FACE, LABELS[1])
+    with pytest.raises(MasklensError, match="does not exist"):
+        assemble("default", file, None, tmp_path / "new")
+    assert list((tmp_path / "new").glob("*")) == []
