@@ -96,7 +96,7 @@ class MaskDetector:
         need, so an endless iterable is fine.
 
         Raises:
-            InputError: a picture cannot be read, see :meth:`detect`; or it is one picture, not many.
+            InputError: a picture cannot be read, see :meth:`detect`; or this is one picture.
         """
         if isinstance(pictures, str | os.PathLike) or getattr(pictures, "ndim", 4) < 4:
             raise InputError(
