@@ -42,7 +42,6 @@ def assemble(
         raise DatasetError(f"{scenes} has no boxed faces to fit scores to: give a COCO file.")
     if (out / CARD_FILE).exists():
         raise OutputError(f"{out} holds a bundle already. Choose another --out.")
-    check_writable(out / CARD_FILE)
     bundle = Bundle.load(source)
     dataset.check_labels(bundle.card.labels)
     card, parts = bundle.card, bundle.paths()
@@ -54,6 +53,7 @@ def assemble(
             parts = {n: p for n, p in parts.items() if Path(n).stem != Path(card.finder.file).stem}
         card = dataclasses.replace(card, finder=section)
         parts |= {name: finder / name for name in _finder_files(section)}
+    check_writable(out / CARD_FILE)
     with tempfile.TemporaryDirectory() as folder:  # out gets a bundle that is fitted, or none
         made, scores = calibrate(write_bundle(Path(folder), card, parts), dataset)
         return write_bundle(out, made.card, made.paths()), scores
