@@ -252,8 +252,9 @@ def matrix_statistic(answers: Answers, statistic: MatrixStatistic) -> Statistic:
 
 
 def _balanced(matrix: Array) -> Array:
-    recalls = np.diagonal(matrix, axis1=1, axis2=2) / matrix.sum(axis=2)
-    return np.asarray(np.nanmean(recalls, axis=1))
+    true = matrix.sum(axis=2)
+    recalls = np.diagonal(matrix, axis1=1, axis2=2) / true
+    return np.asarray(np.nansum(recalls, axis=1) / (true > 0).sum(axis=1))
 
 
 def _f1(matrix: Array, index: int) -> Array:
