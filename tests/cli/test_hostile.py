@@ -220,7 +220,8 @@ def test_a_terminal_that_lacks_characters(start, portrait_file):
 
 
 @POSIX
-def test_ctrl_c_keeps_what_was_done_and_nothing_half(toy_bundle, tmp_path, portrait_file):
+@pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_stop_keeps_what_was_done_and_nothing_half(toy_bundle, tmp_path, portrait_file, sign):
     for number in range(200):
         (tmp_path / "in").mkdir(exist_ok=True)
         (tmp_path / "in" / f"{number:03}.jpg").symlink_to(portrait_file)
@@ -231,9 +232,9 @@ def test_ctrl_c_keeps_what_was_done_and_nothing_half(toy_bundle, tmp_path, portr
     deadline = time.monotonic() + 60
     while not list(out.glob("[0-9]*.jpg")) and time.monotonic() < deadline:
         time.sleep(0.02)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(sign)
     _, errors = process.communicate(timeout=60)
-    assert process.returncode == 130
+    assert process.returncode == 128 + sign
     assert errors.strip().endswith(b"Interrupted.")
     assert b"Traceback" not in errors
     pictures = sorted(path.name for path in out.iterdir())

@@ -13,6 +13,7 @@ from typing import Any
 
 import click
 
+from masklens.cli.stopping import Stopped, stopped_by_signals
 from masklens.errors import MasklensError
 
 #: command -> module of this package that holds it as ``command``
@@ -36,7 +37,8 @@ class Commands(click.Group):
     def main(self, *args: Any, **kwargs: Any) -> Any:
         """Run as a program."""
         prepare_streams()
-        return super().main(*args, **kwargs)
+        with stopped_by_signals():
+            return super().main(*args, **kwargs)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """The commands, in the order of a first use."""
@@ -61,9 +63,9 @@ class Commands(click.Group):
                 raise
             name = "standard output" if error.filename is None else error.filename
             raise click.ClickException(f"Cannot use {name}: {error.strerror or error}.") from error
-        except KeyboardInterrupt:
+        except KeyboardInterrupt as error:
             click.echo("Interrupted.", err=True)
-            ctx.exit(128 + signal.SIGINT)
+            ctx.exit(128 + (error.number if isinstance(error, Stopped) else signal.SIGINT))
 
 
 def prepare_streams() -> None:

@@ -79,8 +79,8 @@ def command(
       masklens detect walk.mp4 --out labelled/ --json walk.jsonl --tracks faces.csv
       find . -name "*.jpg" | masklens detect - --coco results.coco.json
 
-    Exit status: 0 all done, 1 some inputs failed, 2 wrong use, 130 interrupted (the tables hold
-    what was done).
+    Exit status: 0 all done, 1 some inputs failed, 2 wrong use, 130 interrupted by Ctrl-C, 143 by
+    SIGTERM (the tables hold what was done).
     """
     from contextlib import ExitStack
 
@@ -112,6 +112,8 @@ def command(
         raise InputError(
             f"COCO results are for pictures, and {next(iter(videos))} is a video. Use --json."
         )
+    if tracks is not None and not videos:
+        raise InputError("--tracks is for videos, and there is none. Use --json or --csv.")
     coco = CocoWriter(coco_file, coco_images, map(str, pictures))
     taken = real_paths(found) if out is not None else set()
     writers = [

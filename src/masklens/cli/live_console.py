@@ -14,6 +14,7 @@ from typing import Self
 import click
 
 from masklens.cli import terminal
+from masklens.cli.stopping import stop_signals
 from masklens.cli.video_console import summarise_stream
 from masklens.detector import MaskDetector
 from masklens.errors import MasklensError
@@ -102,12 +103,11 @@ def asked_to_stop(source: Source) -> Iterator[threading.Event]:
         if isinstance(source, Camera):
             source.stop()
 
-    numbers = (signal.SIGINT, signal.SIGTERM)
-    before = [signal.signal(number, stop) for number in numbers]
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, *stop_signals())}
     try:
         yield event
     finally:
-        for number, handler in zip(numbers, before, strict=True):
+        for number, handler in before.items():
             signal.signal(number, handler)
 
 

@@ -1,0 +1,54 @@
+"""SIGTERM and SIGHUP end a command as Ctrl-C does: what was done is kept, nothing half stays.
+
+A service manager sends the one, a terminal that is closed the other.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import threading
+from collections.abc import Iterator
+from types import FrameType
+from typing import NoReturn
+
+_NAMES = ("SIGTERM", "SIGHUP")  # Windows has no SIGHUP
+
+
+class Stopped(KeyboardInterrupt):
+    """A signal said to stop.
+
+    Attributes:
+        number: of the signal.
+    """
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
+
+
+def stop_signals() -> list[int]:
+    """The signals that say stop, besides Ctrl-C, and are not ignored: nohup ignores SIGHUP."""
+    numbers = [getattr(signal, name) for name in _NAMES if hasattr(signal, name)]
+    return [number for number in numbers if signal.getsignal(number) != signal.SIG_IGN]
+
+
+@contextlib.contextmanager
+def stopped_by_signals() -> Iterator[None]:
+    """Inside of the block these signals raise :class:`Stopped`.
+
+    Only the main thread may ask for signals; elsewhere nothing happens.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.signal(number, _stop) for number in stop_signals()}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _stop(number: int, frame: FrameType | None) -> NoReturn:
+    raise Stopped(number)
