@@ -228,7 +228,12 @@ def test_a_stop_keeps_what_was_done_and_nothing_half(toy_bundle, tmp_path, portr
     out, table = tmp_path / "out", tmp_path / "r.json"
     words = [sys.executable, "-m", "masklens", "detect", str(tmp_path / "in")]
     words += ["--bundle", str(toy_bundle.folder), "--out", str(out), "--json", str(table)]
-    process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    process = subprocess.Popen(
+        words,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        preexec_fn=lambda: signal.signal(sign, signal.SIG_DFL),  # nohup hands on that it is ignored
+    )
     deadline = time.monotonic() + 60
     while not list(out.glob("[0-9]*.jpg")) and time.monotonic() < deadline:
         time.sleep(0.02)

@@ -230,6 +230,8 @@ def test_an_interrupted_recording_is_valid(portrait_frames, tmp_path, how):
         [*command, "--json", str(log), "--record", str(record)],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
+        # nohup hands on that a signal is ignored.
+        preexec_fn=lambda: how == signal.SIGKILL or signal.signal(how, signal.SIG_DFL),
         env=os.environ | {"PYTHONUNBUFFERED": "1"},
     )
     try:
