@@ -14,7 +14,7 @@ from typing import Self
 import click
 
 from masklens.cli import terminal
-from masklens.cli.stopping import stop_signals
+from masklens.cli.stopping import handled, stop_signals
 from masklens.cli.video_console import summarise_stream
 from masklens.detector import MaskDetector
 from masklens.errors import MasklensError
@@ -103,12 +103,8 @@ def asked_to_stop(source: Source) -> Iterator[threading.Event]:
         if isinstance(source, Camera):
             source.stop()
 
-    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, *stop_signals())}
-    try:
+    with handled((signal.SIGINT, *stop_signals()), stop):
         yield event
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 class Screen:

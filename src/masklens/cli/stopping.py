@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from types import FrameType
 from typing import NoReturn
 
@@ -42,12 +42,24 @@ def stopped_by_signals() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = {number: signal.signal(number, _stop) for number in stop_signals()}
+    with handled(stop_signals(), _stop):
+        yield
+
+
+@contextlib.contextmanager
+def handled(numbers: Iterable[int], handler: Callable[..., None]) -> Iterator[None]:
+    """Signals have this handler inside of the block, and afterwards what they had before.
+
+    Args:
+        numbers: of the signals.
+        handler: called with the number and the frame, in the main thread.
+    """
+    before = {number: signal.signal(number, handler) for number in numbers}
     try:
         yield
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        for number, former in before.items():
+            signal.signal(number, former)
 
 
 def _stop(number: int, frame: FrameType | None) -> NoReturn:
