@@ -119,7 +119,7 @@ class MaskDetector:
         elif not isinstance(picture, np.ndarray):  # None is what OpenCV gives for no picture
             raise InputError(
                 "A picture must be the path of a file or a uint8 array (height, width, 3), RGB. "
-                f"Received: {type(picture).__name__}"
+                f"Received: {_shown(picture)}"
             )
         image = picture
         return check_image(image), self.finder.find(image)
@@ -245,8 +245,7 @@ def check_image(image: Image) -> Image:
     """The array itself, if it is a picture: uint8 (H, W, 3) with at least one pixel."""
     if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or image.size == 0:
         raise InputError(
-            "A picture must be a uint8 array (height, width, 3), RGB. "
-            f"Received: {image.dtype} {image.shape}"
+            f"A picture must be a uint8 array (height, width, 3), RGB. Received: {_shown(image)}"
         )
     return image
 
