@@ -63,6 +63,22 @@ def test_some_failures(run, portrait_file, tmp_path):
     assert_one_sentence(result)
 
 
+def test_a_link_to_nothing_is_told_like_an_unreadable_picture(run, portrait_file, tmp_path):
+    shutil.copy(portrait_file, tmp_path / "good.jpg")
+    (tmp_path / "dead.jpg").symlink_to("gone.jpg")
+    (tmp_path / "circle.png").symlink_to("circle.png")
+    (tmp_path / "notes.txt").symlink_to("gone.txt")
+    for source in (tmp_path, f"{tmp_path}/*"):
+        result = run(source)
+        assert result.exit_code == 1
+        assert "dead.jpg is a link to gone.jpg, which does not exist" in result.stderr
+        assert "circle.png cannot be read: Too many levels of symbolic links" in result.stderr
+        assert "notes" not in result.output
+        assert "1 picture, 1 face" in result.stdout
+        assert "2 pictures could not be read" in result.stderr
+        assert_one_sentence(result)
+
+
 def test_a_source_without_pictures_does_not_cost_the_others(run, portrait_file, tmp_path):
     (tmp_path / "empty").mkdir()
     second = shutil.copy(portrait_file, tmp_path / "second.jpg")

@@ -71,7 +71,8 @@ def read_picture(path: str | Path) -> Image:
     try:
         return _read(path, str(path), MAX_PIXELS)
     except FileNotFoundError as error:
-        raise PictureError(f"{path} does not exist.", "absent") from error
+        what = f"is a link to {path.readlink()}, which does" if path.is_symlink() else "does"
+        raise PictureError(f"{path} {what} not exist.", "absent") from error
     except IsADirectoryError as error:
         raise PictureError(f"{path} is a folder, not a picture.", "absent") from error
 
