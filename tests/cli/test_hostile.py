@@ -103,6 +103,7 @@ def test_a_data_set_is_never_overwritten(run, tmp_path):
     [
         (["detect", ""], "name of a source is empty"),
         (["detect", "https://example.org/a.jpg"], "download it first"),
+        (["detect", "http://me:hush@cam/?pass=hush"], "http://cam/?pass=*** is an address"),
         (["detect", "a.jpg", "--json", ""], "It is empty"),
         (["detect", "a.jpg", "--threshold", "nan"], "nan is not a number"),
         (["detect", "a.jpg", "--threads", "100000"], "0<=x<=256"),

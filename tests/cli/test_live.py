@@ -150,13 +150,15 @@ def test_a_film_on_a_web_server_is_named_without_its_password(portrait_frames, t
         thread.start()
         try:
             address = f"127.0.0.1:{server.server_address[1]}/{film.name}"
-            result = run("live", f"http://me:secret@{address}", "--tracks", tracks)
+            login = f"http://me:secret@{address}?usr=me&pwd=secret"
+            result = run("live", login, "--tracks", tracks)
         finally:
             server.shutdown()
             thread.join()
     assert result.exit_code == 0, result.output
     (row,) = csv.DictReader(tracks.open())
-    assert row["source"] == f"http://{address}"
+    assert row["source"] == f"http://{address}?usr=***&pwd=***"
+    assert "secret" not in result.output
 
 
 def test_a_film_is_not_replaced_by_the_copy_by_the_copy_of_another(film, tmp_path):

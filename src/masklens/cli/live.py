@@ -75,7 +75,8 @@ def command(
     """
     from masklens.cli.live_console import run_live
     from masklens.detector import MaskDetector
-    from masklens.io.sources import file_of, open_source
+    from masklens.io.addresses import file_of
+    from masklens.io.sources import open_source
     from masklens.stream.labeller import LONG_SIDE
     from masklens.stream.memory import keep_flat
 

@@ -16,6 +16,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from masklens.errors import InputError, MasklensError
+from masklens.io.addresses import without_password
 from masklens.io.frames import Frame
 from masklens.io.video import (
     Orientation,
@@ -27,7 +28,6 @@ from masklens.io.video import (
     reason_of,
     release,
     video_stream,
-    without_password,
 )
 
 #: Seconds to wait for the first connection, and for data after that.

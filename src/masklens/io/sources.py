@@ -15,10 +15,10 @@ from itertools import islice
 from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
-from urllib.parse import unquote
 
 from masklens.crop import Image
 from masklens.errors import InputError, MasklensError
+from masklens.io.addresses import file_of, without_password
 from masklens.io.camera import Camera
 from masklens.io.frames import Frame
 from masklens.io.pictures import read_picture
@@ -28,7 +28,6 @@ from masklens.io.video import (
     duration_of,
     open_container,
     video_stream,
-    without_password,
 )
 
 PICTURE_SUFFIXES = frozenset(
@@ -99,8 +98,8 @@ def _expand(
         raise InputError("The name of a source is empty. Use . for the current folder.")
     if "://" in source:
         raise InputError(
-            f"{source} is an address, and pictures are read from files: download it first. "
-            '"masklens live" reads streams.'
+            f"{without_password(source)} is an address, and pictures are read from files: download "
+            'it first. "masklens live" reads streams.'
         )
     path = Path(source)
     if path.is_dir():
@@ -232,14 +231,6 @@ def open_source(
     if path.is_dir() or (not path.exists() and glob.has_magic(address)) or is_picture(path):
         return FrameFolder(address)
     return VideoReader(path)
-
-
-def file_of(address: str) -> Path:
-    """The file that an address of moving pictures names, in its own words or as ``file://``."""
-    scheme, separator, rest = address.partition("://")
-    if separator and scheme.lower() == "file":
-        return Path(unquote(rest.removeprefix("localhost")))
-    return Path(address)
 
 
 def _film(address: str) -> VideoReader | None:

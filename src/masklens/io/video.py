@@ -16,6 +16,7 @@ import numpy as np
 
 from masklens.crop import Image
 from masklens.errors import InputError, MissingExtraError
+from masklens.io.addresses import without_password
 from masklens.io.frames import Frame
 from masklens.io.pixels import rgb
 
@@ -165,13 +166,6 @@ def open_container(
         if isinstance(error, av.error.InvalidDataError):
             raise InputError(f"{name} is not a video that can be read.") from error
         raise InputError(f"{name} cannot be opened: {reason_of(error)}.") from error
-
-
-def without_password(address: str) -> str:
-    """An address as it may be shown and logged: without user name and password."""
-    scheme, separator, rest = address.partition("://")
-    host, slash, path = rest.partition("/")
-    return f"{scheme}{separator}{host.rpartition('@')[2]}{slash}{path}" if separator else address
 
 
 def release() -> None:

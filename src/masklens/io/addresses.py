@@ -1,0 +1,37 @@
+"""Addresses of cameras and films: which file they name, and how they may be shown.
+
+An address goes in as a user typed it, out comes a path, or the same without what is secret in it.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from urllib.parse import unquote
+
+#: In addresses: ``user:password@``, and ``name=value`` where the name speaks of a user or a secret.
+#: A value goes up to the next &: a password may have every other character in it.
+_LOGIN = re.compile(r"://[^/]*@")
+_SECRET = re.compile(
+    r"([^/?&;=]*(?:user|usr|login|pas|pw|psw|token|key|secret|auth|sig|cred|session)[^/?&;=]*)=[^&]*",
+    re.IGNORECASE,
+)
+
+
+def without_password(address: str) -> str:
+    """An address as it may be shown and logged: without user name and password.
+
+    ``user:password@`` is left out. In a query such as ``?user=a&password=b``, and in a path such as
+    ``/user=a_password=b_channel=1`` that some cameras have, what may be secret becomes ``***``.
+    """
+    if "://" not in address:
+        return address
+    return _SECRET.sub(r"\1=***", _LOGIN.sub("://", address))
+
+
+def file_of(address: str) -> Path:
+    """The file that an address of moving pictures names, in its own words or as ``file://``."""
+    scheme, separator, rest = address.partition("://")
+    if separator and scheme.lower() == "file":
+        return Path(unquote(rest.removeprefix("localhost")))
+    return Path(address)

@@ -1,0 +1,26 @@
+import pytest
+
+from masklens.io.addresses import without_password
+
+
+@pytest.mark.parametrize(
+    ("address", "shown"),
+    [
+        ("rtsp://me:pw@host:554/a?b=c@d", "rtsp://host:554/a?b=c@d"),
+        ("http://cam/?user=me&password=hush/?=#x&w=2", "http://cam/?user=***&password=***&w=2"),
+        (
+            "http://cam/v.cgi?loginuse=me&loginpas=hush",
+            "http://cam/v.cgi?loginuse=***&loginpas=***",
+        ),
+        ("rtsp://cam/user=me_password=hush_channel=1", "rtsp://cam/user=***"),
+        ("http://cam/a?w=2&PWD=hush", "http://cam/a?w=2&PWD=***"),
+        ("http://cam?api_key=hush", "http://cam?api_key=***"),
+        ("http://cam/a.mp4?access_token=hush", "http://cam/a.mp4?access_token=***"),
+        ("http://box/?src=rtsp://me:hush@cam/a", "http://box/?src=rtsp://cam/a"),
+        ("http://cam/?channel=1&subtype=0", "http://cam/?channel=1&subtype=0"),
+        ("0", "0"),
+        ("a/password=1.mp4", "a/password=1.mp4"),
+    ],
+)
+def test_passwords_are_not_shown(address, shown):
+    assert without_password(address) == shown
