@@ -94,6 +94,35 @@ def test_a_small_face_in_large_frames_needs_a_larger_size(portrait_frames, tmp_p
         assert sum(len(line["faces"]) for line in lines) == faces
 
 
+def test_frames_of_a_folder_that_cannot_be_read_are_told_and_counted(portrait_frames, tmp_path):
+    frames, log = tmp_path / "frames", tmp_path / "log.jsonl"
+    frames.mkdir()
+    for number in (1, 3, 10):
+        PillowImage.fromarray(portrait_frames[number]).save(frames / f"{number}.png")
+    (frames / "0.png").write_text("no picture")
+    (frames / "4.png").write_bytes(b"")
+    (frames / "5.png").symlink_to("gone.png")
+    result = run("live", frames, "--json", log)
+    assert result.exit_code == 1
+    told = [line for line in result.stderr.splitlines() if line.startswith("Error: ")]
+    words = ("0.png is not a picture", "4.png is empty", "5.png is a link to gone.png")
+    for line, expected in zip(told, words, strict=True):
+        assert expected in line
+    assert "3 frames could not be read" in result.stderr
+    assert "3 frames, 0.2 s, 1 face followed" in result.stdout
+    lines = [json.loads(line) for line in log.read_text().splitlines()]
+    # They keep their place: 25 per second, whether they can be read or not.
+    assert [(line["frame"], line["time"]) for line in lines] == [(1, 0.04), (2, 0.08), (5, 0.2)]
+    assert all(len(line["faces"]) == 1 for line in lines)
+
+
+def test_a_folder_without_a_frame_that_can_be_read(tmp_path):
+    (tmp_path / "0.png").write_text("no picture")
+    result = run("live", tmp_path, "--record", tmp_path / "out.mp4")
+    one_sentence(result, "1 frame could not be read")
+    assert "0 frames" in result.stdout
+
+
 def test_detect_keeps_every_frame_and_the_sound(film, tmp_path):
     result = run(
         *("detect", film, "--out", tmp_path / "out", "--json", tmp_path / "r.json"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import click
@@ -71,12 +72,12 @@ def command(
       masklens live walk.mp4 --record labelled.mp4
       masklens live rtsp://hall.local/4k --long-side 1280
 
-    Exit status: 0 ended, or was ended by you; 1 it failed; 2 wrong use.
+    Exit status: 0 ended, or was ended by you; 1 it failed, or frames of a folder could not be
+    read; 2 wrong use.
     """
     from masklens.cli.live_console import run_live
     from masklens.detector import MaskDetector
     from masklens.io.addresses import file_of
-    from masklens.io.sources import open_source
     from masklens.stream.labeller import LONG_SIDE
     from masklens.stream.memory import keep_flat
 
@@ -88,10 +89,10 @@ def command(
     detector = MaskDetector(
         bundle, finder=finder, threshold=threshold, threads=1, long_side=long_side or LONG_SIDE
     )
-    opened = open_source(source, give_up=give_up, on_status=lambda s: click.echo(s, err=True))
-    run_live(
-        opened,
+    whole = run_live(
+        source,
         detector,
+        give_up=give_up,
         show=show,
         record=record,
         json_file=json_file,
@@ -99,3 +100,4 @@ def command(
         max_fps=max_fps,
         every=every,
     )
+    sys.exit(0 if whole else 1)

@@ -13,8 +13,9 @@ from typing import Self
 
 import click
 
-from masklens.cli import terminal
+from masklens.cli.console import complain
 from masklens.cli.stopping import handled, stop_signals
+from masklens.cli.terminal import many, written
 from masklens.cli.video_console import summarise_stream
 from masklens.detector import MaskDetector
 from masklens.errors import MasklensError
@@ -23,7 +24,7 @@ from masklens.io.draw import SHORT_NAMES
 from masklens.io.frames import Frame
 from masklens.io.logs import JsonLines
 from masklens.io.recorder import VideoWriter
-from masklens.io.sources import Source
+from masklens.io.sources import Source, open_source
 from masklens.io.window import Window
 from masklens.io.writers import save_picture
 from masklens.labels import LABELS
@@ -34,30 +35,42 @@ from masklens.stream.results import StreamSummary, TrackTable, frame_line
 
 
 def run_live(
-    source: Source,
+    address: str,
     detector: MaskDetector,
     *,
+    give_up: float,
     show: bool,
     record: Path | None,
     json_file: Path | None,
     tracks: Path | None,
     max_fps: float | None,
     every: int | None,
-) -> None:
-    """Label the source until it ends, fails or the user has enough; the summary comes last.
+) -> bool:
+    """Label a source until it ends, fails or the user has enough; the summary comes last.
+
+    Returns:
+        Whether every frame could be read.
 
     Raises:
         MasklensError: the source failed, or a file could not be written.
     """
     summary = StreamSummary()
+    line = StatusLine()
+    unreadable: list[MasklensError] = []
+
+    def left_out(error: MasklensError) -> None:
+        unreadable.append(error)
+        line.clear()
+        complain(error)
+
     with ExitStack() as stack:
+        source = open_source(address, give_up=give_up, on_status=line.say, on_error=left_out)
         stack.enter_context(source)
         # First what may fail: the files are replaced as soon as they are opened.
         screen = stack.enter_context(Screen(source, show))
         recorder = stack.enter_context(VideoWriter(record, max_fps or source.rate))
         table = stack.enter_context(TrackTable(tracks))
         log = stack.enter_context(JsonLines(json_file))
-        line = StatusLine()
 
         def ended(track: TrackRecord) -> None:
             summary.ended(track)
@@ -85,9 +98,13 @@ def run_live(
         finally:
             frames.close()
             line.clear()
-        _summarise(summary, [record, json_file, tracks])
+        summarise_stream(summary)
+        if unreadable:
+            click.secho(f"{many(len(unreadable), 'frame')} could not be read", fg="red", err=True)
+        written([record, json_file, tracks])
         if failure is not None:
             raise failure
+    return not unreadable
 
 
 @contextmanager
@@ -170,12 +187,12 @@ class StatusLine:
         text = f"{labelled.frame.time or 0:8.1f} s  {labelled.fps:5.1f} fps  {words}"
         click.echo(f"\r{text:<70}", nl=False, err=True)
 
+    def say(self, text: str) -> None:
+        """A sentence on a line of its own."""
+        self.clear()
+        click.echo(text, err=True)
+
     def clear(self) -> None:
         """Take the line away."""
         if self._on:
             click.echo("\r" + " " * 70 + "\r", nl=False, err=True)
-
-
-def _summarise(summary: StreamSummary, written: list[Path | None]) -> None:
-    summarise_stream(summary)
-    terminal.written(written)

@@ -204,7 +204,11 @@ class Source(Protocol):
 
 
 def open_source(
-    address: str, *, give_up: float = 120.0, on_status: Callable[[str], None] | None = None
+    address: str,
+    *,
+    give_up: float = 120.0,
+    on_status: Callable[[str], None] | None = None,
+    on_error: Callable[[MasklensError], None] | None = None,
 ) -> Source:
     """Open a video file, a camera, a network address or a folder of frames.
 
@@ -213,6 +217,8 @@ def open_source(
             other address that FFmpeg reads; a folder, a pattern or a picture.
         give_up: seconds a lost camera is waited for.
         on_status: called with a sentence when a camera is lost and when it is back.
+        on_error: called for each frame of a folder that cannot be read, and the others go on; None
+            raises at the first.
 
     Raises:
         InputError: there is nothing there, or no moving pictures in it.
@@ -229,7 +235,7 @@ def open_source(
     if (address.isdigit() and not path.exists()) or address.startswith("/dev/"):
         return Camera(address, give_up=give_up, on_status=on_status)
     if path.is_dir() or (not path.exists() and glob.has_magic(address)) or is_picture(path):
-        return FrameFolder(address)
+        return FrameFolder(address, on_error)
     return VideoReader(path)
 
 
@@ -250,8 +256,11 @@ class FrameFolder:
     live = False
     rate: float | None = 25.0
 
-    def __init__(self, address: str) -> None:
+    def __init__(
+        self, address: str, on_error: Callable[[MasklensError], None] | None = None
+    ) -> None:
         self.name = address
+        self._on_error = on_error
         found = find_pictures([address])
         self._pictures = {p: found[p] for p in sorted(found, key=_natural)}
         self.total = len(self._pictures)
@@ -268,16 +277,14 @@ class FrameFolder:
         return
 
     def __iter__(self) -> Iterator[Frame]:
-        """The frames.
+        """The frames; see :func:`open_source` for those that cannot be read."""
 
-        Raises:
-            InputError: at a picture that cannot be read.
-        """
+        def tell(path: Path, error: MasklensError) -> None:
+            if self._on_error is None:
+                raise error
+            self._on_error(error)
 
-        def stop(path: Path, error: MasklensError) -> None:
-            raise error
-
-        for frame in read_frames(self._pictures, stop):
+        for frame in read_frames(self._pictures, tell):
             frame.time = frame.index / 25
             yield frame
 
