@@ -184,6 +184,22 @@ def test_bad_bodies(client, content, headers, status, code):
     assert code is None or error["code"] == code
 
 
+def test_a_form_that_is_cut_off_says_so(client, portrait_file):
+    """Wherever that is: in the first picture, after it, or in the last boundary."""
+    files = [("picture", ("a.jpg", portrait_file.read_bytes()))] * 2
+    whole = httpx.Request("POST", "http://any", files=files)
+    content = whole.read()
+    headers = {"Content-Type": whole.headers["content-type"]}
+    for length in (10, 60, 5000, len(content) // 2 + 5000, len(content) - 4):
+        answer = client.post("/v1/detect", content=content[:length], headers=headers)
+        assert answer.status_code == 400
+        error = error_of(answer)
+        assert error["code"] == "bad_form"
+        assert "form broke off" in error["message"]
+    # What a line break would follow is the end already.
+    assert client.post("/v1/detect", content=content[:-2], headers=headers).status_code == 200
+
+
 def test_a_form_with_options_in_it_says_where_they_belong(client, portrait_file):
     answer = client.post(
         "/v1/detect",

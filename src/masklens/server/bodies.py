@@ -140,13 +140,19 @@ class _InMemory(MultiPartParser):
     ) -> None:
         super().__init__(request.headers, stream, max_files=limits.pictures, max_fields=16)
         self.spool_max_size = limits.body + 1
+        self.ended = False
+
+    def on_end(self) -> None:
+        """The boundary that ends a form has come; the parser itself does not miss it."""
+        self.ended = True
 
 
 async def _read_form(
     request: Request, stream: AsyncGenerator[bytes, None], limits: Limits
 ) -> list[tuple[str, bytes]]:
+    parser = _InMemory(request, stream, limits)
     try:
-        form = await _InMemory(request, stream, limits).parse()
+        form = await parser.parse()
     except MultiPartException as error:
         reason = error.message.rstrip(".")
         if reason.startswith("Too many files"):
@@ -157,6 +163,12 @@ async def _read_form(
                 "time. Send several requests.",
             ) from None
         raise ApiError(400, "bad_form", f"The form cannot be read: {reason}.") from None
+    if not parser.ended:
+        raise ApiError(
+            400,
+            "bad_form",
+            "The form broke off: the boundary that ends it did not come. Send all of it.",
+        )
     pictures = []
     for field, value in form.multi_items():
         if not isinstance(value, UploadFile):
