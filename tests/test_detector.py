@@ -1,4 +1,7 @@
+import multiprocessing
+import pickle
 import re
+from concurrent.futures import ProcessPoolExecutor
 
 import numpy as np
 import pytest
@@ -167,9 +170,57 @@ def test_one_picture_is_not_many(detector, portrait, portrait_file):
     [
         *(("threshold", value) for value in (-0.1, 1.1, float("nan"))),
         *(("threads", value) for value in (-1, 10**6)),
-        *(("long_side", value) for value in (0, -5, 10**6, (704, 0))),
+        *(("long_side", value) for value in (0, -5, 10**6, (704, 0), ())),
     ],
 )
 def test_numbers_out_of_range_are_refused(toy_bundle, name, value):
     with pytest.raises(ValueError, match=f"{name} must be in .*Received: {re.escape(str(value))}"):
         MaskDetector(toy_bundle, **{name: value})
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "accepted"),
+    [
+        ("threads", "2", "a whole number in 0…256"),
+        ("threads", None, "a whole number in 0…256"),
+        ("threshold", "high", "a number in 0…1"),
+        ("long_side", "704", "a whole number in 32…8192, or several"),
+        ("long_side", 704.5, "a whole number in 32…8192, or several"),
+        ("bundle", 5, "a folder's path or a Bundle"),
+        ("finder", 5, '"yunet", a path or a FaceFinder'),
+    ],
+)
+def test_options_of_another_type_are_refused(toy_bundle, name, value, accepted):
+    options = {"bundle": toy_bundle, name: value}
+    with pytest.raises(TypeError) as told:
+        MaskDetector(**options)
+    assert str(told.value) == f"{name} must be {accepted}. Received: {value!r}"
+
+
+def test_the_numbers_of_numpy_are_numbers(toy_bundle):
+    detector = MaskDetector(
+        toy_bundle,
+        threads=np.int64(1),
+        threshold=np.float32(0.5),
+        long_side=[np.int32(64), np.int32(128)],
+    )
+    assert detector.finder.long_side == 128
+
+
+def test_a_detector_goes_to_other_processes(toy_bundle, portrait_file):
+    detector = MaskDetector(toy_bundle.folder, threads=1, long_side=(320, 640))
+    detector.threshold = 0.0
+    here = detector.detect(portrait_file)
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
+        there = pool.submit(detector.detect, portrait_file).result()
+    assert len(there) == len(here) > 0
+    np.testing.assert_array_equal(there.boxes, here.boxes)
+    np.testing.assert_array_equal(there.probabilities, here.probabilities)
+
+
+def test_a_copy_of_a_detector_has_its_options(toy_bundle):
+    detector = MaskDetector(toy_bundle, threads=2, long_side=320)
+    detector.threshold = 0.7
+    again = pickle.loads(pickle.dumps(detector))
+    assert again.bundle == toy_bundle
+    assert (again.workers, again.threshold, again.finder.long_side) == (2, 0.7, 320)

@@ -6,8 +6,10 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
+from numbers import Integral, Real
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -31,6 +33,8 @@ BATCH = 16
 class MaskDetector:
     """Finds every face of a picture and says whether it wears a mask.
 
+    It can be pickled, for example for worker processes: there the same files are opened again.
+
     Args:
         bundle: folder of a bundle; None takes the one that ships with masklens.
         finder: "yunet", the path of an ONNX face finder, or any :class:`FaceFinder`; None takes the
@@ -48,7 +52,7 @@ class MaskDetector:
     Raises:
         BundleError: the bundle or the face finder cannot be used.
         MissingExtraError: the runtime is not installed.
-        ValueError: a number is out of range.
+        TypeError, ValueError: an option is of another type, or a number out of range.
     """
 
     def __init__(
@@ -61,21 +65,24 @@ class MaskDetector:
         runtime: str = "onnx",
         long_side: int | Sequence[int] | None = None,
     ) -> None:
-        if not 0 <= threads <= MAX_THREADS:
-            raise ValueError(f"threads must be in 0…{MAX_THREADS}. Received: {threads}")
-        if threshold is not None and not 0 <= threshold <= 1:
-            raise ValueError(f"threshold must be in 0…1. Received: {threshold}")
-        if long_side is not None:
-            sizes = long_side if isinstance(long_side, Sequence) else [long_side]
-            low, high = LONG_SIDES
-            if not sizes or not all(low <= size <= high for size in sizes):
-                raise ValueError(f"long_side must be in {low}…{high}. Received: {long_side}")
+        _check_options(bundle, finder, threshold, threads, long_side)
+        self._reopen = partial(
+            type(self),
+            bundle,
+            finder=finder,
+            threads=threads,
+            runtime=runtime,
+            long_side=long_side,
+        )
         self.bundle = bundle if isinstance(bundle, Bundle) else Bundle.load(bundle)
         self.card = self.bundle.card
         self.classifier = MaskClassifier(self.bundle, threads, runtime=runtime)
         self.finder = load_finder(finder, 1, runtime, bundle=self.bundle, long_side=long_side)
         self.workers = threads or os.cpu_count() or 1
         self.threshold = self.card.threshold() if threshold is None else threshold
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return partial(self._reopen, threshold=self.threshold), ()
 
     def detect(self, picture: Image | str | Path) -> Detections:
         """The faces of one picture.
@@ -196,6 +203,31 @@ class MaskDetector:
             + calibration.classifier * _logit(classifier)
         )
         return np.asarray(1 / (1 + np.exp(-logit)), dtype=np.float32)
+
+
+def _check_options(
+    bundle: object, finder: object, threshold: Any, threads: Any, long_side: Any
+) -> None:
+    """Refuse what no :class:`MaskDetector` can be made of; see there."""
+    low, high = LONG_SIDES
+    several = isinstance(long_side, Sequence) and not isinstance(long_side, str)
+    sizes = long_side if several else () if long_side is None else (long_side,)
+    for name, values, types, accepted in (
+        ("bundle", [bundle], str | os.PathLike | Bundle | None, "a folder's path or a Bundle"),
+        ("finder", [finder], str | Path | FaceFinder | None, '"yunet", a path or a FaceFinder'),
+        ("threads", [threads], Integral, f"a whole number in 0…{MAX_THREADS}"),
+        ("threshold", [threshold], Real | None, "a number in 0…1"),
+        ("long_side", sizes, Integral, f"a whole number in {low}…{high}, or several"),
+    ):
+        for value in values:
+            if not isinstance(value, types):
+                raise TypeError(f"{name} must be {accepted}. Received: {value!r:.80}")
+    if not 0 <= threads <= MAX_THREADS:
+        raise ValueError(f"threads must be in 0…{MAX_THREADS}. Received: {threads}")
+    if threshold is not None and not 0 <= threshold <= 1:
+        raise ValueError(f"threshold must be in 0…1. Received: {threshold}")
+    if (several and not sizes) or not all(low <= size <= high for size in sizes):
+        raise ValueError(f"long_side must be in {low}…{high}. Received: {long_side}")
 
 
 def refined_boxes(
