@@ -13,8 +13,8 @@ from PIL import Image as PillowImage
 
 from masklens.cli import main
 from masklens.crop import FloatArray, Image
-from masklens.dataset.scan import load_dataset
-from masklens.dataset.synthesize import STYLES, paint
+from masklens.dataset.scan import Dataset, load_dataset
+from masklens.dataset.synthesize import STYLES, paint, produce
 from masklens.dataset.synthesize.geometry import CHIN, face_frame
 from masklens.dataset.synthesize.produce import bare_faces, choose_styles, paintings
 from masklens.errors import DatasetError, InputError
@@ -351,6 +351,25 @@ def test_paintings_of_an_earlier_run_are_not_painted_on(
         result = CliRunner().invoke(main, ["dataset", "synthesize", *arguments])
         assert result.exit_code == 0, result.output
         assert "1 faces painted" in result.output
+
+
+def test_a_source_is_looked_through_once(
+    tmp_path: Path, portrait_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for label in ("with_mask", "no mask"):
+        (tmp_path / "data" / label).mkdir(parents=True)
+        (tmp_path / "data" / label / "a.jpg").write_bytes(portrait_file.read_bytes())
+    listed = []
+
+    def load(source: Path) -> Dataset:
+        listed.append(source)
+        return load_dataset(source)
+
+    monkeypatch.setattr(produce, "load_dataset", load)
+    arguments = [str(tmp_path / "data"), "--out", str(tmp_path / "out"), "--styles", "cup"]
+    result = CliRunner().invoke(main, ["dataset", "synthesize", *arguments])
+    assert result.exit_code == 0, result.output
+    assert listed == [tmp_path / "data"]
 
 
 def test_the_command_without_a_face(tmp_path: Path) -> None:

@@ -74,10 +74,11 @@ def command(
         raise click.UsageError("Give --out DIR, --sheet FILE, or both.")
     if out is not None and out.resolve() == source.resolve():
         raise click.UsageError(f"--out {out} is the folder that is read. Use another.")
+    listed = produce.list_source(source, out)
     writer = produce.FolderWriter(out)
-    keep_apart({"--sheet": sheet, "--out": writer.file}, produce.files_read(source, out))
+    keep_apart({"--sheet": sheet, "--out": writer.file}, listed.files)
     inside = out is not None and out.resolve().is_relative_to(source.resolve())
-    if inside and produce.is_labelled_folder(source):
+    if inside and listed.labelled:
         raise click.UsageError(
             f"--out {out} lies in {source}, whose sub-folders are labels: the paintings would "
             "become pictures of that data set. Use a folder outside."
@@ -92,7 +93,7 @@ def command(
 
     counts: dict[str, int] = {}
     shown: list[produce.Painting] = []
-    faces = produce.bare_faces(source, load_finder(finder), seed, on_error, out)
+    faces = produce.bare_faces(listed, load_finder(finder), seed, on_error)
     with step_bar(count, unit="face") as advance:
         for painting in produce.paintings(faces, chosen, seed, count):
             writer.write(painting)

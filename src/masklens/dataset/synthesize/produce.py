@@ -36,6 +36,27 @@ _SAME_FACE = 0.4  # intersection over union of a labelled and a found box
 
 
 @dataclass(frozen=True, slots=True)
+class Source:
+    """What a user names, looked through once.
+
+    Attributes:
+        path: as it was named.
+        labelled: whether it has labels; otherwise every face in it is taken for bare.
+        pictures: files, each with the labelled boxes of its bare faces, (N, 4), xyxy pixels; None
+            where every face counts.
+    """
+
+    path: Path
+    labelled: bool
+    pictures: Sequence[tuple[Path, FloatArray | None]]
+
+    @property
+    def files(self) -> list[Path]:
+        """All that is read, the source itself included."""
+        return [self.path, *(path for path, _ in self.pictures)]
+
+
+@dataclass(frozen=True, slots=True)
 class BareFace:
     """A face without a mask.
 
@@ -92,27 +113,54 @@ def choose_styles(names: Sequence[str] = (), labels: Sequence[str] = ()) -> list
     return chosen
 
 
-def bare_faces(
-    source: Path,
-    finder: FaceFinder,
-    seed: int,
-    on_error: Callable[[Path, MasklensError], None],
-    results: Path | None = None,
-) -> Iterator[BareFace]:
-    """Find bare faces, picture by picture in an order drawn from the seed.
+def list_source(path: Path, results: Path | None = None) -> Source:
+    """Look for the pictures with bare faces; none is opened.
 
     Args:
-        source: a picture or a folder, whose faces are all taken for bare; or a folder with a
+        path: a picture or a folder, whose faces are all taken for bare; or a folder with a
             sub-folder per label or a COCO detection file, of which only ``without_mask`` is used.
-        finder: gives boxes and landmarks.
-        seed: of the order.
-        on_error: called for each picture that cannot be read.
         results: folder of paintings, left out where it lies in a folder of pictures.
 
     Raises:
         DatasetError: there are labels, but none of a bare face.
     """
-    pictures = _pictures(source, results)
+    dataset = _labelled(path)
+    if dataset is None:
+        found = find_pictures([str(path)], results=results)
+        return Source(path, False, [(picture, None) for picture in found])
+    pictures: list[tuple[Path, FloatArray | None]] = []
+    for picture in dataset.pictures:
+        bare = [a for a in picture.annotations if a.label == WITHOUT_MASK]
+        if bare and dataset.boxed:
+            pictures.append((picture.path, np.array([a.box for a in bare], np.float32)))
+        elif bare:
+            pictures.append((picture.path, None))
+    if not pictures:
+        raise DatasetError(
+            f"{path} has no face labelled {WITHOUT_MASK}, only {', '.join(dataset.labels)}: "
+            "masks are painted on bare faces."
+        )
+    return Source(path, True, pictures)
+
+
+def bare_faces(
+    source: Source | Path,
+    finder: FaceFinder,
+    seed: int,
+    on_error: Callable[[Path, MasklensError], None],
+) -> Iterator[BareFace]:
+    """Find bare faces, picture by picture in an order drawn from the seed.
+
+    Args:
+        source: from :func:`list_source`, or the path that it takes.
+        finder: gives boxes and landmarks.
+        seed: of the order.
+        on_error: called for each picture that cannot be read.
+
+    Raises:
+        DatasetError: there are labels, but none of a bare face.
+    """
+    pictures = (source if isinstance(source, Source) else list_source(source)).pictures
     for index in np.random.default_rng(seed).permutation(len(pictures)):
         path, boxes = pictures[index]
         try:
@@ -210,36 +258,6 @@ def sheet_blocks(made: Sequence[Painting], size: int = 128) -> list[Block]:
         if tiles:
             blocks.append(Block(label, tiles))
     return blocks
-
-
-def files_read(source: Path, results: Path | None = None) -> list[Path]:
-    """What :func:`bare_faces` reads, the source itself included."""
-    return [source, *(path for path, _ in _pictures(source, results))]
-
-
-def is_labelled_folder(source: Path) -> bool:
-    """Whether the sub-folders of a source are labels."""
-    return source.is_dir() and _labelled(source) is not None
-
-
-def _pictures(source: Path, results: Path | None) -> list[tuple[Path, FloatArray | None]]:
-    """Files, each with the labelled boxes of its bare faces, or None to take every face."""
-    dataset = _labelled(source)
-    if dataset is None:
-        return [(path, None) for path in find_pictures([str(source)], results=results)]
-    pictures: list[tuple[Path, FloatArray | None]] = []
-    for picture in dataset.pictures:
-        bare = [a for a in picture.annotations if a.label == WITHOUT_MASK]
-        if bare and dataset.boxed:
-            pictures.append((picture.path, np.array([a.box for a in bare], np.float32)))
-        elif bare:
-            pictures.append((picture.path, None))
-    if not pictures:
-        raise DatasetError(
-            f"{source} has no face labelled {WITHOUT_MASK}, only {', '.join(dataset.labels)}: "
-            "masks are painted on bare faces."
-        )
-    return pictures
 
 
 def _labelled(source: Path) -> Dataset | None:
