@@ -8,7 +8,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from click.testing import CliRunner
+from click.testing import CliRunner, Result
 from PIL import Image as PillowImage
 
 from masklens.cli import main
@@ -346,11 +346,58 @@ def test_paintings_of_an_earlier_run_are_not_painted_on(
     tmp_path: Path, portrait_file: Path
 ) -> None:
     (tmp_path / "a.jpg").write_bytes(portrait_file.read_bytes())
-    for _ in range(2):
-        arguments = [str(tmp_path), "--out", str(tmp_path / "painted"), "--styles", "cup"]
+    for again in ([], ["--overwrite"]):
+        arguments = [str(tmp_path), "--out", str(tmp_path / "painted"), "--styles", "cup", *again]
         result = CliRunner().invoke(main, ["dataset", "synthesize", *arguments])
         assert result.exit_code == 0, result.output
         assert "1 faces painted" in result.output
+
+
+def test_paintings_of_an_earlier_run_are_replaced_when_asked(
+    tmp_path: Path, portrait_file: Path
+) -> None:
+    def run(source: Path, *more: str) -> Result:
+        arguments = ["dataset", "synthesize", str(source), "--out", str(out), *more]
+        return CliRunner().invoke(main, arguments)
+
+    def files() -> list[str]:
+        found = (path for path in out.rglob("*") if path.is_file())
+        return sorted(path.relative_to(out).as_posix() for path in found)
+
+    out = tmp_path / "out"
+    assert run(portrait_file, "--count", "3").exit_code == 0
+    earlier = files()
+    assert len(earlier) == 4
+    own = out / "without_mask" / "holiday-hand-2.jpg"
+    own.parent.mkdir(exist_ok=True)
+    own.write_bytes(b"of the user")
+
+    refused = run(portrait_file, "--styles", "cup")
+    assert refused.exit_code == 1
+    assert "holds paintings" in refused.output
+    assert "--overwrite" in refused.output
+    assert set(files()) == {*earlier, "without_mask/holiday-hand-2.jpg"}
+
+    PillowImage.new("RGB", (200, 200)).save(tmp_path / "lawn.png")
+    assert run(tmp_path / "lawn.png", "--overwrite").exit_code == 1
+    assert len(files()) == 5, "nothing was painted, so nothing is thrown away"
+
+    assert run(portrait_file, "--styles", "cup", "--overwrite").exit_code == 0
+    assert files() == [
+        "annotations.coco.json",
+        "without_mask/astronaut-cup-00000.jpg",
+        "without_mask/holiday-hand-2.jpg",
+    ]
+    assert own.read_bytes() == b"of the user"
+    assert len(load_dataset(out / "annotations.coco.json")) == 1
+
+    # A run that was interrupted left no COCO file; what is read is never thrown away.
+    (out / "annotations.coco.json").unlink()
+    assert run(portrait_file).exit_code == 1
+    source = run(out / "without_mask", "--overwrite")
+    assert source.exit_code == 1
+    assert "astronaut-cup-00000.jpg is read" in source.output
+    assert len(files()) == 2
 
 
 def test_a_source_is_looked_through_once(

@@ -25,6 +25,7 @@ from masklens.cli.terminal import step_bar, written
     "--out",
     help="Folder for the painted faces: a sub-folder per label, and a COCO file with their boxes.",
 )
+@click.option("--overwrite", is_flag=True, help="Throw away the paintings in --out.")
 @sheet_option("Contact sheet of the first hundred, as a picture.")
 @count_option(
     "--count",
@@ -40,6 +41,7 @@ from masklens.cli.terminal import step_bar, written
 def command(
     source: Path,
     out: Path | None,
+    overwrite: bool,
     sheet: Path | None,
     count: int | None,
     styles: str,
@@ -67,6 +69,7 @@ def command(
     """
     from masklens.dataset.sheet import draw_sheets, save_sheets
     from masklens.dataset.synthesize import produce
+    from masklens.dataset.synthesize.folder import FolderWriter
     from masklens.errors import DatasetError, MasklensError
     from masklens.finder import load_finder
 
@@ -75,7 +78,7 @@ def command(
     if out is not None and out.resolve() == source.resolve():
         raise click.UsageError(f"--out {out} is the folder that is read. Use another.")
     listed = produce.list_source(source, out)
-    writer = produce.FolderWriter(out)
+    writer = FolderWriter(out, overwrite=overwrite)
     keep_apart({"--sheet": sheet, "--out": writer.file}, listed.files)
     inside = out is not None and out.resolve().is_relative_to(source.resolve())
     if inside and listed.labelled:
@@ -83,6 +86,7 @@ def command(
             f"--out {out} lies in {source}, whose sub-folders are labels: the paintings would "
             "become pictures of that data set. Use a folder outside."
         )
+    writer.check(listed.files)
     chosen = produce.choose_styles(names_in(styles), names_in(classes))
     failed = 0
 

@@ -1,7 +1,7 @@
-"""From pictures with bare faces to a folder of painted ones: what ``dataset synthesize`` does.
+"""From pictures with bare faces to painted ones: what ``dataset synthesize`` does.
 
 Pictures go in; faces are found, painted in turn with every style asked for, and come out cut around
-the face, sorted into one folder per label, with a COCO detection file that holds their boxes.
+the face (:mod:`masklens.dataset.synthesize.folder` writes them).
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from itertools import cycle, islice
 from pathlib import Path
 
 import numpy as np
-from PIL import Image as PillowImage
 
 from masklens.boxes import iou
 from masklens.crop import FloatArray, Image, crop_square
@@ -22,8 +21,7 @@ from masklens.dataset.synthesize.geometry import face_frame
 from masklens.dataset.synthesize.painter import STYLES, paint
 from masklens.errors import DatasetError, InputError, MasklensError
 from masklens.faces import FaceFinder, Faces
-from masklens.io.atomic import write_json
-from masklens.io.pictures import read_picture, write_picture
+from masklens.io.pictures import read_picture
 from masklens.io.sources import find_pictures
 from masklens.labels import LABELS, WITHOUT_MASK, canonical
 
@@ -193,50 +191,6 @@ def paintings(
         painted = paint(image, face.landmarks, face.box, style, rng)
         cut, box = _cut(painted.image, face.box)
         yield Painting(cut, box, painted.label, style, f"{face.path.stem}-{style}-{index:05d}")
-
-
-class FolderWriter:
-    """Writes paintings into ``DIR/<label>/``, and ``DIR/annotations.coco.json`` at the end."""
-
-    def __init__(self, target: Path | None) -> None:
-        self.target = target
-        self.file = None if target is None else target / "annotations.coco.json"
-        self._images: list[dict[str, object]] = []
-        self._annotations: list[dict[str, object]] = []
-
-    def write(self, painting: Painting) -> None:
-        """Write one picture; does nothing without a target."""
-        if self.target is None:
-            return
-        name = f"{painting.label}/{painting.name}.jpg"
-        write_picture(self.target / name, PillowImage.fromarray(painting.image), quality=93)
-        number = len(self._images) + 1
-        height, width = painting.image.shape[:2]
-        x1, y1, x2, y2 = (round(v, 1) for v in painting.box)
-        self._images.append({"id": number, "file_name": name, "width": width, "height": height})
-        self._annotations.append(
-            {
-                "id": number,
-                "image_id": number,
-                "category_id": LABELS.index(painting.label) + 1,
-                "bbox": [x1, y1, round(x2 - x1, 1), round(y2 - y1, 1)],
-                "area": round((x2 - x1) * (y2 - y1), 1),
-                "iscrowd": 0,
-                "style": painting.style,
-            }
-        )
-
-    def finish(self) -> None:
-        """Write the COCO file."""
-        if self.file is None:
-            return
-        content = {
-            "info": {"description": "painted by masklens dataset synthesize"},
-            "images": self._images,
-            "annotations": self._annotations,
-            "categories": [{"id": i, "name": label} for i, label in enumerate(LABELS, start=1)],
-        }
-        write_json(self.file, content)
 
 
 def describe(counts: Mapping[str, int]) -> dict[str, str]:
