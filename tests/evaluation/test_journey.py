@@ -68,6 +68,18 @@ def test_a_portrait_without_a_face_counts_as_wrong(run, toy_bundle, folders, tmp
     assert content["confusion"]["counts"] == [[3, 1, 0], [0, 3, 1]]
 
 
+def test_the_working_size_of_the_face_finder(run, toy_bundle, coco, tmp_path):
+    """At 32 px the faces are a few pixels small, and are not found."""
+    file, report = tmp_path / "s.json", tmp_path / "r.md"
+    for sizes, recall in (("32", 0), ("32,704", 1)):
+        made = ("--json", file, "--report", report, "--no-audit", "--mistakes", 0)
+        result = run(toy_bundle.folder, coco, "--threshold", 0.2, "--long-side", sizes, *made)
+        assert result.exit_code == 0, result.output
+        assert scores(file)["masked_recall"] == recall
+    assert json.loads(file.read_text())["options"]["long_side"] == [32, 704]
+    assert "Face finder of the bundle at 32 and 704 px" in report.read_text()
+
+
 def test_scenes(run, toy_bundle, coco, tmp_path):
     result = run(toy_bundle.folder, coco, "--json", tmp_path / "s.json", "--threshold", 0.2)
     assert result.exit_code == 0, result.output

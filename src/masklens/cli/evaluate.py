@@ -16,6 +16,7 @@ from masklens.cli.options import (
     finder_option,
     json_option,
     keep_apart,
+    long_side_option,
     score_option,
     threads_option,
     typed_command,
@@ -85,6 +86,7 @@ from masklens.cli.terminal import step_bar, written
     show_default=True,
     help="Report: look for near-copies among the judged pictures.",
 )
+@long_side_option("the finder's, 704 for the one that ships")
 @finder_option
 @threads_option
 def command(
@@ -104,6 +106,7 @@ def command(
     mistakes: int,
     heat: str,
     audit: bool,
+    long_side: tuple[int, ...] | None,
     finder: str | None,
     threads: int,
 ) -> None:
@@ -145,7 +148,12 @@ def command(
         model=bundle,
         data=data,
         options=Options(
-            faces=faces, min_face=min_face, min_box=min_box, finder=finder, threads=threads
+            faces=faces,
+            min_face=min_face,
+            min_box=min_box,
+            finder=finder,
+            threads=threads,
+            long_side=long_side,
         ),
         split=split,
         threshold=threshold,

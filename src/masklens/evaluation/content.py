@@ -269,7 +269,14 @@ def _provenance(document: Document, outcome: Outcome) -> None:
         rows += [(f"{subject.name}: {n}", str(h)) for n, h in
                  subject_facts(subject)["files"].items()]  # fmt: skip
     document.table("sha256 of what went in.", ("", "sha256"), rows)
-    how = "whole pictures" if e.options.faces == WHOLE else f"face finder {e.options.finder}"
+    if e.subject.bundle is None:
+        how = "predictions as they stand"
+    elif e.options.faces == WHOLE and not e.selection.dataset.boxed:
+        how = "whole pictures"
+    else:
+        how = f"face finder {e.options.finder or 'of the bundle'}"
+        if e.options.long_side is not None:
+            how += f" at {' and '.join(map(str, e.options.long_side))} px"
     document.text(
         f"{how[0].upper()}{how[1:]}; {e.options.resamples:,} resamples of {e.selection.n_groups:,} "
         f"groups; {p.seconds:.0f} s for the answers and scores. "

@@ -34,7 +34,7 @@ class Options:
         faces: portraits: "find" the face first, or classify the "whole" picture.
         min_face: on scenes, annotated faces narrower than this (pixels) count neither way.
         min_box: annotated faces narrower than this are left out of the classifier's own scores.
-        finder, threads: as of :class:`masklens.detector.MaskDetector`.
+        finder, threads, long_side: as of :class:`masklens.detector.MaskDetector`.
         resamples: of the bootstrap.
     """
 
@@ -43,6 +43,7 @@ class Options:
     min_box: float = 12
     finder: str | None = None
     threads: int = 0
+    long_side: tuple[int, ...] | None = None
     resamples: int = RESAMPLES
 
 
@@ -146,6 +147,7 @@ def evaluate(
         faces=options.faces,
         finder=options.finder,
         threads=options.threads,
+        long_side=options.long_side,
         progress=progress,
     )
     reasons = tuple(result.unreadable[number] for number in sorted(result.unreadable))

@@ -66,6 +66,7 @@ def run(
     faces: str = FIND,
     finder: str | None = None,
     threads: int = 0,
+    long_side: tuple[int, ...] | None = None,
     progress: Progress = lambda: None,
 ) -> Run:
     """Let a model answer to every selected picture.
@@ -74,7 +75,7 @@ def run(
         subject: the model.
         selection: the pictures.
         faces: for portraits, "find" or "whole".
-        finder, threads: as of :class:`masklens.detector.MaskDetector`.
+        finder, threads, long_side: as of :class:`masklens.detector.MaskDetector`.
         progress: called after each picture.
 
     Raises:
@@ -85,13 +86,15 @@ def run(
         return _recorded(subject, selection, faces, progress)
     if faces == WHOLE and not selection.dataset.boxed:
         return _whole(subject, selection, threads, progress)
-    return _found(subject, selection, finder, threads, progress)
+    detector = MaskDetector(
+        subject.bundle, finder=finder, threshold=0.0, threads=threads, long_side=long_side
+    )
+    return _found(subject, selection, detector, progress)
 
 
 def _found(
-    subject: Subject, selection: Selection, finder: str | None, threads: int, progress: Progress
+    subject: Subject, selection: Selection, detector: MaskDetector, progress: Progress
 ) -> Run:
-    detector = MaskDetector(subject.bundle, finder=finder, threshold=0.0, threads=threads)
     crops = _CropReader(detector.classifier) if selection.dataset.boxed else None
     sizes = np.zeros((len(selection.dataset), 2), np.float32)
     unreadable: dict[int, str] = {}
