@@ -11,10 +11,10 @@ from PIL import Image as PillowImage
 
 pytest.importorskip("keras")
 
-from masklens.bundle import Bundle
+from masklens.bundle import Bundle, write_bundle
 from masklens.classifier import MaskClassifier
 from masklens.dataset.scan import load_dataset
-from masklens.errors import DatasetError
+from masklens.errors import BundleError, DatasetError
 from masklens.faces import Faces
 from masklens.labels import LABELS
 from masklens.training import calibration, street, street_files
@@ -22,6 +22,7 @@ from masklens.training.fit import FitSettings
 from masklens.training.run import TrainOptions, TrainResult
 from masklens.training.samples import OUTPUTS, cut_samples
 from masklens.training.street import StreetRecipe, train
+from tests.conftest import make_toy_model
 
 TOY = StreetRecipe(
     size=32,
@@ -105,6 +106,15 @@ def test_onnx_and_keras_agree(finished: TrainResult, way: str) -> None:
     assert np.abs(ours[1] - theirs["box"]).max() < 1e-5
 
 
+def test_an_export_of_the_bundle_does_not_lead_back(finished: TrainResult, tmp_path: Path) -> None:
+    """The card says street, but the file was written by something else."""
+    make_toy_model(tmp_path / "int8.onnx")
+    files = {"classifier.onnx": tmp_path / "int8.onnx"}
+    bundle = write_bundle(tmp_path / "exported", finished.bundle.card, files)
+    with pytest.raises(BundleError, match="does not lead back to Keras"):
+        street_files.restore_keras(bundle)
+
+
 def test_a_run_goes_on_where_it_stopped(scenes: Path, tmp_path: Path) -> None:
     def stop(row: dict[str, float]) -> None:
         raise KeyboardInterrupt
@@ -137,6 +147,16 @@ def test_folders_alone_are_not_enough(tmp_path: Path) -> None:
             PillowImage.new("RGB", (8, 8)).save(path)
     with pytest.raises(DatasetError, match="at least one COCO file"):
         run(tmp_path / "data", tmp_path / "run")
+
+
+def test_labels_that_are_not_known_leave_no_run(scenes: Path, tmp_path: Path) -> None:
+    content = json.loads(scenes.read_text())
+    content["categories"][0]["name"] = "helmet"
+    file = scenes.with_name("helmets.json")
+    file.write_text(json.dumps(content))
+    with pytest.raises(DatasetError, match=r"not known: \['helmet'\]"):
+        run(file, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
 
 
 def test_temperature_softens_a_boaster() -> None:

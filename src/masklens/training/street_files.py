@@ -54,20 +54,37 @@ def save_onnx(model: keras.Model, path: Path) -> None:
     save(network, path)
 
 
-def load_weights(model: keras.Model, path: Path) -> None:
-    """Fill a street network from the ONNX file that :func:`save_onnx` wrote.
+def restore_keras(bundle: Bundle) -> keras.Model:
+    """The Keras network of a street bundle, from its ONNX file; outputs as in the bundle.
 
     The bundle that ships has no room for a Keras file beside the ONNX one; this is the way back,
     for exports and for training on.
 
-    Args:
-        model: built with the size, blocks and head that the card's ``training`` names.
-        path: of the ONNX file.
-
     Raises:
-        BundleError: the file was written by something else.
+        BundleError: the bundle was not trained with this recipe, or its file is another.
     """
+    return with_probabilities(restore_street(bundle))
+
+
+def restore_street(bundle: Bundle) -> keras.Model:
+    """The same with logits, as it is trained; see :func:`restore_keras`."""
+    network = bundle.card.training.get("network")
+    if bundle.card.name != "street" or not isinstance(network, Mapping):
+        raise BundleError(f"{bundle.folder} was not trained with the street recipe.")
+    path = bundle.path()
     values = {w.name: numpy_helper.to_array(w) for w in onnx.load(path).graph.initializer}
+    # Channels inside of each block: how many filters each depthwise convolution has.
+    widths = [len(w) for name, w in values.items() if name.endswith("_depthwise_w_int8")]
+    if len(widths) != network["blocks"]:
+        raise BundleError(f"{path} does not lead back to Keras: it is no file of this recipe.")
+    model = street_network(
+        bundle.card.size,
+        outputs=len(bundle.card.outputs),
+        blocks=network["blocks"],
+        head=network["head"],
+        weights=None,
+        widths=widths,
+    )
     try:
         for layer in model.layers:
             if layer.weights:
@@ -79,38 +96,7 @@ def load_weights(model: keras.Model, path: Path) -> None:
         raise BundleError(
             f"{path} does not lead back to Keras: it has no weight {error}."
         ) from error
-
-
-def restore_keras(bundle: Bundle) -> keras.Model:
-    """The Keras network of a street bundle, from its ONNX file; outputs as in the bundle.
-
-    Raises:
-        BundleError: the bundle was not trained with this recipe.
-    """
-    return with_probabilities(restore_street(bundle))
-
-
-def restore_street(bundle: Bundle) -> keras.Model:
-    """The same with logits, as it is trained; see :func:`restore_keras`."""
-    network = bundle.card.training.get("network")
-    if bundle.card.name != "street" or not isinstance(network, Mapping):
-        raise BundleError(f"{bundle.folder} was not trained with the street recipe.")
-    model = street_network(
-        bundle.card.size,
-        outputs=len(bundle.card.outputs),
-        blocks=network["blocks"],
-        head=network["head"],
-        weights=None,
-        widths=_widths(bundle.path()),
-    )
-    load_weights(model, bundle.path())
     return model
-
-
-def _widths(path: Path) -> list[int]:
-    """Channels inside of each block: how many filters each depthwise convolution has."""
-    weights = onnx.load(path).graph.initializer
-    return [w.dims[0] for w in weights if w.name.endswith("_depthwise_w_int8")]
 
 
 def with_probabilities(model: keras.Model) -> keras.Model:
