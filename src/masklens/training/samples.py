@@ -128,16 +128,15 @@ def cut_samples(
 
     Args:
         dataset: boxed (COCO) or folders of classes; in the latter the finder's best box is cut,
-            or the whole picture where it finds none.
+            or the whole picture where it finds none. Its labels must be known ones.
         finder: a low ``min_score`` (0.1) gives more background.
         paints: also paint once on every bare face that is large enough.
         seed: for the random background squares, one per boxed picture, and the painter.
         progress: wraps the pictures, to show a bar.
 
     Raises:
-        DatasetError: a label that is none, a box outside its picture, no picture that can be read.
+        DatasetError: a box outside its picture, no picture that can be read.
     """
-    dataset.check_labels(LABELS)
     rng = np.random.default_rng(seed)
     rows: list[_Row] = []
     for group, picture in enumerate(progress(dataset.pictures)):
