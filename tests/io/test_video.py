@@ -28,6 +28,13 @@ def test_variable_frame_rate(tmp_path):
     assert [f.time for f in VideoReader(path)] == pytest.approx(times, abs=0.002)
 
 
+def test_a_stream_without_times_goes_by_its_rate(tmp_path):
+    path = write_film(tmp_path / "a.h264", frames(10))
+    with av.open(str(path)) as film:
+        assert {picture.time for picture in film.decode(video=0)} == {None}
+    assert [f.time for f in VideoReader(path)] == pytest.approx([i / 25 for i in range(10)])
+
+
 @pytest.mark.parametrize("mirror", [False, True])
 @pytest.mark.parametrize("turn", [0, 90, 180, 270])
 def test_turned_phone_videos_are_upright(tmp_path, turn, mirror):
