@@ -21,9 +21,9 @@ def judge(bundle, data, **options):
     return evaluate(subject, select(data), Options(resamples=50, **options))
 
 
-def prediction(name, box=(60.0, 20.0, 40.0, 50.0), label="with_mask", score=0.9, **more):
-    face = {"box": list(box), "label": label, "score": score}
-    return {"file": name, "width": 200, "height": 200, "faces": [face]} | more
+def prediction(name, box=(60.0, 20.0, 40.0, 50.0), label="with_mask", score=0.9, width=200, **more):
+    face = {"box": list(box), "label": label, "score": score} | more
+    return {"file": name, "width": width, "height": 200, "faces": [face]}
 
 
 @pytest.fixture
@@ -116,6 +116,9 @@ def test_predictions_that_leave_pictures_out(coco, rival):
         (prediction("0.png", score=1.5), "scores outside 0…1"),
         (prediction("0.png", score="high"), "cannot be read"),
         (prediction("0.png", width=640), "made on a picture of 640×200"),
+        ({"file": "0.png", "width": 640, "faces": []}, "made on a picture of 640×200"),
+        (prediction("0.png", probabilities=[0.9, 0.1]), "holds no predictions"),
+        (prediction("1.png", score=0.8), r"has 2 entries for 1\.png"),  # of a film's frames, say
     ],
 )
 def test_predictions_that_cannot_be(coco, rival, entry, sentence):
@@ -145,6 +148,17 @@ def test_a_name_that_could_be_two_pictures(coco, rival):
     entries = [prediction(f"{part}/{i}.png") for i in range(7) for part in ("a", "b")]
     with pytest.raises(InputError, match="2 entries that could be"):
         judge(rival(entries), coco)
+
+
+def test_an_entry_that_could_be_two_pictures(folders, rival):
+    """Both folders of the data have a 0.png."""
+    with pytest.raises(InputError, match=r"one entry, 0\.png, that could be with_mask/0\.png and"):
+        judge(rival([prediction(f"{i}.png") for i in range(4)]), folders)
+
+
+def test_probabilities_may_be_null(coco, rival):
+    result = judge(rival([prediction(f"{i}.png", probabilities=None) for i in range(7)]), coco)
+    assert result.measures["with_mask.found"].estimate.total == 2
 
 
 def test_predictions_cannot_be_judged_on_whole_pictures(folders, rival):
