@@ -178,7 +178,11 @@ def read_manifest(file: Path) -> list[Row]:
                     f"{file} is not a split manifest: it lacks the columns {missing}. "
                     'Make one with "masklens dataset split".'
                 )
-            rows = [Row(r["file"], r["label"], int(r["group"]), r["split"]) for r in reader]
+            rows = []
+            for r in reader:
+                if None in (r[name] for name in COLUMNS):
+                    raise ValueError(f"line {reader.line_num} is too short")
+                rows.append(Row(r["file"], r["label"], int(r["group"]), r["split"]))
     except OSError as error:
         raise DatasetError(f"Cannot read the split {file}: {error.strerror}.") from error
     except (UnicodeDecodeError, csv.Error, TypeError, ValueError) as error:
