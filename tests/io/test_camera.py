@@ -1,7 +1,6 @@
 import threading
 import time
 
-import numpy as np
 import pytest
 
 from masklens.errors import InputError
@@ -121,7 +120,7 @@ def test_a_folder_of_frames(tmp_path):
     from PIL import Image as PillowImage
 
     for number in (10, 2, 1):
-        PillowImage.new("RGB", (8, 8), (number, 0, 0)).save(tmp_path / f"f{number}.png")
+        PillowImage.new("RGB", (8, 8), (number, 0, 0)).save(tmp_path / f"1²{number}.png")
     with open_source(str(tmp_path)) as source:
         assert isinstance(source, FrameFolder)
         read = list(source)
@@ -136,4 +135,3 @@ def test_a_file_is_no_camera(tmp_path, host):
         with open_source(address.replace("://", f"://{host}")) as source:
             assert isinstance(source, VideoReader)
             assert len(list(source)) == 3
-    assert np.all(next(iter(VideoReader(path))).image >= 0)
