@@ -76,6 +76,11 @@ def test_a_box_that_reaches_over_the_edge_is_clipped(toy_bundle, coco):
     assert judge(toy_bundle, coco).scenes.pictures[0].truth[0].tolist() == [170, 10, 200, 70]
 
 
+def test_no_face_that_counts(toy_bundle, coco):
+    with pytest.raises(DatasetError, match=r"is 500 pixels wide or wider.*Lower --min-face"):
+        judge(toy_bundle, coco, min_face=500)
+
+
 def test_a_picture_listed_twice(toy_bundle, coco):
     change(coco, lambda c: c["images"].append(c["images"][0] | {"id": 99}))
     with pytest.raises(DatasetError, match=r"lists picture .*0\.png twice"):
