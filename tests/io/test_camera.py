@@ -79,6 +79,19 @@ def test_a_camera_that_stays_away_has_failed(server):
                 server.cut()
 
 
+def test_a_mistake_in_the_reader_is_not_taken_for_the_end(server):
+    def broken(_):
+        raise RuntimeError("no terminal to say it in")
+
+    with (
+        pytest.raises(RuntimeError, match="no terminal"),
+        open_source(server.url, on_status=broken) as camera,
+    ):
+        for number, _ in enumerate(camera):
+            if number == 3:
+                server.cut()
+
+
 @pytest.mark.parametrize(
     ("address", "message"),
     [
