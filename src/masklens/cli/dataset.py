@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import sys
-from importlib.util import find_spec
 from pathlib import Path
 
 import click
 
+from masklens.cli.dataset_synthesize import command as synthesize_command
 from masklens.cli.options import (
     FiniteRange,
     count_option,
@@ -212,7 +212,4 @@ def split_command(data: Path, file: Path, test: float, folds: int | None, seed: 
     written([file])
 
 
-if find_spec("masklens.cli.dataset_synthesize"):
-    from masklens.cli.dataset_synthesize import command as synthesize_command
-
-    command.add_command(synthesize_command)
+command.add_command(synthesize_command)

@@ -205,9 +205,7 @@ class Board:
         under *= keep
         under += soft
 
-    def stroke(
-        self, points: npt.NDArray[np.floating], thickness: float, closed: bool = False
-    ) -> FloatArray:
+    def stroke(self, points: npt.NDArray[np.floating], thickness: float) -> FloatArray:
         """Coverage (h, w) of a line through points (N, 2) in head units, with a round pen."""
         layer = np.zeros(self.shape, np.uint8)
         pen = thickness * self.scale
@@ -215,20 +213,13 @@ class Board:
         cv2.polylines(
             layer,
             [np.round(pixels * 16).astype(np.int32)],
-            closed,
+            False,
             255,
             max(1, round(pen)),
             cv2.LINE_AA,
             4,
         )
         return layer.astype(np.float32) * np.float32(min(1.0, pen) / 255)
-
-    def polygon(self, points: npt.NDArray[np.floating]) -> FloatArray:
-        """Coverage (h, w) of a filled outline (N, 2) in head units."""
-        layer = np.zeros(self.shape, np.uint8)
-        pixels = (np.asarray(points) - [-self.reach, self.top]) * self.scale - 0.5
-        cv2.fillPoly(layer, [np.round(pixels * 16).astype(np.int32)], 255, cv2.LINE_AA, 4)
-        return layer.astype(np.float32) / np.float32(255)
 
     def edge(self, distance: Array, softness: float = 0.0) -> FloatArray:
         """Coverage from a signed distance in head units (positive inside)."""
