@@ -204,6 +204,14 @@ def parts_of(rows: Iterable[Row], test: str = TEST) -> tuple[list[str], list[str
     )
 
 
+def manifest_and_part(split: str) -> tuple[Path, str]:
+    """What FILE.csv:PART names; the part is "test" in FILE.csv alone."""
+    path, colon, part = split.rpartition(":")
+    if not colon or part.endswith(".csv"):  # C:\split.csv has a colon too
+        return Path(split), TEST
+    return Path(path), part
+
+
 def named_parts(
     dataset: Dataset, split: str, progress: Progress | None = None
 ) -> tuple[list[str], list[str]]:
@@ -225,10 +233,8 @@ def named_parts(
         return [names[i] for i in train], [names[i] for i in test]
     if split == "grouped":
         return parts_of(split_dataset(dataset, progress=progress)[0])
-    path, colon, part = split.rpartition(":")
-    if not colon or part.endswith(".csv"):
-        path, part = split, TEST
-    rows = read_manifest(Path(path))
+    path, part = manifest_and_part(split)
+    rows = read_manifest(path)
     present = sorted({row.split for row in rows})
     if part not in present or len(present) < 2:
         raise DatasetError(

@@ -12,7 +12,13 @@ from pathlib import Path
 import numpy as np
 
 from masklens.dataset.scan import Dataset, load_dataset
-from masklens.dataset.split import TEST, named_parts, read_manifest, split_dataset
+from masklens.dataset.split import (
+    TEST,
+    manifest_and_part,
+    named_parts,
+    read_manifest,
+    split_dataset,
+)
 from masklens.errors import DatasetError
 from masklens.evaluation.intervals import Ints
 from masklens.io.sources import PICTURE_SUFFIXES
@@ -93,8 +99,7 @@ def _part(dataset: Dataset, split: str) -> tuple[Dataset, Ints]:
         group_of = {row.file: row.group for row in rows}
     else:
         _, names = named_parts(dataset, split)
-        path, colon, part = split.rpartition(":")
-        rows = read_manifest(Path(split if not colon or part.endswith(".csv") else path))
+        rows = read_manifest(manifest_and_part(split)[0])
         group_of = {row.file: row.group for row in rows}
     wanted = set(names)
     pictures = tuple(p for p in dataset.pictures if p.name in wanted)
