@@ -94,6 +94,13 @@ def test_pictures_that_cannot_be_read_are_left_out_and_named(toy_bundle, folders
     assert "2.png" in result.unreadable[0]
 
 
+def test_one_label_is_left_of_what_can_be_read(toy_bundle, folders):
+    for path in (folders / "with_mask").iterdir():
+        path.write_text("no picture")
+    with pytest.raises(DatasetError, match=r"can be read of one label only \(without_mask\)"):
+        judge(toy_bundle, folders, faces="whole")
+
+
 def test_no_picture_at_all(toy_bundle, coco):
     for path in (coco.parent / "images").iterdir():
         path.unlink()

@@ -45,7 +45,11 @@ class Selection:
         return int(self.groups.max(initial=-1)) + 1
 
     def without(self, unreadable: set[int]) -> Selection:
-        """The same without some pictures; groups are renumbered."""
+        """The same without some pictures; groups are renumbered.
+
+        Raises:
+            DatasetError: what is left cannot be judged.
+        """
         if not unreadable:
             return self
         keep = [i for i in range(len(self.dataset)) if i not in unreadable]
@@ -53,6 +57,7 @@ class Selection:
             raise DatasetError(f"No picture of {self.dataset.source} can be read.")
         pictures = tuple(self.dataset.pictures[i] for i in keep)
         dataset = Dataset(self.dataset.source, self.dataset.boxed, pictures)
+        _refuse_one_label(dataset, "pictures that can be read")
         _, groups = np.unique(self.groups[keep], return_inverse=True)
         return Selection(dataset, groups, self.split)
 
@@ -73,12 +78,16 @@ def select(data: str | Path, split: str | None = None) -> Selection:
     groups = np.arange(len(dataset))
     if split is not None:
         dataset, groups = _part(dataset, split)
+    _refuse_one_label(dataset, "pictures")
+    return Selection(dataset, groups, split)
+
+
+def _refuse_one_label(dataset: Dataset, what: str) -> None:
     if not dataset.boxed and len(dataset.labels) < 2:
         raise DatasetError(
-            f"{dataset.source} has pictures of one label only ({dataset.labels[0]}); how well two "
+            f"{dataset.source} has {what} of one label only ({dataset.labels[0]}); how well two "
             "labels are told apart cannot be measured on it. Add pictures of another label."
         )
-    return Selection(dataset, groups, split)
 
 
 def _refuse_empty_folders(root: Path) -> None:
