@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from masklens.crop import crop_face, crop_faces, crop_square
+from masklens.crop import crop_face, crop_faces, crop_square, whole_picture
 
 
 @pytest.mark.parametrize(
@@ -59,3 +59,10 @@ def test_many_boxes_keep_their_order():
     assert crops[0].min() == 255
     assert crops[1].max() == 0
     assert crop_faces(image, boxes[:0], 8, 0).shape == (0, 8, 8, 3)
+
+
+def test_of_a_whole_picture_the_pixels_under_the_middles_are_taken():
+    image = np.random.default_rng(0).integers(0, 256, (50, 38, 3), dtype=np.uint8)
+    rows, columns = ((np.arange(16) + 0.5) * side / 16 for side in image.shape[:2])
+    expected = image[rows.astype(int)][:, columns.astype(int)]
+    np.testing.assert_array_equal(whole_picture(image, 16), expected)

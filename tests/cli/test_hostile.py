@@ -138,6 +138,13 @@ def test_results_that_cannot_be_written_are_found_out_before_the_work(run, portr
     result = run("detect", portrait_file, "--out", tmp_path / "file" / "below")
     assert result.exit_code == 1
     assert "1 picture" not in result.output
+    (tmp_path / "data" / "with_mask").mkdir(parents=True)
+    shutil.copy(portrait_file, tmp_path / "data" / "with_mask" / "a.jpg")
+    for command, option in (("summary", "--sheet"), ("audit", "--sheet"), ("audit", "--json")):
+        result = run("dataset", command, tmp_path / "data", option, tmp_path / "file" / "r.png")
+        assert result.exit_code == 1
+        assert "a part of its path is a file" in result.output
+        assert "1 picture" not in result.output
 
 
 @POSIX

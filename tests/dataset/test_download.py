@@ -212,6 +212,13 @@ def test_no_server_at_all(manifest: Manifest, tmp_path: Path) -> None:
         fetch(manifest, tmp_path, urls=["http://127.0.0.1:9"], attempts=2)
 
 
+def test_an_address_that_is_none(manifest: Manifest, tmp_path: Path) -> None:
+    for address in ("example.org/prajna", "example.org:80/prajna", ""):
+        with pytest.raises(DownloadError, match="is no address to download from"):
+            fetch(manifest, tmp_path / "new", urls=[address])
+    assert not (tmp_path / "new").exists()
+
+
 def test_silent_server_times_out(manifest: Manifest, tmp_path: Path) -> None:
     import socket
 

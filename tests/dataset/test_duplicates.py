@@ -137,6 +137,21 @@ def test_mirrored_features_are_those_of_the_mirror_image(portrait: Image, tmp_pa
     assert np.median(np.abs(nearest - computed.points)) < 1
 
 
+def test_the_strongest_features_come_first(tmp_path: Path) -> None:
+    """Dots on grey, faint ones on the right; candidates are looked up by the first features."""
+    picture = np.full((256, 256, 3), 128, np.uint8)
+    signs = np.random.default_rng(0)
+    for half, depth in ((0, 110), (128, 30)):
+        for y in range(14, 256, 28):
+            for x in range(14, 128, 28):
+                shade = 128 + int(signs.choice([-1, 1])) * depth
+                cv2.circle(picture, (half + x, y), 3, (shade,) * 3, -1, cv2.LINE_AA)
+    PillowImage.fromarray(picture).save(tmp_path / "a.png")
+    faint = extract(tmp_path / "a.png", shipped_finder(1, long_side=320)).points[:, 0] >= 128
+    assert 20 < faint.sum() < len(faint) - 120
+    assert np.array_equal(faint, np.sort(faint))
+
+
 def test_groups_are_numbered_by_first_appearance() -> None:
     assert group(6, [(4, 1), (1, 5), (0, 3)]).tolist() == [0, 1, 2, 0, 1, 1]
     assert group(3, []).tolist() == [0, 1, 2]

@@ -21,9 +21,9 @@ def judge(bundle, data, **options):
     return evaluate(subject, select(data), Options(resamples=50, **options))
 
 
-def prediction(name, box=(60.0, 20.0, 40.0, 50.0), label="with_mask", score=0.9, **more):
-    face = {"box": list(box), "label": label, "score": score}
-    return {"file": name, "width": 200, "height": 200, "faces": [face]} | more
+def prediction(name, box=(60.0, 20.0, 40.0, 50.0), label="with_mask", score=0.9, width=200, **more):
+    face = {"box": list(box), "label": label, "score": score} | more
+    return {"file": name, "width": width, "height": 200, "faces": [face]}
 
 
 @pytest.fixture
@@ -76,6 +76,11 @@ def test_a_box_that_reaches_over_the_edge_is_clipped(toy_bundle, coco):
     assert judge(toy_bundle, coco).scenes.pictures[0].truth[0].tolist() == [170, 10, 200, 70]
 
 
+def test_no_face_that_counts(toy_bundle, coco):
+    with pytest.raises(DatasetError, match=r"is 500 pixels wide or wider.*Lower --min-face"):
+        judge(toy_bundle, coco, min_face=500)
+
+
 def test_a_picture_listed_twice(toy_bundle, coco):
     change(coco, lambda c: c["images"].append(c["images"][0] | {"id": 99}))
     with pytest.raises(DatasetError, match=r"lists picture .*0\.png twice"):
@@ -87,6 +92,13 @@ def test_pictures_that_cannot_be_read_are_left_out_and_named(toy_bundle, folders
     result = judge(toy_bundle, folders, faces="whole")
     assert len(result.selection.dataset) == 7
     assert "2.png" in result.unreadable[0]
+
+
+def test_one_label_is_left_of_what_can_be_read(toy_bundle, folders):
+    for path in (folders / "with_mask").iterdir():
+        path.write_text("no picture")
+    with pytest.raises(DatasetError, match=r"can be read of one label only \(without_mask\)"):
+        judge(toy_bundle, folders, faces="whole")
 
 
 def test_no_picture_at_all(toy_bundle, coco):
@@ -116,6 +128,9 @@ def test_predictions_that_leave_pictures_out(coco, rival):
         (prediction("0.png", score=1.5), "scores outside 0…1"),
         (prediction("0.png", score="high"), "cannot be read"),
         (prediction("0.png", width=640), "made on a picture of 640×200"),
+        ({"file": "0.png", "width": 640, "faces": []}, "made on a picture of 640×200"),
+        (prediction("0.png", probabilities=[0.9, 0.1]), "holds no predictions"),
+        (prediction("1.png", score=0.8), r"has 2 entries for 1\.png"),  # of a film's frames, say
     ],
 )
 def test_predictions_that_cannot_be(coco, rival, entry, sentence):
@@ -145,6 +160,17 @@ def test_a_name_that_could_be_two_pictures(coco, rival):
     entries = [prediction(f"{part}/{i}.png") for i in range(7) for part in ("a", "b")]
     with pytest.raises(InputError, match="2 entries that could be"):
         judge(rival(entries), coco)
+
+
+def test_an_entry_that_could_be_two_pictures(folders, rival):
+    """Both folders of the data have a 0.png."""
+    with pytest.raises(InputError, match=r"one entry, 0\.png, that could be with_mask/0\.png and"):
+        judge(rival([prediction(f"{i}.png") for i in range(4)]), folders)
+
+
+def test_probabilities_may_be_null(coco, rival):
+    result = judge(rival([prediction(f"{i}.png", probabilities=None) for i in range(7)]), coco)
+    assert result.measures["with_mask.found"].estimate.total == 2
 
 
 def test_predictions_cannot_be_judged_on_whole_pictures(folders, rival):

@@ -37,8 +37,7 @@ def test_occlusion(toy_bundle, crop):
 
 def test_occlusion_of_a_plain_crop_is_cold(toy_bundle):
     heat = load_explainer(toy_bundle).heat(np.full((32, 32, 3), 90, np.uint8), "with_mask")
-    assert heat.max() <= 1
-    assert np.isfinite(heat).all()
+    assert not heat.any()
 
 
 @pytest.fixture

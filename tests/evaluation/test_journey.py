@@ -23,6 +23,7 @@ from masklens.evaluation.intervals import mcnemar
 from masklens.evaluation.selection import select
 from masklens.evaluation.subjects import load_subject
 from tests.conftest import make_toy_model, toy_card
+from tests.evaluation.conftest import change
 
 
 @pytest.fixture
@@ -186,6 +187,16 @@ def test_the_report_stands_alone_and_says_what_the_json_says(
     assert linked
     assert all((out / a).is_file() for a in linked)
     assert "**Table 1.**" in markdown
+
+
+def test_the_report_on_bare_faces_only(run, toy_bundle, coco, tmp_path):
+    change(coco, lambda c: [a.update(category_id=2) for a in c["annotations"]])
+    target = tmp_path / "r.html"
+    result = run(toy_bundle.folder, coco, "--report", target)
+    assert result.exit_code == 0, result.output
+    words = re.sub(r'src="[^"]*"', "", target.read_text())
+    assert "Of all faces found," in words
+    assert "nan" not in words
 
 
 def test_the_report_on_portraits(run, toy_bundle, folders, tmp_path):

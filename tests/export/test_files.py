@@ -7,14 +7,19 @@ from dataclasses import replace
 import numpy as np
 import onnx
 import pytest
+from PIL import Image as PillowImage
 
 from masklens import runtime
+from masklens.dataset.scan import load_dataset
 from masklens.errors import InputError, MasklensError
 from masklens.export import FORMATS, PRECISIONS, choices, litert
 from masklens.export import onnx as onnx_files
 from masklens.export.samples import cut_crops
 from masklens.export.source import load_source
 from masklens.runtime import open_network
+from masklens.training.network import SIZE
+from masklens.training.portraits import read_portraits
+from tests.conftest import toy_card
 
 
 @pytest.fixture(scope="module")
@@ -253,6 +258,16 @@ def test_crops_are_limited_the_same_way_each_time(source, others):
     assert len(first) == 20
     np.testing.assert_array_equal(first.images, second.images)
     assert len(set(first.pictures)) == 20
+
+
+def test_portraits_are_seen_as_training_sees_them(tmp_path):
+    """An export is proved on the pixels that the network was trained on."""
+    noise = np.random.default_rng(0).integers(0, 256, (2, 300, 260, 3), dtype=np.uint8)
+    for label, pixels in zip(("with_mask", "without_mask"), noise, strict=True):
+        (tmp_path / label).mkdir()
+        PillowImage.fromarray(pixels).save(tmp_path / label / "a.png")
+    crops = cut_crops(tmp_path, toy_card(size=SIZE))
+    np.testing.assert_array_equal(crops.images, read_portraits(load_dataset(tmp_path)).images)
 
 
 def test_faces_with_other_labels_are_left_out(source, tmp_path):

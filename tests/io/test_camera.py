@@ -1,7 +1,6 @@
 import threading
 import time
 
-import numpy as np
 import pytest
 
 from masklens.errors import InputError
@@ -80,6 +79,19 @@ def test_a_camera_that_stays_away_has_failed(server):
                 server.cut()
 
 
+def test_a_mistake_in_the_reader_is_not_taken_for_the_end(server):
+    def broken(_):
+        raise RuntimeError("no terminal to say it in")
+
+    with (
+        pytest.raises(RuntimeError, match="no terminal"),
+        open_source(server.url, on_status=broken) as camera,
+    ):
+        for number, _ in enumerate(camera):
+            if number == 3:
+                server.cut()
+
+
 @pytest.mark.parametrize(
     ("address", "message"),
     [
@@ -120,7 +132,7 @@ def test_a_folder_of_frames(tmp_path):
     from PIL import Image as PillowImage
 
     for number in (10, 2, 1):
-        PillowImage.new("RGB", (8, 8), (number, 0, 0)).save(tmp_path / f"f{number}.png")
+        PillowImage.new("RGB", (8, 8), (number, 0, 0)).save(tmp_path / f"1²{number}.png")
     with open_source(str(tmp_path)) as source:
         assert isinstance(source, FrameFolder)
         read = list(source)
@@ -135,4 +147,3 @@ def test_a_file_is_no_camera(tmp_path, host):
         with open_source(address.replace("://", f"://{host}")) as source:
             assert isinstance(source, VideoReader)
             assert len(list(source)) == 3
-    assert np.all(next(iter(VideoReader(path))).image >= 0)

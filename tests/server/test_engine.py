@@ -153,6 +153,21 @@ def test_an_error_of_the_network_fails_the_batch_and_not_the_pool(make):
     assert engine.alive
 
 
+def test_a_batch_that_fails_is_logged_once(make, caplog):
+    engine = make(workers=1)
+    _, go = blocked(engine)
+    engine._detector.classifier.predict = lambda crops: 1 / 0
+    jobs = [Job(picture("red", 1), "p", labels) for _ in range(BATCH)]
+    engine.submit(jobs)
+    go.set()
+    for job in jobs:
+        with pytest.raises(ZeroDivisionError):
+            job.future.result(30)
+    assert caplog.records
+    # A slow machine makes two batches of them; each record says where the mistake was.
+    assert all("in <lambda>" in record.getMessage() for record in caplog.records)
+
+
 def test_closing_cancels_what_waits(make):
     engine = make(workers=1)
     first, go = blocked(engine)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import sys
-from importlib.util import find_spec
 from pathlib import Path
 
 import click
 
+from masklens.cli.dataset_synthesize import command as synthesize_command
 from masklens.cli.options import (
     FiniteRange,
     count_option,
@@ -112,9 +112,12 @@ def summary_command(data: Path, sheet: Path | None) -> None:
     from masklens.dataset.scan import load_dataset
     from masklens.dataset.sheet import draw_sheets, save_sheets
     from masklens.dataset.summary import summarise
+    from masklens.io.atomic import check_writable
 
     dataset = load_dataset(data)
     keep_apart({"--sheet": sheet}, dataset.files())
+    if sheet:
+        check_writable(sheet)
     with step_bar(len(dataset)) as advance:
         summary = summarise(dataset, advance)
     show_summary(summary)
@@ -151,10 +154,13 @@ def audit_command(
     from masklens.dataset.bars import step_bars
     from masklens.dataset.scan import load_dataset
     from masklens.dataset.sheet import draw_sheets, save_sheets
-    from masklens.io.atomic import write_json
+    from masklens.io.atomic import check_writable, write_json
 
     dataset = load_dataset(data)
     keep_apart({"--sheet": sheet, "--json": json_file}, dataset.files())
+    for file in (sheet, json_file):
+        if file:
+            check_writable(file)
     with step_bars() as progress:
         report = audit(dataset, split, progress)
     show_audit(report)
@@ -212,7 +218,4 @@ def split_command(data: Path, file: Path, test: float, folds: int | None, seed: 
     written([file])
 
 
-if find_spec("masklens.cli.dataset_synthesize"):
-    from masklens.cli.dataset_synthesize import command as synthesize_command
-
-    command.add_command(synthesize_command)
+command.add_command(synthesize_command)

@@ -68,7 +68,8 @@ def run_live(
         stack.enter_context(source)
         # First what may fail: the files are replaced as soon as they are opened.
         screen = stack.enter_context(Screen(source, show))
-        recorder = stack.enter_context(VideoWriter(record, max_fps or source.rate))
+        rate = min(filter(None, (max_fps, source.rate)), default=None)
+        recorder = stack.enter_context(VideoWriter(record, rate))
         table = stack.enter_context(TrackTable(tracks))
         log = stack.enter_context(JsonLines(json_file))
 

@@ -84,8 +84,11 @@ def fetch(
     tell = progress or (lambda name, count: None)
     if source is not None and not source.is_dir():
         raise DownloadError(f"{source} is not a folder. --from needs the folder of a copy.")
-    stop = threading.Event()
     bases = tuple(manifest.urls if urls is None else urls)
+    for base in bases:
+        if "://" not in base:
+            raise DownloadError(f'"{base}" is no address to download from. Begin it with https://.')
+    stop = threading.Event()
     bring: _Source = (
         _Copy(source, tell) if source else _Download(bases, tell, attempts, timeout, stop)
     )

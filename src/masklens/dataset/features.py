@@ -43,7 +43,7 @@ class Features:
         sha256: of the file.
         hashes: bool (8, 64), the perceptual hash (DCT) of the picture and of its three quarter
             turns, then of their mirror images.
-        points: float32 (N, 2), x and y in pixels of the working copy.
+        points: float32 (N, 2), x and y in pixels of the working copy; the strongest first.
         descriptors: float32 (N, 128), of length one.
         width: of the working copy in pixels.
         grey: uint8 (h, w), the small copy.
@@ -97,14 +97,15 @@ def extract(path: Path, finder: FaceFinder) -> Features:
     calm = cv2.GaussianBlur(grey, (0, 0), _NOISE_BLUR)
     detector = cv2.SIFT.create(nfeatures=FEATURES, contrastThreshold=0.02)
     keypoints, descriptors = detector.detectAndCompute(calm, usable.astype(np.uint8) * 255)
+    order = np.argsort([-k.response for k in keypoints], kind="stable")[:FEATURES]
     points = np.array([k.pt for k in keypoints], dtype=np.float32).reshape(-1, 2)
     small, small_scale = _resize(calm, SMALL_SIDE)
     shape = (small.shape[1], small.shape[0])
     return Features(
         sha256=file_sha256(path),
         hashes=_hashes(working),
-        points=points[:FEATURES],
-        descriptors=_root(descriptors)[:FEATURES],
+        points=points[order],
+        descriptors=_root(descriptors)[order],
         width=working.shape[1],
         grey=small,
         usable=cv2.resize(usable.astype(np.uint8), shape, interpolation=cv2.INTER_NEAREST) > 0,

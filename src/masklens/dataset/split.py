@@ -178,7 +178,11 @@ def read_manifest(file: Path) -> list[Row]:
                     f"{file} is not a split manifest: it lacks the columns {missing}. "
                     'Make one with "masklens dataset split".'
                 )
-            rows = [Row(r["file"], r["label"], int(r["group"]), r["split"]) for r in reader]
+            rows = []
+            for r in reader:
+                if None in (r[name] for name in COLUMNS):
+                    raise ValueError(f"line {reader.line_num} is too short")
+                rows.append(Row(r["file"], r["label"], int(r["group"]), r["split"]))
     except OSError as error:
         raise DatasetError(f"Cannot read the split {file}: {error.strerror}.") from error
     except (UnicodeDecodeError, csv.Error, TypeError, ValueError) as error:
@@ -198,6 +202,14 @@ def parts_of(rows: Iterable[Row], test: str = TEST) -> tuple[list[str], list[str
         [row.file for row in rows if row.split != test],
         [row.file for row in rows if row.split == test],
     )
+
+
+def manifest_and_part(split: str) -> tuple[Path, str]:
+    """What FILE.csv:PART names; the part is "test" in FILE.csv alone."""
+    path, colon, part = split.rpartition(":")
+    if not colon or part.endswith(".csv"):  # C:\split.csv has a colon too
+        return Path(split), TEST
+    return Path(path), part
 
 
 def named_parts(
@@ -221,10 +233,8 @@ def named_parts(
         return [names[i] for i in train], [names[i] for i in test]
     if split == "grouped":
         return parts_of(split_dataset(dataset, progress=progress)[0])
-    path, colon, part = split.rpartition(":")
-    if not colon or part.endswith(".csv"):
-        path, part = split, TEST
-    rows = read_manifest(Path(path))
+    path, part = manifest_and_part(split)
+    rows = read_manifest(path)
     present = sorted({row.split for row in rows})
     if part not in present or len(present) < 2:
         raise DatasetError(

@@ -19,14 +19,13 @@ from masklens.dataset.sheet import Block, Tile, cover
 from masklens.errors import InputError
 from masklens.io.pictures import read_picture
 
-#: Below this, a label is hard to see for people too (the detect command's own limit is the same).
+#: Below this, a label is hard to see for people too; evaluate counts narrower faces neither way.
 TINY_FACE = 16
 TINY_PICTURE = 48
 #: Frigate and scikit-learn's guides warn at about this ratio of the largest to the smallest class.
 IMBALANCE = 3.0
 
 _TILE = 132
-_COLUMNS = 8
 _TILES_PER_LABEL = 16
 _CROP_MARGIN = 0.25
 

@@ -25,7 +25,7 @@ from masklens.evaluation.measures import Measure
 from masklens.evaluation.pairing import pair, two_class
 from masklens.evaluation.scenes import IOU
 
-#: Measures that are means of others, or too slow to be worth resampling twice.
+#: Enough for a difference, and every measure of both models is resampled again.
 _MAX_RESAMPLES = 1000
 
 

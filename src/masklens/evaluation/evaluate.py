@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from masklens.errors import DatasetError
 from masklens.evaluation import classification
 from masklens.evaluation.answers import Answers
 from masklens.evaluation.assemble import (
@@ -16,6 +17,7 @@ from masklens.evaluation.assemble import (
 )
 from masklens.evaluation.classification import Classification
 from masklens.evaluation.intervals import RESAMPLES, Estimate, group_weights
+from masklens.evaluation.matching import widths
 from masklens.evaluation.measures import Measure, Section
 from masklens.evaluation.pairing import Scenes
 from masklens.evaluation.run import FIND, WHOLE, Progress, Run, run
@@ -137,7 +139,8 @@ def evaluate(
         progress: called after each picture.
 
     Raises:
-        DatasetError: model and data do not fit each other, or a box lies outside its picture.
+        DatasetError: model and data do not fit each other, a box lies outside its picture, or no
+            annotated face is wide enough to count.
         InputError: predictions that do not fit the pictures.
     """
     labels = target_labels(selection, subject)  # refuses before any work is done
@@ -156,7 +159,11 @@ def evaluate(
 
 
 def judge(evaluation: Evaluation, labels: tuple[str, ...] | None = None) -> Evaluation:
-    """Score the answers of an evaluation, perhaps again in fewer labels; nothing is run."""
+    """Score the answers of an evaluation, perhaps again in fewer labels; nothing is run.
+
+    Raises:
+        DatasetError: no annotated face is wide enough to count.
+    """
     e = evaluation if labels is None else replace(evaluation, labels=labels)
     weights = group_weights(e.selection.n_groups, e.options.resamples)
     if not e.selection.dataset.boxed:
@@ -166,6 +173,11 @@ def judge(evaluation: Evaluation, labels: tuple[str, ...] | None = None) -> Eval
             e, answers=answers, classification=classification.score(answers, weights, edges)
         )
     scenes = scenes_of(e.selection, e.subject, e.run).fold(e.labels)
+    if not any(np.any(widths(p.truth) >= e.options.min_face) for p in scenes.pictures):
+        raise DatasetError(
+            f"No annotated face of {e.selection.dataset.source} is {e.options.min_face:g} pixels "
+            "wide or wider, so there is nothing to judge. Lower --min-face."
+        )
     scores = score_scenes(scenes, weights, e.options.min_face)
     e = replace(e, scenes=scenes, scene_scores=scores)
     if e.run.crops is None:

@@ -18,8 +18,6 @@ from masklens.classifier import MaskClassifier
 from masklens.crop import FloatArray, Image
 from masklens.errors import BundleError, MissingExtraError
 
-METHODS = ("auto", "grad-cam", "occlusion", "none")
-
 
 class Explainer(Protocol):
     """Makes heat maps; ``name`` and ``sentence`` go into the report."""

@@ -191,7 +191,7 @@ def sizes(tables: Sequence[tuple[str, SizeRows]], axis: str) -> str:
 
 
 def differences(comparison: Comparison) -> str:
-    """B minus A of every measure that more is better for, with its interval, in points."""
+    """B minus A of every measure that has an interval, in points."""
     shown = [d for d in comparison.differences if not np.isnan(d.estimate.low)]
     with _figure(WIDTH, 0.7 + 0.2 * len(shown)) as ([axes], out):
         for place, d in enumerate(reversed(shown)):

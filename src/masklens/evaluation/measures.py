@@ -29,7 +29,7 @@ class Measure:
         title: what a reader sees.
         estimate: value and interval.
         statistic: the figure as a function of group weights.
-        better: +1 when more is better, -1 when less is better, 0 for neither.
+        better: +1 when more is better, -1 when less is better.
         digits: decimals shown.
     """
 

@@ -10,10 +10,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from PIL import Image as PillowImage
 
 from masklens.classifier import MaskClassifier
-from masklens.crop import FloatArray, Image, crop_faces
+from masklens.crop import FloatArray, Image, crop_faces, whole_picture
 from masklens.detections import Detections
 from masklens.detector import MaskDetector
 from masklens.errors import DatasetError, MasklensError
@@ -220,12 +219,6 @@ class _CropReader:
                 self._counts
             )
         return np.split(np.concatenate(self._done), np.cumsum(self._counts)[:-1])
-
-
-def whole_picture(image: Image, size: int) -> Image:
-    """The whole picture as the classifier's input: nearest pixel, as in the original report."""
-    picture = PillowImage.fromarray(image)
-    return np.asarray(picture.resize((size, size), PillowImage.Resampling.NEAREST))
 
 
 def _spread(

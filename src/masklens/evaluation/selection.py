@@ -12,7 +12,13 @@ from pathlib import Path
 import numpy as np
 
 from masklens.dataset.scan import Dataset, load_dataset
-from masklens.dataset.split import TEST, named_parts, read_manifest, split_dataset
+from masklens.dataset.split import (
+    TEST,
+    manifest_and_part,
+    named_parts,
+    read_manifest,
+    split_dataset,
+)
 from masklens.errors import DatasetError
 from masklens.evaluation.intervals import Ints
 from masklens.io.sources import PICTURE_SUFFIXES
@@ -39,7 +45,11 @@ class Selection:
         return int(self.groups.max(initial=-1)) + 1
 
     def without(self, unreadable: set[int]) -> Selection:
-        """The same without some pictures; groups are renumbered."""
+        """The same without some pictures; groups are renumbered.
+
+        Raises:
+            DatasetError: what is left cannot be judged.
+        """
         if not unreadable:
             return self
         keep = [i for i in range(len(self.dataset)) if i not in unreadable]
@@ -47,6 +57,7 @@ class Selection:
             raise DatasetError(f"No picture of {self.dataset.source} can be read.")
         pictures = tuple(self.dataset.pictures[i] for i in keep)
         dataset = Dataset(self.dataset.source, self.dataset.boxed, pictures)
+        _refuse_one_label(dataset, "pictures that can be read")
         _, groups = np.unique(self.groups[keep], return_inverse=True)
         return Selection(dataset, groups, self.split)
 
@@ -67,12 +78,16 @@ def select(data: str | Path, split: str | None = None) -> Selection:
     groups = np.arange(len(dataset))
     if split is not None:
         dataset, groups = _part(dataset, split)
+    _refuse_one_label(dataset, "pictures")
+    return Selection(dataset, groups, split)
+
+
+def _refuse_one_label(dataset: Dataset, what: str) -> None:
     if not dataset.boxed and len(dataset.labels) < 2:
         raise DatasetError(
-            f"{dataset.source} has pictures of one label only ({dataset.labels[0]}); how well two "
+            f"{dataset.source} has {what} of one label only ({dataset.labels[0]}); how well two "
             "labels are told apart cannot be measured on it. Add pictures of another label."
         )
-    return Selection(dataset, groups, split)
 
 
 def _refuse_empty_folders(root: Path) -> None:
@@ -93,8 +108,7 @@ def _part(dataset: Dataset, split: str) -> tuple[Dataset, Ints]:
         group_of = {row.file: row.group for row in rows}
     else:
         _, names = named_parts(dataset, split)
-        path, colon, part = split.rpartition(":")
-        rows = read_manifest(Path(split if not colon or part.endswith(".csv") else path))
+        rows = read_manifest(manifest_and_part(split)[0])
         group_of = {row.file: row.group for row in rows}
     wanted = set(names)
     pictures = tuple(p for p in dataset.pictures if p.name in wanted)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -60,8 +61,10 @@ def load_subject(source: str | Path, threshold: float | None = None) -> Subject:
 def _load_predictions(path: Path, threshold: float) -> Subject:
     try:
         content = read_json(path)
-        records = {str(entry["file"]): entry for entry in content}
-        labels = {canonical(face["label"]) for e in content for face in e["faces"]}
+        files = Counter(str(entry["file"]) for entry in content)
+        faces = [face for entry in content for face in entry["faces"]]
+        labels = {canonical(face["label"]) for face in faces}
+        named = {canonical(name) for face in faces for name in _given(face)}
     except OSError as error:
         raise InputError(f"Cannot read {path}: {error.strerror}.") from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:
@@ -74,10 +77,13 @@ def _load_predictions(path: Path, threshold: float) -> Subject:
             f"{path} has labels that masklens does not know: {sorted(strangers)}. "
             f"Use {list(LABELS)}."
         )
-    named = {canonical(n) for e in content for f in e["faces"] for n in f.get("probabilities", {})}
+    name, times = files.most_common(1)[0] if files else ("", 0)
+    if times > 1:
+        raise InputError(f"{path} has {times} entries for {name}. Make one of them.")
     # A model that calls nothing badly worn is taken to know two labels, whatever it says here.
     seen = labels | named | {WITH_MASK, WITHOUT_MASK}
     known = tuple(label for label in LABELS if label in seen)
+    records = {str(entry["file"]): entry for entry in content}
     facts = (path, file_sha256(path))
     return Subject(path.name, known, threshold, predictions=facts, records=records)
 
@@ -98,17 +104,23 @@ def match_records(subject: Subject, selection: Selection) -> list[Mapping[str, A
             by_tail.setdefault("/".join(path.parts[-depth:]), []).append(name)
     found: list[Mapping[str, Any]] = []
     missing: list[str] = []
+    given: dict[str, str] = {}
     for picture in selection.dataset.pictures:
         names = by_tail.get(picture.name) or by_tail.get(PurePosixPath(picture.name).name) or []
         if len(names) > 1:
             raise InputError(
                 f"{subject.predictions[0]} has {len(names)} entries that could be {picture.name}. "
-                f"Name the files as the data set does."
+                "Name the files as the data set does."
             )
-        if names:
-            found.append(subject.records[names[0]])
-        else:
+        if not names:
             missing.append(picture.name)
+            continue
+        if given.setdefault(names[0], picture.name) != picture.name:
+            raise InputError(
+                f"{subject.predictions[0]} has one entry, {names[0]}, that could be "
+                f"{given[names[0]]} and {picture.name}. Name the files as the data set does."
+            )
+        found.append(subject.records[names[0]])
     total = len(selection.dataset)
     if len(missing) == total:
         raise InputError(
@@ -138,10 +150,11 @@ def to_detections(
         InputError: another size, boxes outside the picture, or not the format.
     """
     width, height = size
-    if (record.get("width", width), record.get("height", height)) != size:
+    made_on = (record.get("width", width), record.get("height", height))
+    if made_on != size:
         raise InputError(
-            f"The predictions for {name} were made on a picture of {record['width']}×"
-            f"{record['height']} pixels, but it has {width}×{height}."
+            f"The predictions for {name} were made on a picture of {made_on[0]}×{made_on[1]} "
+            f"pixels, but it has {width}×{height}."
         )
     try:
         faces = sorted(record["faces"], key=lambda face: -float(face["score"]))
@@ -175,9 +188,14 @@ def to_detections(
     )
 
 
+def _given(face: Mapping[str, Any]) -> dict[str, Any]:
+    """What a face's entry gives as probabilities: they may be left out, or null."""
+    return dict(face.get("probabilities") or {})
+
+
 def _probabilities(face: Mapping[str, Any], labels: tuple[str, ...]) -> list[float]:
     """The face's probabilities in order of labels, made to agree with its label."""
-    given = {canonical(k): float(v) for k, v in (face.get("probabilities") or {}).items()}
+    given = {canonical(k): float(v) for k, v in _given(face).items()}
     label = canonical(face["label"])
     row = [given.get(name, 0.0) for name in labels]
     total, place = sum(row), labels.index(label)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from masklens.dataset.audit import Audit
 from masklens.evaluation.evaluate import Evaluation
 from masklens.evaluation.measures import Measure
@@ -74,12 +76,17 @@ def summary_sentence(e: Evaluation) -> str:
     m = e.measures
     parts = []
     if "masked_recall_35" in m:
-        parts.append(
-            f"Of the masked faces at least {e.options.min_face:g} px wide, "
-            f"{_percent(m['masked_recall_35'])} are found; "
-            f"of all faces found, {_percent(m['label_right'])} carry the right label of two. "
-            f"Found and labelled together, F1 is {_plain(m['f1_two_class'])}."
-        )
+        masked = f"of the masked faces at least {e.options.min_face:g} px wide, {{}} are found"
+        shares = [
+            text.format(_percent(m[key]))
+            for key, text in (
+                ("masked_recall_35", masked),
+                ("label_right", "of all faces found, {} carry the right label of two"),
+            )
+            if not math.isnan(m[key].estimate.value)  # there may be none to take a share of
+        ]
+        parts += ["; ".join(shares) + "."] if shares else []
+        parts.append(f"Found and labelled together, F1 is {_plain(m['f1_two_class'])}.")
     for key, text in (
         ("boxed.accuracy", "On the annotated boxes alone the classifier answers {} right."),
         ("accuracy", "{} of the pictures get the right label."),

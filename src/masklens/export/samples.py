@@ -10,12 +10,11 @@ from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
 from masklens.card import ModelCard
-from masklens.crop import Image, crop_face
+from masklens.crop import Image, crop_face, whole_picture
 from masklens.dataset.scan import Annotation, Picture, load_dataset
 from masklens.errors import DatasetError
 from masklens.io.pictures import read_picture
@@ -51,8 +50,8 @@ class Crops:
 def cut_crops(source: Path, card: ModelCard, limit: int | None = None) -> Crops:
     """Cut the labelled faces of a data set.
 
-    Boxed faces are cut by :func:`masklens.crop.crop_face`. A picture that is labelled as a whole is
-    resized to the input with the nearest pixel, as the original report does.
+    Boxed faces are cut by :func:`masklens.crop.crop_face`; a picture that is labelled as a whole
+    becomes one by :func:`masklens.crop.whole_picture`.
 
     Args:
         source: a COCO detection file or a folder of classes.
@@ -117,5 +116,4 @@ def data_or_default(given: Path | None, part: str, option: str, purpose: str) ->
 def _cut(image: Image, annotation: Annotation, card: ModelCard) -> Image:
     if annotation.box is not None:
         return crop_face(image, annotation.box, card.size, card.margin)
-    resized = cv2.resize(image, (card.size, card.size), interpolation=cv2.INTER_NEAREST)
-    return np.asarray(resized, dtype=np.uint8)
+    return whole_picture(image, card.size)

@@ -15,7 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from masklens.errors import InputError, MasklensError
+from masklens.errors import InputError
 from masklens.io.addresses import without_password
 from masklens.io.frames import Frame
 from masklens.io.video import (
@@ -90,7 +90,7 @@ class Camera:
         self._condition = threading.Condition()
         self._newest: Frame | None = None
         self._over = False
-        self._failure: MasklensError | None = None
+        self._failure: Exception | None = None
         self._stop = threading.Event()
         self._count = 0
         self._began: float | None = None
@@ -150,7 +150,7 @@ class Camera:
                 if found is None:
                     return
                 container = found
-        except MasklensError as error:
+        except Exception as error:  # raised where the frames are taken: else it would be an end
             self._failure = error
         finally:
             with self._condition:

@@ -24,7 +24,8 @@ from masklens.io.video import import_av, reason_of
 
 #: Times in the file are counted in this unit, which every frame rate in use divides well enough.
 _TIME_BASE = Fraction(1, 90_000)
-#: A fragment begins with every key frame: at most this much is lost when the machine fails.
+#: A fragment begins with every key frame: this much is lost when the machine fails, and the few
+#: frames that the encoder still holds.
 _SECONDS_PER_FRAGMENT = 1
 _FRAGMENTS = "frag_keyframe+empty_moov+default_base_moof"
 #: Bytes that must stay free on the disk when a second copy is made.
@@ -39,7 +40,7 @@ class VideoWriter:
 
     Args:
         target: the file, replaced if it is there; None writes nothing.
-        rate: frames per second that are to be expected; sizes the distance of key frames.
+        rate: frames per second that are to be expected at most.
         sound: a file whose first sound track goes along.
 
     Raises:
@@ -57,7 +58,7 @@ class VideoWriter:
         self._stream: Any = None
         self._sound: Sound | None = None
         self._size = (0, 0)
-        self._last = -1
+        self._last = self._next_key = -1
         if target is not None:
             self._av = import_av()
             self._encoder = h264_encoder()
@@ -79,6 +80,9 @@ class VideoWriter:
             frame.time_base = _TIME_BASE
             self._last = max(round(time / _TIME_BASE), self._last + 1)
             frame.pts = self._last
+            if self._last >= self._next_key:  # by time: fewer frames may come than were expected
+                frame.pict_type = self._av.video.frame.PictureType.I
+                self._next_key = self._last + round(_SECONDS_PER_FRAGMENT / _TIME_BASE)
             self._container.mux(self._stream.encode(frame))
             if self._sound is not None:
                 self._sound.write_until(time)

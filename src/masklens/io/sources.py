@@ -297,4 +297,5 @@ def is_video(path: Path) -> bool:
 def _natural(path: Path) -> list[tuple[int, int | str]]:
     """frame2 before frame10."""
     parts = re.split(r"(\d+)", path.as_posix())
-    return [(0, int(part)) if part.isdigit() else (1, part) for part in parts]
+    # Not isdigit, which a superscript is too.
+    return [(0, int(part)) if part.isdecimal() else (1, part) for part in parts]

@@ -113,20 +113,23 @@ class VideoReader:
                 before the end that it announces.
         """
         index, last, start = 0, 0.0, None
+        step = 1 / (self.rate or 25)
         broken: str | None = None
         orientation = Orientation()
         try:
             for picture in decoded(self._container, self._stream):
-                time = picture.time if picture.time is not None else last + 1 / (self.rate or 25)
-                start = time if start is None else start
-                last = max(time - start, last)
+                following = last + step if index else 0.0
+                if picture.time is None:  # bare H.264 and its like hold no times
+                    last = following
+                else:
+                    start = picture.time - following if start is None else start
+                    last = max(picture.time - start, last)
                 frame = frame_of(picture, self.name, orientation.of(picture))
                 frame.relative, frame.index, frame.time = self._relative, index, last
                 yield frame
                 index += 1
         except self._av.error.FFmpegError as error:
             broken = reason_of(error)
-        step = 1 / (self.rate or 25)
         if index == 0:
             raise InputError(
                 f"{self.name} has no frame that can be read{f': {broken}' if broken else ''}."

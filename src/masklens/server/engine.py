@@ -163,8 +163,7 @@ class Engine:
         try:
             work()
         except Exception as error:  # whatever it is belongs to these requests, not to the pool
-            for job in jobs:
-                self._fail(job, error)
+            self._fail(jobs, error)
         spent = (time.perf_counter() - started) / len(jobs)
         for job in jobs:
             job.cost += spent
@@ -255,7 +254,7 @@ class Engine:
             try:
                 self._complete(job)
             except Exception as error:  # of this picture, not of the others in the batch
-                self._fail(job, error)
+                self._fail([job], error)
 
     def _complete(self, job: Job) -> None:
         image, faces, crops = job.image, job.faces, job.crops
@@ -269,15 +268,16 @@ class Engine:
         if self._leave(job) and job.future.set_running_or_notify_cancel():
             job.future.set_result(done)
 
-    def _fail(self, job: Job, error: BaseException) -> None:
-        if not self._leave(job):  # another batch of it has failed, or nobody waits
-            return
-        if not isinstance(error, InputError):
+    def _fail(self, jobs: Sequence[Job], error: BaseException) -> None:
+        # Not those of which another batch has failed, or for which nobody waits.
+        failed = [job for job in jobs if self._leave(job)]
+        if failed and not isinstance(error, InputError):
             log_mistake(error)
-        # Its traceback would keep what was decoded, and the job itself, until a garbage collection.
+        # Its traceback would keep what was decoded, and the jobs, until a garbage collection.
         error.__traceback__ = error.__cause__ = error.__context__ = None
-        if job.future.set_running_or_notify_cancel():
-            job.future.set_exception(error)
+        for job in failed:
+            if job.future.set_running_or_notify_cancel():
+                job.future.set_exception(error)
 
     def _leave(self, job: Job) -> bool:
         """Give a picture's place and memory back; False when that was done before."""

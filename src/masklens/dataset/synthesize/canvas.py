@@ -7,7 +7,6 @@ it once, and gives it the sharpness and the noise that the photograph has.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import cv2
@@ -15,7 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from masklens.crop import FloatArray, Image
-from masklens.dataset.synthesize.geometry import FaceFrame, half_width
+from masklens.dataset.synthesize.geometry import FaceFrame
+from masklens.dataset.synthesize.photograph import LUMA, is_grey, read_light, sharpness
 
 #: Any array of floating point numbers; what is stored is float32.
 Array = npt.NDArray[np.floating[Any]]
@@ -29,24 +29,6 @@ WIDEST: Extent = (2.5, -0.45, 3.3)
 #: Rows and columns of a board.
 Window = tuple[slice, slice]
 EVERYWHERE: Window = (slice(None), slice(None))
-_LUMA = np.array([0.299, 0.587, 0.114], np.float32)
-
-
-@dataclass(frozen=True, slots=True)
-class Light:
-    """What the photograph tells about its light.
-
-    Attributes:
-        field: float32 (h, w) on the board: brightness relative to the middle of the face.
-        skin: float32 (3,), 0…1: colour of the cheeks.
-        white: float32 (3,), 0…1: how a white sheet would look here.
-        contrast: 0…1: how hard the light is.
-    """
-
-    field: FloatArray
-    skin: FloatArray
-    white: FloatArray
-    contrast: float
 
 
 class Board:
@@ -63,6 +45,7 @@ class Board:
         x, y: head coordinates of the pixels, (1, w) and (h, 1).
         height: (h, 1), heights on the average face.
         colour: float32 (3, h, w), 0…1, premultiplied. coverage: float32 (h, w), 0…1.
+        light: what the photograph tells about its light.
     """
 
     def __init__(
@@ -83,8 +66,7 @@ class Board:
         self.height = frame.height(self.y)
         self.colour = np.zeros((3, rows, width), np.float32)
         self.coverage = np.zeros((rows, width), np.float32)
-        self.photo = self._photo(image)
-        self.light = self._light()
+        self.light = read_light(self._photo(image), frame, self.x, self.y, self.scale)
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -113,43 +95,6 @@ class Board:
             borderMode=cv2.BORDER_REPLICATE,
         )
         return np.asarray(warped, np.float32) / np.float32(255)
-
-    def _light(self) -> Light:
-        """Skin, white and the course of the light, from the bare face."""
-        step = max(1, round(self.scale / 14))
-        small = cv2.blur(self.photo, (step, step))[step // 2 :: step, step // 2 :: step]
-        luma = small @ _LUMA
-        height = self.height[step // 2 :: step]
-        y = self.y[step // 2 :: step]
-        x = (self.x[:, step // 2 :: step] - self.frame.lean * y) / (
-            half_width(height) * self.frame.width + 1e-3
-        )
-        face = (np.abs(x) < 0.82) & (height > -0.15) & (height < 1.5)
-        middle_x = 0.5 * np.sin(self.frame.yaw)
-        cheeks = (np.abs(x - middle_x) < 0.5) & (height > 0.25) & (height < 0.85)
-        skin = np.median(small[cheeks], axis=0) if cheeks.any() else small.mean(axis=(0, 1))
-        level = float(skin @ _LUMA) + 0.02
-        weight = (face & (np.abs(luma - level) < 0.45 * level)).astype(np.float32)
-        sigma = 0.22 * self.scale / step
-        known = cv2.GaussianBlur(weight, (0, 0), sigma)
-        blurred = cv2.GaussianBlur(luma * weight, (0, 0), sigma)
-        blurred = (blurred + 0.03 * level) / (known + 0.03)  # away from the face: as its middle
-        field = np.clip(blurred / level, 0.55, 1.4) ** 0.85
-        rows, width = self.shape
-        bright = np.percentile(luma, 92)
-        white_level = float(np.clip(max(1.3 * level, 0.7 * bright + 0.35 * level), 0.25, 0.98))
-        top = small[luma >= bright].mean(axis=0)
-        cast = top / max(float(top @ _LUMA), 0.05)
-        skin_cast = skin / level
-        white = white_level * (0.72 + 0.22 * cast + 0.06 * skin_cast)
-        inside = field[face]
-        spread = float(inside.std()) if inside.size else 0.1
-        return Light(
-            field=cv2.resize(field.astype(np.float32), (width, rows)),
-            skin=np.asarray(skin, np.float32),
-            white=np.clip(white, 0.15, 1.0).astype(np.float32),
-            contrast=float(np.clip(spread / 0.2, 0.15, 1)),
-        )
 
     # -- painting -----------------------------------------------------------------------------
 
@@ -205,9 +150,7 @@ class Board:
         under *= keep
         under += soft
 
-    def stroke(
-        self, points: npt.NDArray[np.floating], thickness: float, closed: bool = False
-    ) -> FloatArray:
+    def stroke(self, points: npt.NDArray[np.floating], thickness: float) -> FloatArray:
         """Coverage (h, w) of a line through points (N, 2) in head units, with a round pen."""
         layer = np.zeros(self.shape, np.uint8)
         pen = thickness * self.scale
@@ -215,20 +158,13 @@ class Board:
         cv2.polylines(
             layer,
             [np.round(pixels * 16).astype(np.int32)],
-            closed,
+            False,
             255,
             max(1, round(pen)),
             cv2.LINE_AA,
             4,
         )
         return layer.astype(np.float32) * np.float32(min(1.0, pen) / 255)
-
-    def polygon(self, points: npt.NDArray[np.floating]) -> FloatArray:
-        """Coverage (h, w) of a filled outline (N, 2) in head units."""
-        layer = np.zeros(self.shape, np.uint8)
-        pixels = (np.asarray(points) - [-self.reach, self.top]) * self.scale - 0.5
-        cv2.fillPoly(layer, [np.round(pixels * 16).astype(np.int32)], 255, cv2.LINE_AA, 4)
-        return layer.astype(np.float32) / np.float32(255)
 
     def edge(self, distance: Array, softness: float = 0.0) -> FloatArray:
         """Coverage from a signed distance in head units (positive inside)."""
@@ -258,7 +194,7 @@ class Board:
             layer = cv2.resize(layer, (columns, rows), interpolation=cv2.INTER_AREA)
             matrix = matrix @ np.array([[fx, 0, fx / 2 - 0.5], [0, fy, fy / 2 - 0.5], [0, 0, 1]])
             ratio = 1.0
-        sigma, grain = _sharpness(region)
+        sigma, grain = sharpness(region)
         if sigma > 0.3 * ratio:
             layer = cv2.GaussianBlur(layer, (0, 0), sigma / ratio)
         matrix[:, 2] -= [left, top]
@@ -271,8 +207,8 @@ class Board:
     def _mix(self, region: Image, layer: npt.NDArray[Any], grain: float) -> Image:
         """The region with a layer (h, w, 4) over it, as noisy as it is itself."""
         *colour, coverage = (np.clip(plane, 0, 1) for plane in cv2.split(layer))
-        if _is_grey(region):
-            luma = sum(plane * weight for plane, weight in zip(colour, _LUMA, strict=True))
+        if is_grey(region):
+            luma = sum(plane * weight for plane, weight in zip(colour, LUMA, strict=True))
             colour = [luma, luma, luma]
         noise = np.zeros(1, np.float32)
         if grain > 0.4:
@@ -338,27 +274,3 @@ def _extent(matrix: npt.NDArray[np.float64], shape: tuple[int, ...]) -> tuple[in
     left, top = (int(v) for v in np.floor(spots.min(axis=0)))
     right, bottom = (int(v) for v in np.ceil(spots.max(axis=0)))
     return left, top, right + 1, bottom + 1
-
-
-def _sharpness(region: Image) -> tuple[float, float]:
-    """Blur (sigma in pixels) and noise (standard deviation, 0…255) of the photograph."""
-    rows, width = region.shape[:2]
-    if min(rows, width) < 8:
-        return 0.4, 0.0
-    top, left = max(0, rows // 2 - 64), max(0, width // 2 - 64)  # the middle is enough
-    region = np.ascontiguousarray(region[top : top + 128, left : left + 128])
-    luma = cv2.cvtColor(region, cv2.COLOR_RGB2GRAY).astype(np.float32)
-    fine = np.abs(luma - cv2.blur(luma, (3, 3)))
-    noise = float(np.median(fine[::2, ::2])) * 1.2
-    # Edge width: how much of the strong gradients lives at the finest scale.
-    coarse = np.abs(luma - cv2.blur(luma, (7, 7)))
-    strong = coarse >= np.percentile(coarse[::2, ::2], 95)
-    share = float(fine[strong].mean() / (coarse[strong].mean() + 1e-3))
-    sigma = float(np.clip((0.42 - share) * 4.5, 0, 2.2))
-    return sigma, float(np.clip(noise * 0.8 - 0.4, 0, 5))
-
-
-def _is_grey(region: Image) -> bool:
-    """True for a photograph without colour."""
-    red, green, blue = cv2.split(np.ascontiguousarray(region[::2, ::2]))
-    return float(cv2.absdiff(red, green).mean() + cv2.absdiff(green, blue).mean()) < 2.5

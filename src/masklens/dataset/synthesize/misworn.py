@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from masklens.dataset.synthesize.canvas import Board
-from masklens.dataset.synthesize.garments import GARMENTS, draw_strap, fabric_shade, strap_colour
+from masklens.dataset.synthesize.garments import GARMENTS
 from masklens.dataset.synthesize.geometry import CHIN, half_width
+from masklens.dataset.synthesize.masks import draw_strap, fabric_shade, strap_colour
 from masklens.dataset.synthesize.shapes import Tilted, midway
 from masklens.dataset.synthesize.surface import surface
 from masklens.dataset.synthesize.textures import (

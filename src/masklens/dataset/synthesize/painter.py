@@ -10,10 +10,11 @@ import numpy as np
 
 from masklens.crop import FloatArray, Image
 from masklens.dataset.synthesize.canvas import HIGH, NEAR, WIDE, WIDEST, Board, Extent
-from masklens.dataset.synthesize.garments import GARMENTS, draw_any_mask, draw_mask
+from masklens.dataset.synthesize.garments import GARMENTS
 from masklens.dataset.synthesize.geometry import face_frame
 from masklens.dataset.synthesize.hands import draw_hand
 from masklens.dataset.synthesize.held import draw_cup, draw_phone
+from masklens.dataset.synthesize.masks import draw_any_mask, draw_mask
 from masklens.dataset.synthesize.microphone import draw_microphone
 from masklens.dataset.synthesize.misworn import draw_hanging, draw_under_chin
 from masklens.dataset.synthesize.worn import draw_beard, draw_scarf

@@ -1,6 +1,7 @@
 package org.masklens.app;
 
 import android.util.Base64;
+import java.nio.charset.Charset;
 import java.util.Locale;
 
 /**
@@ -12,6 +13,11 @@ final class KeptFile {
     static final int MOST_BYTES = 48 * 1024 * 1024;
 
     private static final int LONGEST_NAME = 100;
+
+    /** Of a name in UTF-8: file systems take 255 bytes, with what is added to it. */
+    private static final int MOST_NAME_BYTES = 200;
+
+    private static final Charset UTF_8 = Charset.forName("UTF-8");
 
     final String name;
     final String mime;
@@ -65,6 +71,7 @@ final class KeptFile {
             stem = stem.substring(0, stem.length() - ending.length());
         }
         if (stem.length() > LONGEST_NAME) stem = stem.substring(0, LONGEST_NAME);
+        while (stem.getBytes(UTF_8).length > MOST_NAME_BYTES) stem = stem.substring(0, stem.length() - 1);
         return (stem.trim().isEmpty() ? "masklens" : stem.trim()) + ending;
     }
 

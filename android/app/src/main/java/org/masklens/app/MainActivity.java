@@ -30,7 +30,7 @@ public final class MainActivity extends Activity implements PageBridge.App {
     private final PicturePicker pictures = new PicturePicker(this);
     private FileStore store;
     private FrameLayout root;
-    private PageClient client;
+    private volatile PageClient client; // asked by the bridge's thread
     private WebView page; // null where there is no WebView
 
     @Override

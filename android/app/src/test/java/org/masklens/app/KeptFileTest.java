@@ -40,6 +40,7 @@ public class KeptFileTest {
             {"", "masklens.jpg"},
             {null, "masklens.jpg"},
             {"x".repeat(500), "x".repeat(100) + ".jpg"},
+            {"漢".repeat(100) + ".jpg", "漢".repeat(66) + ".jpg"}, // three bytes each
         };
         for (String[] pair : expected) assertEquals(pair[1], KeptFile.safeName(pair[0], "jpg"));
     }
