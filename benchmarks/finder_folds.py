@@ -17,34 +17,15 @@ from pathlib import Path
 import numpy as np
 from common import data_root, print_table
 from finder import HEAD, MIN_SCORE, Row, accuracy_rows, yunets
+from folds import deal
 
 from masklens.bundle import Bundle
 from masklens.dataset.scan import load_dataset
-from masklens.dataset.split import read_manifest
 from masklens.finder import CellFinder
-from masklens.io.atomic import write_json
-from masklens.io.jsonfile import read_json
 
 
 def masklens(*arguments: object) -> None:
     subprocess.run([sys.executable, "-m", "masklens", *map(str, arguments)], check=True)
-
-
-def write_parts(data: Path, held: set[str], folder: Path) -> tuple[Path, Path]:
-    """COCO files of the photographs that are trained on and of those that are held out."""
-    scenes = read_json(data)
-    places = {picture.path.name: picture.path.resolve() for picture in load_dataset(data).pictures}
-    files = folder / "fit.json", folder / "held.json"
-    for file, out in zip(files, (False, True), strict=True):
-        images = [
-            image | {"file_name": str(places[Path(image["file_name"]).name])}
-            for image in scenes["images"]
-            if (Path(image["file_name"]).name in held) == out
-        ]
-        ids = {image["id"] for image in images}
-        faces = [face for face in scenes["annotations"] if face["image_id"] in ids]
-        write_json(file, scenes | {"images": images, "annotations": faces})
-    return files
 
 
 def means(parts: list[list[Row]]) -> list[Row]:
@@ -69,17 +50,8 @@ def main() -> None:
     root = data_root()
     data = options.data or root / "data" / "scenes" / "train" / "annotations.coco.json"
     rivals, files = yunets(root)
-    options.out.mkdir(parents=True, exist_ok=True)
-    manifest = options.out / "folds.csv"
-    if not manifest.exists():
-        masklens("dataset", "split", data, "--out", manifest, "--folds", options.folds)
-    rows = read_manifest(manifest)
     bundle, parts = Bundle.load(), []
-    for part in sorted({row.split for row in rows}):
-        folder = options.out / part
-        folder.mkdir(exist_ok=True)
-        held = {Path(row.file).name for row in rows if row.split == part}
-        fit, test = write_parts(data, held, folder)
+    for folder, fit, held in deal([data], options.out, options.folds):
         run = folder / "run"
         if not (run / "finder.onnx").exists():
             how = ["--resume"] if (run / "run.json").exists() else []
@@ -88,9 +60,9 @@ def main() -> None:
                 "--out", run, *how,
             )  # fmt: skip
         ours = CellFinder(run / "finder.onnx", bundle.card.finder, min_score=MIN_SCORE, threads=1)
-        dataset = load_dataset(test)
+        dataset = load_dataset(held)
         parts.append(accuracy_rows(rivals | {"masklens": ours}, bundle, dataset))
-        print(f"\n{part}, {len(dataset.pictures)} pictures\n", flush=True)
+        print(f"\n{folder.name}, {len(dataset.pictures)} pictures\n", flush=True)
         print_table(HEAD, parts[-1])
     print(f"\nMean over {len(parts)} parts\n")
     print_table(["what", "finder", "mean", "lowest and highest"], means(parts))
