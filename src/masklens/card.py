@@ -33,6 +33,28 @@ class FaceCalibration:
 
 
 @dataclass(frozen=True)
+class SecondLook:
+    """Which crops the classifier looks at twice, see :mod:`masklens.second_look`.
+
+    Attributes:
+        sure: crops whose highest output is at least this are looked at once, 0…1.
+        doubtful: from here down the second answer counts as much as the first; below ``sure``.
+        cut: pixels that are left out on each side of a crop for the second view.
+    """
+
+    sure: float
+    doubtful: float
+    cut: int = 0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.doubtful < self.sure <= 1:
+            raise BundleError(
+                "The card's second_look needs 0 <= doubtful < sure <= 1. "
+                f"Received: {self.doubtful}, {self.sure}"
+            )
+
+
+@dataclass(frozen=True)
 class FinderCard:
     """The bundle's own face finder: how its file is run, and what it scores.
 
@@ -102,6 +124,7 @@ class ModelCard:
         temperature: divides the log-probabilities before the final softmax (Guo et al. 2017).
         refines_box: the network has a second output ``box`` (N, 4): the face's tight box as xyxy
             in the crop's square, 0…1.
+        second_look: see there; None looks at every crop once.
         face_calibration: see there; None takes the finder's score as it is.
         finder: the bundle's own face finder; None leaves it to the shipped one.
             ``face_calibration`` holds for this finder only.
@@ -123,6 +146,7 @@ class ModelCard:
     thresholds: Mapping[str, float]
     temperature: float = 1.0
     refines_box: bool = False
+    second_look: SecondLook | None = None
     face_calibration: FaceCalibration | None = None
     finder: FinderCard | None = None
     threshold_notes: Mapping[str, str] = field(default_factory=dict)
@@ -143,6 +167,12 @@ class ModelCard:
             raise BundleError(
                 "The card needs size in 8…2048, temperature > 0 and margin in 0…10. "
                 f"Received: {self.size}, {self.temperature}, {self.margin}"
+            )
+        look = self.second_look
+        if look and not (type(look.cut) is int and 0 <= look.cut < self.size / 2):
+            raise BundleError(
+                f"The card's second_look needs a cut of whole pixels in 0…{(self.size - 1) // 2}. "
+                f"Received: {look.cut!r}"
             )
         if "default" not in self.thresholds:
             raise BundleError('The card\'s thresholds lack "default".')
@@ -177,6 +207,8 @@ class ModelCard:
             fixed["outputs"] = tuple(values["outputs"])
             low, high = values["value_range"]
             fixed["value_range"] = (float(low), float(high))
+            if values.get("second_look") is not None:
+                fixed["second_look"] = SecondLook(**values["second_look"])
             if values.get("face_calibration") is not None:
                 fixed["face_calibration"] = FaceCalibration(**values["face_calibration"])
             if values.get("finder") is not None:
@@ -206,7 +238,9 @@ _KINDS: dict[str, tuple[type | types.UnionType, str]] = {
     **dict.fromkeys(
         ("thresholds", "threshold_notes", "training", "scores", "files"), (dict, "an object")
     ),
-    **dict.fromkeys(("face_calibration", "finder"), (dict | None, "an object or null")),
+    **dict.fromkeys(
+        ("second_look", "face_calibration", "finder"), (dict | None, "an object or null")
+    ),
 }
 
 

@@ -14,6 +14,7 @@ from masklens.crop import FloatArray, Image
 from masklens.errors import BundleError
 from masklens.labels import NOT_A_FACE
 from masklens.runtime import RUNTIMES, open_network
+from masklens.second_look import second_views, second_weights
 
 #: More crops than this go through the network in turns: a crowd must not take the memory.
 MAX_BATCH = 32
@@ -78,7 +79,7 @@ class MaskClassifier:
             empty = np.zeros((0, len(self.card.labels)), np.float32)
             boxes = np.zeros((0, 4), np.float32) if self.card.refines_box else None
             return Classification(empty, np.zeros(0, np.float32), boxes)
-        raw = self.run(self.prepare(crops))
+        raw = self._look(crops)
         probabilities = with_temperature(raw[0], self.card.temperature)
         labels = probabilities[:, self._label_columns]
         face = labels.sum(axis=1)
@@ -87,6 +88,19 @@ class MaskClassifier:
             face=face if NOT_A_FACE in self.card.outputs else np.ones_like(face),
             boxes=raw[1] if self.card.refines_box else None,
         )
+
+    def _look(self, crops: Image) -> list[FloatArray]:
+        """The network's outputs; the probabilities of doubtful crops are those of two looks."""
+        raw = self.run(self.prepare(crops))
+        look = self.card.second_look
+        if look is None:
+            return raw
+        weights = second_weights(raw[0], look)
+        rows = np.flatnonzero(weights)
+        if len(rows):
+            again = self.run(self.prepare(second_views(crops[rows], look.cut)))[0]
+            raw[0][rows] += weights[rows, None] * (again - raw[0][rows])
+        return raw
 
     def prepare(self, crops: Image) -> npt.NDArray[Any]:
         """The network's input: float32 (N, size, size, 3) in the card's value range.

@@ -1,0 +1,36 @@
+"""Looking at a doubtful crop again: at its middle, mirrored; the mean of both answers counts.
+
+Test-time augmentation (Krizhevsky, Sutskever, Hinton 2012, section 4.1) for the crops that need it.
+Crops and the network's first answer go in; the second views and how much the answer to them counts
+come out. That rises steadily with the doubt: the same picture from two decoders, or two frames of a
+film, never fall on two sides of an edge. The page's copy is ``web/src/core/second-look.ts``.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from masklens.card import SecondLook
+from masklens.crop import FloatArray, Image
+
+
+def second_weights(probabilities: FloatArray, look: SecondLook) -> FloatArray:
+    """How much the second answer counts: (N, C), all outputs -> float32 (N,), 0…0.5."""
+    doubt = (look.sure - probabilities.max(axis=1)) / (look.sure - look.doubtful)
+    return np.asarray(np.clip(doubt, 0, 1) / 2, dtype=np.float32)
+
+
+def second_views(crops: Image, cut: int) -> Image:
+    """The crops' middles, mirrored and enlarged to the crops' size.
+
+    Args:
+        crops: uint8 (N, size, size, 3), RGB.
+        cut: pixels that are left out on each side.
+    """
+    views = np.empty_like(crops)
+    size = crops.shape[1]
+    for view, crop in zip(views, crops, strict=True):
+        middle = np.ascontiguousarray(crop[cut : size - cut, cut : size - cut][:, ::-1])
+        view[:] = cv2.resize(middle, (size, size), interpolation=cv2.INTER_LINEAR)
+    return views

@@ -1,0 +1,65 @@
+"""Looking at doubtful crops twice: what is seen, how much it counts, and what it changes."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from masklens.bundle import Bundle
+from masklens.card import SecondLook
+from masklens.classifier import MaskClassifier
+from masklens.crop import crop_faces
+from masklens.finder import shipped_finder
+from masklens.second_look import second_views, second_weights
+
+
+def test_the_weight_rises_steadily_with_the_doubt():
+    tops = np.array([1.0, 0.9, 0.85, 0.8, 0.7, 0.4], np.float32)
+    outputs = np.stack([tops, 1 - tops], axis=1)
+    weights = second_weights(outputs, SecondLook(sure=0.9, doubtful=0.8))
+    np.testing.assert_allclose(weights, [0, 0, 0.25, 0.5, 0.5, 0.5], atol=1e-6)
+
+
+def test_a_second_view_is_the_middle_mirrored():
+    crop = np.zeros((1, 16, 16, 3), np.uint8)
+    crop[0, 4:8, 4:6] = 200  # left of the middle
+    view = second_views(crop, cut=4)[0]
+    assert view.shape == (16, 16, 3)
+    assert view[2, 14].tolist() == [200, 200, 200]
+    assert not view[:, :8].any()
+    np.testing.assert_array_equal(second_views(crop, cut=0)[0], crop[0, :, ::-1])
+
+
+@pytest.fixture(scope="module")
+def faces(portrait):
+    """A sure face, a doubtful one, and the bundle that ships without a second look."""
+    bundle = Bundle.load()
+    bundle = replace(bundle, card=replace(bundle.card, second_look=None))
+    found = shipped_finder().find(portrait)
+    x1, y1, x2, y2 = found.boxes[0]
+    odd = np.array([[x1 - (x2 - x1), y1, x2, y2 + (y2 - y1)]], np.float32)  # half beside it
+    boxes = np.concatenate([found.boxes[:1], odd])
+    return bundle, crop_faces(portrait, boxes, bundle.card.size, bundle.card.margin)
+
+
+def test_doubtful_crops_are_the_mean_of_two_looks_and_others_stay(faces):
+    bundle, crops = faces
+    classifier = MaskClassifier(bundle)
+    outputs, boxes = classifier.run(classifier.prepare(crops))
+    tops = outputs.max(axis=1)
+    sure = float(tops.mean())
+    assert tops[1] < sure < tops[0]
+    look = SecondLook(sure, float(tops[1]) + 1e-6, cut=8)
+    twice = MaskClassifier(replace(bundle, card=replace(bundle.card, second_look=look)))
+
+    views = second_views(crops, 8)
+    second, _ = classifier.run(classifier.prepare(views))
+    mean = (outputs[1] + second[1]) / 2
+
+    once, result = classifier.predict(crops), twice.predict(crops)
+    np.testing.assert_array_equal(result.probabilities[0], once.probabilities[0])
+    np.testing.assert_allclose(result.boxes, boxes, atol=1e-5)
+    expected = mean ** (1 / bundle.card.temperature)
+    labels = expected[:3] / expected[:3].sum()
+    np.testing.assert_allclose(result.probabilities[1], labels, atol=1e-4)
+    assert np.abs(result.probabilities[1] - once.probabilities[1]).max() > 0.01
