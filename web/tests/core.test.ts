@@ -5,7 +5,7 @@ import { describe, expect, test } from "vitest";
 import { BundleError, readCard } from "../src/core/card";
 import type { Box } from "../src/core/crop";
 import { foundFaces, suppress, type FoundFace } from "../src/core/finder";
-import type { Face } from "../src/core/labelling";
+import { look, type ClassifierOutput, type Face } from "../src/core/labelling";
 import { closerSize, searchSizes } from "../src/core/pyramid";
 import { toCsv, toJson } from "../src/core/records";
 import { Tracks } from "../src/core/tracks";
@@ -52,12 +52,47 @@ describe("the card", () => {
     [{ ...cardJson, finder: undefined }, /finder/],
     [{ ...cardJson, finder: null }, /brings no face finder/],
     [{ ...cardJson, margin: "wide" }, /margin/],
+    [{ ...cardJson, second_look: { sure: 0.9 } }, /doubtful/],
     [{ ...cardJson, outputs: ["with_mask"] }, /without_mask/],
     [{ ...cardJson, files: {} }, /no classifier/],
     [[], /card/],
   ])("is refused with a sentence: %#", (value, message) => {
     expect(() => readCard(value)).toThrow(BundleError);
     expect(() => readCard(value)).toThrow(message);
+  });
+});
+
+describe("looking twice", () => {
+  const twice = { ...cardJson, size: 8, second_look: { sure: 0.9, doubtful: 0.7, cut: 1 } };
+  const crops = [1, 2, 3].map((value) => new Uint8Array(8 * 8 * 3).fill(value));
+  const answer = (rows: number[][]): ClassifierOutput => ({
+    probabilities: Float32Array.from(rows.flat()),
+    box: new Float32Array(rows.length * 4).fill(0.25),
+  });
+  const first = [
+    [0.95, 0.05, 0, 0],
+    [0.5, 0.5, 0, 0],
+    [0.8, 0.2, 0, 0],
+  ];
+
+  test("only doubtful crops are seen again, and count by their doubt", async () => {
+    const seen: number[][] = [];
+    const output = await look(crops, readCard(twice), async (some) => {
+      seen.push(some.map((crop) => crop[0]!));
+      return answer(seen.length === 1 ? first : [[0, 1, 0, 0], [0.4, 0.6, 0, 0]]);
+    });
+    expect(seen).toEqual([[1, 2, 3], [2, 3]]);
+    const expected = [0.95, 0.05, 0, 0, 0.25, 0.75, 0, 0, 0.7, 0.3, 0, 0];
+    output.probabilities.forEach((p, i) => expect(p).toBeCloseTo(expected[i]!, 6));
+    expect(output.box).toEqual(answer(first).box);
+  });
+  test("without it in the card every crop is seen once", async () => {
+    let times = 0;
+    await look(crops, readCard(cardJson), async () => {
+      times += 1;
+      return answer(first);
+    });
+    expect(times).toBe(1);
   });
 });
 

@@ -5,6 +5,7 @@ import { describe, expect, test } from "vitest";
 import { cropFace, cropSquare, type Box } from "../src/core/crop";
 import { refinedBox, withTemperature } from "../src/core/labelling";
 import { resize, roundHalfEven, type Pixels } from "../src/core/resize";
+import { secondView, secondWeight } from "../src/core/second-look";
 
 interface Fixture {
   width: number;
@@ -16,6 +17,12 @@ interface Fixture {
   shares: number[][];
   refined: number[][];
   softened: number[];
+  second: {
+    cut: number;
+    views: number[][];
+    opinions: number[][];
+    weights: number[];
+  };
 }
 
 const python = JSON.parse(
@@ -64,5 +71,19 @@ describe("the classifier's output", () => {
   });
   test("temperature as in Python", () => {
     expect(furthest(withTemperature([0.7, 0.2, 0.1, 0], 0.8766), python.softened)).toBeLessThan(1e-6);
+  });
+});
+
+describe("the second look", () => {
+  const { cut, views, opinions, weights } = python.second;
+  test.each(python.crops)("of the crop at $box sees what Python sees", (crop) => {
+    const view = secondView(Uint8Array.from(crop.pixels), 16, cut);
+    expect(furthest(view, views[python.crops.indexOf(crop)]!)).toBeLessThanOrEqual(1);
+  });
+  test("counts as much as in Python", () => {
+    const look = { sure: 0.9, doubtful: 0.7, cut };
+    const ours = opinions.map((outputs) => secondWeight(Float32Array.from(outputs), look));
+    expect(furthest(ours, weights)).toBeLessThan(1e-5);
+    expect(new Set(weights).size).toBeGreaterThan(2);
   });
 });

@@ -20,6 +20,16 @@ export interface FinderCard {
   nmsIou: number;
 }
 
+/** Which crops the classifier looks at twice. */
+export interface SecondLook {
+  /** Crops whose highest output is at least this are looked at once. */
+  sure: number;
+  /** From here down the second answer counts as much as the first. */
+  doubtful: number;
+  /** Pixels that are left out on each side of a crop for the second view. */
+  cut: number;
+}
+
 export interface Card {
   name: string;
   version: string;
@@ -31,6 +41,7 @@ export interface Card {
   margin: number;
   temperature: number;
   refinesBox: boolean;
+  secondLook: SecondLook | null;
   faceCalibration: { bias: number; finder: number; classifier: number } | null;
   thresholds: Record<string, number> & { default: number };
   files: Record<string, { sha256: string; bytes: number }>;
@@ -78,11 +89,22 @@ export function readCard(value: unknown): Card {
     margin: number(card, "margin"),
     temperature: card.temperature === undefined ? 1 : number(card, "temperature"),
     refinesBox: card.refines_box === true,
+    secondLook: readSecondLook(card.second_look),
     faceCalibration: (card.face_calibration ?? null) as Card["faceCalibration"],
     thresholds,
     files,
     classifier,
     finder: readFinder(card.finder),
+  };
+}
+
+function readSecondLook(value: unknown): SecondLook | null {
+  if (value === undefined || value === null) return null;
+  const look = { cut: 0, ...asObject(value, "second_look") } as Json;
+  return {
+    sure: number(look, "sure"),
+    doubtful: number(look, "doubtful"),
+    cut: number(look, "cut"),
   };
 }
 

@@ -4,9 +4,9 @@
  */
 
 import type { Card } from "./card";
-import { cropFace, cropSquare, type Box } from "./crop";
+import { cropSquare, type Box } from "./crop";
 import type { FoundFace } from "./finder";
-import type { Pixels } from "./resize";
+import { secondView, secondWeight } from "./second-look";
 
 /** One face, as it travels on through the page. */
 export interface Face {
@@ -31,22 +31,49 @@ export interface ClassifierOutput {
   box?: Float32Array;
 }
 
-/** The network's input for some faces: (N, size, size, 3), RGB, in the card's value range. */
-export function classifierInput(picture: Pixels, boxes: readonly Box[], card: Card): Float32Array {
-  const { size, margin } = card;
+/** The network's input for some crops: (N, size, size, 3), RGB, in the card's value range. */
+export function classifierInput(crops: readonly Uint8Array[], card: Card): Float32Array {
   const [low, high] = card.valueRange;
   const table = Float32Array.from(
     { length: 256 },
     (_, value) => Math.fround(value * Math.fround((high - low) / 255)) + low,
   );
-  const crop = size * size * 3;
-  const tensor = new Float32Array(boxes.length * crop);
-  boxes.forEach((box, i) => {
-    cropFace(picture, box, size, margin).forEach((value, j) => {
-      tensor[i * crop + j] = table[value]!;
+  const length = card.size * card.size * 3;
+  const tensor = new Float32Array(crops.length * length);
+  crops.forEach((crop, i) => {
+    crop.forEach((value, j) => {
+      tensor[i * length + j] = table[value]!;
     });
   });
   return tensor;
+}
+
+/**
+ * What the network says of some crops; the probabilities of doubtful ones are those of two looks,
+ * see second-look.ts. `run` is the network.
+ */
+export async function look(
+  crops: readonly Uint8Array[],
+  card: Card,
+  run: (crops: readonly Uint8Array[]) => Promise<ClassifierOutput>,
+): Promise<ClassifierOutput> {
+  const first = await run(crops);
+  const again = card.secondLook;
+  if (again === null) return first;
+  const columns = card.outputs.length;
+  const row = ({ probabilities }: ClassifierOutput, i: number): Float32Array =>
+    probabilities.subarray(i * columns, (i + 1) * columns);
+  const doubtful = crops
+    .map((crop, i) => ({ crop, outputs: row(first, i), weight: secondWeight(row(first, i), again) }))
+    .filter(({ weight }) => weight > 0);
+  if (doubtful.length === 0) return first;
+  const second = await run(doubtful.map(({ crop }) => secondView(crop, card.size, again.cut)));
+  doubtful.forEach(({ outputs, weight }, i) => {
+    row(second, i).forEach((value, k) => {
+      outputs[k] = outputs[k]! + weight * (value - outputs[k]!);
+    });
+  });
+  return first;
 }
 
 /** Soften (T > 1) or sharpen (T < 1) probabilities: softmax(log p / T). */

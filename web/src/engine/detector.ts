@@ -3,8 +3,9 @@
  */
 
 import { BundleError, type Card, type FinderCard } from "../core/card";
+import { cropFace } from "../core/crop";
 import { finderInput, foundFaces, type FoundFace } from "../core/finder";
-import { classifierInput, labelFaces, type ClassifierOutput, type Face } from "../core/labelling";
+import { classifierInput, labelFaces, look, type ClassifierOutput, type Face } from "../core/labelling";
 import { unpackWeights } from "../core/onnx";
 import { searchSizes } from "../core/pyramid";
 import type { Pixels } from "../core/resize";
@@ -111,11 +112,15 @@ export class Detector {
   }
 
   private async classify(picture: Pixels, faces: FoundFace[]): Promise<ClassifierOutput> {
+    const { size, margin } = this.card;
+    const crops = faces.map(({ box }) => cropFace(picture, box, size, margin));
+    return look(crops, this.card, (some) => this.run(some));
+  }
+
+  private async run(crops: readonly Uint8Array[]): Promise<ClassifierOutput> {
     const { size, refinesBox } = this.card;
-    const boxes = faces.map(({ box }) => box);
-    const shape = [faces.length, size, size, 3];
-    const input = classifierInput(picture, boxes, this.card);
-    const outputs = await (await this.classifier).run(input, shape);
+    const shape = [crops.length, size, size, 3];
+    const outputs = await (await this.classifier).run(classifierInput(crops, this.card), shape);
     const { probabilities, box } = outputs;
     if (probabilities === undefined || (refinesBox && box === undefined)) {
       throw new BundleError("The classifier lacks an output that its card promises.");
