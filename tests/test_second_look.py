@@ -13,11 +13,13 @@ from masklens.finder import shipped_finder
 from masklens.second_look import second_views, second_weights
 
 
-def test_the_weight_rises_steadily_with_the_doubt():
-    tops = np.array([1.0, 0.9, 0.85, 0.8, 0.7, 0.4], np.float32)
-    outputs = np.stack([tops, 1 - tops], axis=1)
-    weights = second_weights(outputs, SecondLook(sure=0.9, doubtful=0.8))
-    np.testing.assert_allclose(weights, [0, 0, 0.25, 0.5, 0.5, 0.5], atol=1e-6)
+def test_the_weight_rises_steadily_with_the_doubt_between_labels():
+    doubts = np.array([0.0, 0.1, 0.15, 0.2, 0.3, 0.5], np.float32)
+    labels = np.stack([1 - doubts, doubts], axis=1)
+    look = SecondLook(low=0.1, high=0.2)
+    np.testing.assert_allclose(second_weights(labels, look), [0, 0, 0.25, 0.5, 0.5, 0.5], atol=1e-6)
+    no_face = np.array([[0.02, 0.03, 0.04]], np.float32)
+    assert second_weights(no_face, look) == 0
 
 
 def test_a_second_view_is_the_middle_mirrored():
@@ -46,10 +48,9 @@ def test_doubtful_crops_are_the_mean_of_two_looks_and_others_stay(faces):
     bundle, crops = faces
     classifier = MaskClassifier(bundle)
     outputs, boxes = classifier.run(classifier.prepare(crops))
-    tops = outputs.max(axis=1)
-    sure = float(tops.mean())
-    assert tops[1] < sure < tops[0]
-    look = SecondLook(sure, float(tops[1]) + 1e-6, cut=8)
+    doubts = outputs[:, :3].sum(axis=1) - outputs[:, :3].max(axis=1)
+    assert doubts[0] < doubts[1]
+    look = SecondLook(float(doubts[0]) + 1e-6, float(doubts[1]) - 1e-6, cut=8)
     twice = MaskClassifier(replace(bundle, card=replace(bundle.card, second_look=look)))
 
     views = second_views(crops, 8)
@@ -63,3 +64,5 @@ def test_doubtful_crops_are_the_mean_of_two_looks_and_others_stay(faces):
     labels = expected[:3] / expected[:3].sum()
     np.testing.assert_allclose(result.probabilities[1], labels, atol=1e-4)
     assert np.abs(result.probabilities[1] - once.probabilities[1]).max() > 0.01
+    single = twice.predict(crops, twice=False)
+    np.testing.assert_array_equal(single.probabilities, once.probabilities)

@@ -36,21 +36,23 @@ class FaceCalibration:
 class SecondLook:
     """Which crops the classifier looks at twice, see :mod:`masklens.second_look`.
 
+    Doubt is the probability of all labels but the most probable one, 0…1.
+
     Attributes:
-        sure: crops whose highest output is at least this are looked at once, 0…1.
-        doubtful: from here down the second answer counts as much as the first; below ``sure``.
+        low: crops with no more doubt than this are looked at once.
+        high: from here on the second answer counts as much as the first; above ``low``.
         cut: pixels that are left out on each side of a crop for the second view.
     """
 
-    sure: float
-    doubtful: float
+    low: float
+    high: float
     cut: int = 0
 
     def __post_init__(self) -> None:
-        if not 0 <= self.doubtful < self.sure <= 1:
+        if not 0 <= self.low < self.high <= 1:
             raise BundleError(
-                "The card's second_look needs 0 <= doubtful < sure <= 1. "
-                f"Received: {self.doubtful}, {self.sure}"
+                "The card's second_look needs 0 <= low < high <= 1. "
+                f"Received: {self.low}, {self.high}"
             )
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from masklens.bundle import CLASSIFIER_FILE, Bundle
+from masklens.card import SecondLook
 from masklens.crop import FloatArray, Image
 from masklens.errors import BundleError
 from masklens.labels import NOT_A_FACE
@@ -73,13 +74,18 @@ class MaskClassifier:
             )
         self._label_columns = [self.card.outputs.index(label) for label in self.card.labels]
 
-    def predict(self, crops: Image) -> Classification:
-        """Classify crops: uint8 (N, size, size, 3), RGB, from :func:`masklens.crop.crop_faces`."""
+    def predict(self, crops: Image, *, twice: bool = True) -> Classification:
+        """Classify crops.
+
+        Args:
+            crops: uint8 (N, size, size, 3), RGB, from :func:`masklens.crop.crop_faces`.
+            twice: look at doubtful crops twice, where the card says so.
+        """
         if len(crops) == 0:
             empty = np.zeros((0, len(self.card.labels)), np.float32)
             boxes = np.zeros((0, 4), np.float32) if self.card.refines_box else None
             return Classification(empty, np.zeros(0, np.float32), boxes)
-        raw = self._look(crops)
+        raw = self._look(crops, self.card.second_look if twice else None)
         probabilities = with_temperature(raw[0], self.card.temperature)
         labels = probabilities[:, self._label_columns]
         face = labels.sum(axis=1)
@@ -89,13 +95,12 @@ class MaskClassifier:
             boxes=raw[1] if self.card.refines_box else None,
         )
 
-    def _look(self, crops: Image) -> list[FloatArray]:
+    def _look(self, crops: Image, look: SecondLook | None) -> list[FloatArray]:
         """The network's outputs; the probabilities of doubtful crops are those of two looks."""
         raw = self.run(self.prepare(crops))
-        look = self.card.second_look
         if look is None:
             return raw
-        weights = second_weights(raw[0], look)
+        weights = second_weights(raw[0][:, self._label_columns], look)
         rows = np.flatnonzero(weights)
         if len(rows):
             again = self.run(self.prepare(second_views(crops[rows], look.cut)))[0]

@@ -131,18 +131,19 @@ class MaskDetector:
         image = picture
         return check_image(image), self.finder.find(image)
 
-    def label(self, image: Image, found: Faces) -> Detections:
+    def label(self, image: Image, found: Faces, *, twice: bool = True) -> Detections:
         """Classify faces that were found before.
 
         Args:
             image: uint8 (H, W, 3), RGB.
             found: in pixels of ``image``.
+            twice: see :meth:`masklens.classifier.MaskClassifier.predict`.
 
         Returns:
             One row per face, in their order; faces below the threshold are not left out.
         """
         crops = crop_faces(image, found.boxes, self.card.size, self.card.margin)
-        result = self.classifier.predict(crops)
+        result = self.classifier.predict(crops, twice=twice)
         return self._rows(image, found, result, slice(0, len(found)))
 
     def _label(self, batch: list[tuple[Image, Faces]]) -> Iterator[Detections]:

@@ -15,10 +15,20 @@ from masklens.card import SecondLook
 from masklens.crop import FloatArray, Image
 
 
-def second_weights(probabilities: FloatArray, look: SecondLook) -> FloatArray:
-    """How much the second answer counts: (N, C), all outputs -> float32 (N,), 0…0.5."""
-    doubt = (look.sure - probabilities.max(axis=1)) / (look.sure - look.doubtful)
-    return np.asarray(np.clip(doubt, 0, 1) / 2, dtype=np.float32)
+def second_weights(labels: FloatArray, look: SecondLook) -> FloatArray:
+    """How much the second answer counts.
+
+    Args:
+        labels: (N, L), the outputs for the labels, without ``not_a_face``: what is no face for
+            certain is no reason to look again.
+        look: see there.
+
+    Returns:
+        float32 (N,), 0…0.5.
+    """
+    doubt = labels.sum(axis=1) - labels.max(axis=1)
+    share = np.clip((doubt - look.low) / (look.high - look.low), 0, 1) / 2
+    return np.asarray(share, dtype=np.float32)
 
 
 def second_views(crops: Image, cut: int) -> Image:
@@ -31,6 +41,6 @@ def second_views(crops: Image, cut: int) -> Image:
     views = np.empty_like(crops)
     size = crops.shape[1]
     for view, crop in zip(views, crops, strict=True):
-        middle = np.ascontiguousarray(crop[cut : size - cut, cut : size - cut][:, ::-1])
+        middle = cv2.flip(crop[cut : size - cut, cut : size - cut], 1)
         view[:] = cv2.resize(middle, (size, size), interpolation=cv2.INTER_LINEAR)
     return views

@@ -52,7 +52,7 @@ describe("the card", () => {
     [{ ...cardJson, finder: undefined }, /finder/],
     [{ ...cardJson, finder: null }, /brings no face finder/],
     [{ ...cardJson, margin: "wide" }, /margin/],
-    [{ ...cardJson, second_look: { sure: 0.9 } }, /doubtful/],
+    [{ ...cardJson, second_look: { low: 0.1 } }, /high/],
     [{ ...cardJson, outputs: ["with_mask"] }, /without_mask/],
     [{ ...cardJson, files: {} }, /no classifier/],
     [[], /card/],
@@ -63,7 +63,7 @@ describe("the card", () => {
 });
 
 describe("looking twice", () => {
-  const twice = { ...cardJson, size: 8, second_look: { sure: 0.9, doubtful: 0.7, cut: 1 } };
+  const twice = { ...cardJson, size: 8, second_look: { low: 0.1, high: 0.3, cut: 1 } };
   const crops = [1, 2, 3].map((value) => new Uint8Array(8 * 8 * 3).fill(value));
   const answer = (rows: number[][]): ClassifierOutput => ({
     probabilities: Float32Array.from(rows.flat()),

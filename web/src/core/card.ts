@@ -22,10 +22,10 @@ export interface FinderCard {
 
 /** Which crops the classifier looks at twice. */
 export interface SecondLook {
-  /** Crops whose highest output is at least this are looked at once. */
-  sure: number;
-  /** From here down the second answer counts as much as the first. */
-  doubtful: number;
+  /** Crops with no more doubt than this, the probability of all labels but the best, are looked at once. */
+  low: number;
+  /** From here on the second answer counts as much as the first. */
+  high: number;
   /** Pixels that are left out on each side of a crop for the second view. */
   cut: number;
 }
@@ -102,8 +102,8 @@ function readSecondLook(value: unknown): SecondLook | null {
   if (value === undefined || value === null) return null;
   const look = { cut: 0, ...asObject(value, "second_look") } as Json;
   return {
-    sure: number(look, "sure"),
-    doubtful: number(look, "doubtful"),
+    low: number(look, "low"),
+    high: number(look, "high"),
     cut: number(look, "cut"),
   };
 }

@@ -61,10 +61,15 @@ export async function look(
   const again = card.secondLook;
   if (again === null) return first;
   const columns = card.outputs.length;
+  const places = labelPlaces(card);
   const row = ({ probabilities }: ClassifierOutput, i: number): Float32Array =>
     probabilities.subarray(i * columns, (i + 1) * columns);
   const doubtful = crops
-    .map((crop, i) => ({ crop, outputs: row(first, i), weight: secondWeight(row(first, i), again) }))
+    .map((crop, i) => {
+      const outputs = row(first, i);
+      const weight = secondWeight(places.map((place) => outputs[place]!), again);
+      return { crop, outputs, weight };
+    })
     .filter(({ weight }) => weight > 0);
   if (doubtful.length === 0) return first;
   const second = await run(doubtful.map(({ crop }) => secondView(crop, card.size, again.cut)));
@@ -85,6 +90,11 @@ export function withTemperature(probabilities: ArrayLike<number>, temperature: n
   return exponents.map((value) => value / sum);
 }
 
+/** The columns of the labels in the network's outputs. */
+function labelPlaces(card: Card): number[] {
+  return card.labels.map((label) => card.outputs.indexOf(label));
+}
+
 /** Put finder and classifier together: labelled faces, best first, none left out yet. */
 export function labelFaces(
   found: readonly FoundFace[],
@@ -93,7 +103,7 @@ export function labelFaces(
   card: Card,
 ): Face[] {
   const columns = card.outputs.length;
-  const places = card.labels.map((label) => card.outputs.indexOf(label));
+  const places = labelPlaces(card);
   const rejects = card.outputs.includes("not_a_face");
   const faces = found.map((face, i): Face => {
     const row = output.probabilities.subarray(i * columns, (i + 1) * columns);

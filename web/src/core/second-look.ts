@@ -6,10 +6,10 @@
 import type { SecondLook } from "./card";
 import { resize, type Pixels } from "./resize";
 
-/** How much the second answer to one crop counts, 0…0.5; `outputs` are the first answer's. */
-export function secondWeight(outputs: Float32Array, look: SecondLook): number {
-  const doubt = (look.sure - Math.max(...outputs)) / (look.sure - look.doubtful);
-  return Math.min(Math.max(doubt, 0), 1) / 2;
+/** How much the second answer to one crop counts, 0…0.5; `labels` are the first answer's outputs for them. */
+export function secondWeight(labels: readonly number[], look: SecondLook): number {
+  const doubt = labels.reduce((sum, p) => sum + p, 0) - Math.max(...labels);
+  return Math.min(Math.max((doubt - look.low) / (look.high - look.low), 0), 1) / 2;
 }
 
 /** The middle of a crop, mirrored and enlarged to the crop's size; RGB in, RGB out. */
