@@ -43,8 +43,10 @@ KERAS_FILE = "classifier.keras"
 #: Of the recipe, for the cards of its bundles.
 VERSION = "4"
 
+#: When the classifier looks twice, and what part of the crop's side it then leaves out at each end.
 #: Chosen by ``benchmarks/street_folds.py``, see docs/model-card.md.
-SECOND_LOOK = SecondLook(low=0.12, high=0.22, cut=16)
+SECOND_LOOK = SecondLook(low=0.12, high=0.22)
+SECOND_CUT = 1 / 7
 
 #: The finder's lowest score for training: below what serving asks for, for more background.
 FINDER_MIN_SCORE = 0.1
@@ -216,7 +218,7 @@ def write_model(
         thresholds={"default": 0.5},
         threshold_notes={"default": "not chosen: no photographs were given to choose it on"},
         refines_box=True,
-        second_look=SECOND_LOOK,
+        second_look=replace(SECOND_LOOK, cut=round(recipe.size * SECOND_CUT)),
         training=facts,
         licence="Apache-2.0; most training pictures carry no licence, see docs/model-card.md",
     )
