@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections import Counter
 from pathlib import Path
 
@@ -161,6 +162,20 @@ def test_command_and_named_parts(folder: Path, tmp_path: Path) -> None:
     assert named_parts(dataset, str(file)) == named_parts(dataset, "grouped") == parts_of(rows)
     train, test = named_parts(dataset, "report")
     assert (len(train), len(test)) == (32, 8)
+
+
+@pytest.mark.parametrize("command", ["split", "audit"])
+def test_unreadable_pictures_show_in_the_exit_status(
+    folder: Path, tmp_path: Path, command: str
+) -> None:
+    data = shutil.copytree(folder, tmp_path / "data")
+    (data / "with_mask" / "0.png").write_bytes(b"no picture")
+    option = "--out" if command == "split" else "--json"
+    file = tmp_path / "result"
+    result = CliRunner().invoke(main, ["dataset", command, str(data), option, str(file)])
+    assert result.exit_code == 1, result.output
+    assert "0.png" in result.output
+    assert file.stat().st_size > 0
 
 
 def test_folds_as_named_parts(folder: Path, tmp_path: Path) -> None:

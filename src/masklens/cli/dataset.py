@@ -170,6 +170,7 @@ def audit_command(
     if sheet and report.groups:
         title = f"{dataset.short_name}: {len(report.groups)} photographs that occur more than once"
         written(save_sheets(sheet, draw_sheets(title, draw_groups(report), columns=14)))
+    sys.exit(1 if report.unreadable else 0)
 
 
 @command.command("split")
@@ -216,6 +217,7 @@ def split_command(data: Path, file: Path, test: float, folds: int | None, seed: 
     write_manifest(file, rows)
     show_split(rows, unreadable)
     written([file])
+    sys.exit(1 if unreadable else 0)
 
 
 command.add_command(synthesize_command)

@@ -9,10 +9,9 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image as PillowImage
 from tqdm import tqdm
 
-from masklens.crop import Image
+from masklens.crop import Image, whole_picture
 from masklens.dataset.scan import Dataset
 from masklens.errors import DatasetError, InputError
 from masklens.io.pictures import read_picture
@@ -55,10 +54,9 @@ def read_portraits(dataset: Dataset) -> Portraits:
 
     def read(path: Path) -> Image | str:
         try:
-            picture = PillowImage.fromarray(read_picture(path))
+            return whole_picture(read_picture(path), SIZE)
         except InputError as error:
             return str(error)
-        return np.asarray(picture.resize((SIZE, SIZE), PillowImage.Resampling.NEAREST))
 
     pictures = dataset.pictures
     with ThreadPoolExecutor() as pool:
