@@ -181,7 +181,7 @@ def test_command(copies: Dataset, tmp_path: Path) -> None:
     arguments = ["dataset", "audit", str(copies.source), "--split", str(split)]
     outputs = ["--sheet", str(tmp_path / "sheet.png"), "--json", str(tmp_path / "audit.json")]
     result = CliRunner().invoke(main, arguments + outputs)
-    assert result.exit_code == 0, result.output
+    assert result.exit_code == 1, result.output  # broken.jpg
     assert "1 of 1 test pictures (100.0%) have a copy among the 1 training picture" in result.output
     assert "broken.jpg is not a picture" in result.output
     assert (tmp_path / "sheet.png").is_file()
