@@ -43,11 +43,6 @@ KERAS_FILE = "classifier.keras"
 #: Of the recipe, for the cards of its bundles.
 VERSION = "4"
 
-#: When the classifier looks twice, and what part of the crop's side it then leaves out at each end.
-#: Chosen by ``benchmarks/street_folds.py``, see docs/model-card.md.
-SECOND_LOOK = SecondLook(low=0.12, high=0.22)
-SECOND_CUT = 1 / 7
-
 #: The finder's lowest score for training: below what serving asks for, for more background.
 FINDER_MIN_SCORE = 0.1
 
@@ -218,7 +213,7 @@ def write_model(
         thresholds={"default": 0.5},
         threshold_notes={"default": "not chosen: no photographs were given to choose it on"},
         refines_box=True,
-        second_look=replace(SECOND_LOOK, cut=round(recipe.size * SECOND_CUT)),
+        second_look=second_look(recipe.size),
         training=facts,
         licence="Apache-2.0; most training pictures carry no licence, see docs/model-card.md",
     )
@@ -227,6 +222,11 @@ def write_model(
     return write_bundle(
         folder, card, {name: folder / name for name in (CLASSIFIER_FILE, KERAS_FILE)}
     )
+
+
+def second_look(size: int) -> SecondLook:
+    """For crops of a size: chosen by ``benchmarks/street_folds.py``, see docs/model-card.md."""
+    return SecondLook(low=0.12, high=0.22, cut=round(size / 7))
 
 
 def _with_options(recipe: StreetRecipe, options: TrainOptions) -> StreetRecipe:
