@@ -23,7 +23,7 @@ from masklens.labels import LABELS, MASK_WORN_INCORRECTLY, WITH_MASK, WITHOUT_MA
 from tests.conftest import ROOT
 
 MASKS = [style for style, label in STYLES.items() if label == WITH_MASK]
-REACH_THE_EYES = ("hand", "phone", "over_eyes")
+REACH_THE_EYES = ("hand", "phone", "over_eyes", "over_face", "forehead", "helmet")
 #: A frontal face of a 240×240 picture: eyes 60 pixels apart.
 LANDMARKS = np.array([[90, 90], [150, 90], [120, 124], [97, 150], [143, 150]], np.float32)
 BOX = np.array([56, 30, 184, 196], np.float32)
@@ -128,6 +128,29 @@ def test_over_the_eyes_leaves_nose_and_mouth(face: Image, seed: int) -> None:
     changed = change(face, paint(face, LANDMARKS, BOX, "over_eyes", rng).image)
     assert around(LANDMARKS[:2], changed, 4).min() > 4
     assert around(LANDMARKS[2:], changed, 4).max() < 1
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_over_the_face_hides_eyes_and_nose(face: Image, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    changed = change(face, paint(face, LANDMARKS, BOX, "over_face", rng).image)
+    assert around(LANDMARKS[:3], changed, 4).min() > 4
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_above_the_mouth_a_mask_hides_the_nose_alone(face: Image, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    changed = change(face, paint(face, LANDMARKS, BOX, "mouth_out", rng).image)
+    assert around(LANDMARKS[2:3], changed, 4).min() > 4
+    assert around(np.array([[120, 152]], np.float32), changed, 3).max() < 1
+
+
+@pytest.mark.parametrize("style", ["forehead", "helmet"])
+@pytest.mark.parametrize("seed", range(6))
+def test_on_the_forehead_it_leaves_the_face(face: Image, style: str, seed: int) -> None:
+    changed = change(face, paint(face, LANDMARKS, BOX, style, np.random.default_rng(seed)).image)
+    assert around(LANDMARKS, changed, 4).max() < 1
+    assert around(np.array([[120, 54]], np.float32), changed, 4).min() > 4
 
 
 @pytest.mark.parametrize("style", ["under_chin", "below_lip", "scarf"])

@@ -56,8 +56,9 @@ def command(
 
     \b
     with_mask              surgical, ffp2, ffp2_valve, n95_cup, cloth, bandana
-    mask_worn_incorrectly  nose_out, below_lip, one_ear, over_eyes, under_chin, hanging
-    without_mask           hand, scarf, microphone, beard, cup, phone
+    mask_worn_incorrectly  nose_out, mouth_out, below_lip, one_ear, under_chin, hanging,
+                           over_eyes, over_face, forehead
+    without_mask           hand, scarf, microphone, beard, cup, phone, helmet
 
     \b
     Examples:

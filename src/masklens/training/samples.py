@@ -27,7 +27,7 @@ from masklens.io.pictures import read_picture
 from masklens.labels import LABELS, MASK_WORN_INCORRECTLY, NOT_A_FACE, WITH_MASK, WITHOUT_MASK
 
 #: Shares of what is painted on bare faces, by the label that results.
-PAINTED_SHARES = {WITH_MASK: 0.3, MASK_WORN_INCORRECTLY: 0.4, WITHOUT_MASK: 0.3}
+PAINTED_SHARES = {WITH_MASK: 0.2, MASK_WORN_INCORRECTLY: 0.5, WITHOUT_MASK: 0.3}
 
 #: A face must be this wide in pixels, and the finder this sure, to be painted on.
 PAINT_MIN_WIDTH = 24.0

@@ -69,8 +69,12 @@ class Fit:
     tilt: float
 
 
-#: How a mask is worn.
-WAYS = ("right", "nose_out", "below_lip", "one_ear", "over_eyes")
+#: How a mask is worn. Of those too high, one hides the eyes, one the eyes and what is below them,
+#: one the nose alone, and one no part of the face.
+WAYS = (
+    *("right", "nose_out", "below_lip", "one_ear"),
+    *("over_eyes", "over_face", "mouth_out", "forehead"),
+)
 
 
 def fit_of(board: Board, garment: str, wear: str) -> Fit:
@@ -106,4 +110,15 @@ def fit_of(board: Board, garment: str, wear: str) -> Fit:
         bridge, peak = float(rng.uniform(-0.5, -0.35)), 0.6
         cheek, chin = bridge + float(rng.uniform(-0.05, 0.05)), float(rng.uniform(0.24, 0.36))
         jaw, drape = chin - float(rng.uniform(0.0, 0.12)), 3.0
+    elif wear == "over_face":  # from the brows down, perhaps over the mouth as well
+        bridge, peak = float(rng.uniform(-0.55, -0.15)), 0.6
+        cheek, chin = bridge + float(rng.uniform(-0.05, 0.15)), float(rng.uniform(0.72, 1.72))
+        jaw = chin - float(rng.uniform(0.05, 0.4))
+    elif wear == "mouth_out":
+        chin, jaw = float(rng.uniform(0.76, 0.86)), float(rng.uniform(0.62, 0.76))
+        bridge, cheek = float(rng.uniform(0.1, 0.3)), float(rng.uniform(0.2, 0.4))
+    elif wear == "forehead":
+        bridge, peak = float(rng.uniform(-1.0, -0.8)), 0.6
+        cheek, chin = bridge + float(rng.uniform(-0.05, 0.08)), float(rng.uniform(-0.42, -0.28))
+        jaw, drape = chin + float(rng.uniform(-0.05, 0.05)), 3.0
     return Fit(bridge, cheek, chin, jaw, side, peak, drape, tilt)

@@ -9,7 +9,7 @@ from functools import partial
 import numpy as np
 
 from masklens.crop import FloatArray, Image
-from masklens.dataset.synthesize.canvas import HIGH, NEAR, WIDE, WIDEST, Board, Extent
+from masklens.dataset.synthesize.canvas import HIGH, NEAR, TALL, WIDE, WIDEST, Board, Extent
 from masklens.dataset.synthesize.garments import GARMENTS
 from masklens.dataset.synthesize.geometry import face_frame
 from masklens.dataset.synthesize.hands import draw_hand
@@ -17,7 +17,7 @@ from masklens.dataset.synthesize.held import draw_cup, draw_phone
 from masklens.dataset.synthesize.masks import draw_any_mask, draw_mask
 from masklens.dataset.synthesize.microphone import draw_microphone
 from masklens.dataset.synthesize.misworn import draw_hanging, draw_under_chin
-from masklens.dataset.synthesize.worn import draw_beard, draw_scarf
+from masklens.dataset.synthesize.worn import draw_beard, draw_helmet, draw_scarf
 from masklens.errors import InputError
 from masklens.labels import MASK_WORN_INCORRECTLY, WITH_MASK, WITHOUT_MASK
 
@@ -37,6 +37,9 @@ _STYLES: dict[str, Style] = {
     "below_lip": Style(MASK_WORN_INCORRECTLY, partial(draw_any_mask, wear="below_lip")),
     "one_ear": Style(MASK_WORN_INCORRECTLY, partial(draw_any_mask, wear="one_ear")),
     "over_eyes": Style(MASK_WORN_INCORRECTLY, partial(draw_any_mask, wear="over_eyes"), HIGH),
+    "over_face": Style(MASK_WORN_INCORRECTLY, partial(draw_any_mask, wear="over_face"), TALL),
+    "mouth_out": Style(MASK_WORN_INCORRECTLY, partial(draw_any_mask, wear="mouth_out")),
+    "forehead": Style(MASK_WORN_INCORRECTLY, partial(draw_any_mask, wear="forehead"), HIGH),
     "under_chin": Style(MASK_WORN_INCORRECTLY, draw_under_chin),
     "hanging": Style(MASK_WORN_INCORRECTLY, draw_hanging, WIDE),
     "hand": Style(WITHOUT_MASK, draw_hand, WIDEST),
@@ -45,6 +48,7 @@ _STYLES: dict[str, Style] = {
     "beard": Style(WITHOUT_MASK, draw_beard),
     "cup": Style(WITHOUT_MASK, draw_cup, WIDEST),
     "phone": Style(WITHOUT_MASK, draw_phone, WIDEST),
+    "helmet": Style(WITHOUT_MASK, draw_helmet, TALL),
 }
 
 #: Every style and the label of what it shows.

@@ -1,4 +1,4 @@
-"""What hides the chin but is no mask: scarves, collars, beards."""
+"""What lies at the chin but is no mask: scarves, collars, beards, helmet straps."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import numpy as np
 from masklens.crop import FloatArray
 from masklens.dataset.synthesize.canvas import Array, Board
 from masklens.dataset.synthesize.geometry import CHIN, half_depth, half_width
+from masklens.dataset.synthesize.shapes import curve
 from masklens.dataset.synthesize.surface import Surface, surface
 from masklens.dataset.synthesize.textures import (
     CLOTH,
@@ -27,6 +28,12 @@ HAIR: tuple[Colour, ...] = (
     (190, 188, 184),
     (126, 72, 40),
 )
+
+SHELLS: tuple[Colour, ...] = (
+    *((235, 235, 230), (240, 196, 30), (30, 90, 170), (200, 40, 35)),
+    *((235, 120, 30), (40, 42, 45), (60, 75, 50)),
+)
+STRAPS: tuple[Colour, ...] = ((24, 24, 26), (70, 70, 72), (92, 64, 40), (225, 225, 220))
 
 
 def draw_scarf(board: Board) -> None:
@@ -63,6 +70,44 @@ def draw_scarf(board: Board) -> None:
     relief *= (0.72 + 0.3 * skin.facing) * (0.55 + 0.45 * board.light.field)
     board.shadow(coverage, 0.35, 0.08, -0.02)
     board.cover(look * relief * board.light.white[:, None, None], coverage)
+
+
+def draw_helmet(board: Board) -> None:
+    """A helmet with a strap from the temples to the chin, perhaps with a cup there."""
+    rng, frame = board.rng, board.frame
+    pen, chin = float(rng.uniform(0.05, 0.12)), float(rng.uniform(1.66, 1.86))
+    straps = np.zeros(board.shape, np.float32)
+    for sign in (-1, 1):
+        if sign * np.sin(frame.yaw) > 0.45:  # that side is not seen
+            continue
+        jaw = frame.point(sign * 0.88, float(rng.uniform(1.1, 1.3)))
+        temple = frame.point(sign * float(rng.uniform(0.9, 1.02)), -0.4)
+        lines = [curve(np.array([temple, jaw, frame.point(0, chin)]))]
+        if rng.random() < 0.5:  # a second one from behind the ear
+            lines.append(np.array([frame.point(sign * 1.05, 0.3, -0.3), jaw]))
+        for line in lines:
+            straps = np.maximum(straps, board.stroke(line, pen))
+    if rng.random() < 0.35:
+        x, y = frame.point(0, chin - 0.08)
+        cup = 1 - np.hypot((board.x - x) / 0.36, (board.y - y) / float(rng.uniform(0.13, 0.2)))
+        straps = np.maximum(straps, board.edge(cup * 0.2))
+    light = 0.4 + 0.6 * board.light.field
+    woven = 1 + 0.08 * lookup(grain("weave"), board.x, board.y, 0.9)
+    colour = pick(rng, STRAPS, 8) * board.light.white
+    board.shadow(straps, 0.35, 0.03, 0.03)
+    board.cover(colour[:, None, None] * woven * light, straps)
+
+    middle, wide = frame.point(0, -0.4, 0.2), float(rng.uniform(1.18, 1.32)) * frame.width
+    across = (board.x - middle[0]) / wide
+    up = (middle[1] - board.y) / float(rng.uniform(0.9, 1.1))
+    brim = up - float(rng.uniform(-0.06, 0.12)) * (1 - across**2)
+    shell = board.edge(np.minimum(1 - np.hypot(across, up), brim) * 0.9)
+    dome = np.sqrt(np.clip(1 - across**2 - np.clip(up, 0, 1) ** 2, 0, 1))
+    gloss = 0.25 * np.exp(-((across + 0.3) ** 2 + (up - 0.6) ** 2) / 0.03)
+    rim = 0.25 * np.exp(-((brim / 0.05) ** 2))
+    colour = pick(rng, SHELLS, 10) * board.light.white
+    board.shadow(shell, 0.4, 0.06, 0.05)
+    board.cover(colour[:, None, None] * (0.6 + 0.4 * dome + gloss - rim) * light, shell)
 
 
 def draw_beard(board: Board) -> None:
