@@ -272,7 +272,7 @@ def sample_weights(samples: Samples) -> FloatArray:
     boxed = np.isfinite(samples.annotated[:, 0])
     weights = np.where(boxed, 1.0, 0.5)
     weights[target == OUTPUTS.index(MASK_WORN_INCORRECTLY)] = 3.0
-    weights[(target == OUTPUTS.index(WITHOUT_MASK)) & boxed] = 1.3
+    weights[(target == OUTPUTS.index(WITHOUT_MASK)) & boxed] = 1.6
     weights[boxed & (samples.widths < 9)] *= 0.3
     weights[samples.painted] = 0.5
     stray = target == OUTPUTS.index(NOT_A_FACE)

@@ -55,8 +55,8 @@ class ViewSettings:
     min_face: float = 6.0
     degrade: Augmentation = field(
         default_factory=lambda: Augmentation(
-            small=0.15, small_side=176, light=0.2, grey=0.04, blur=0.1, noise=0.1, jpeg=0.3,
-            occlude=0.0,
+            small=0.15, small_side=176, light=0.2, dark=0.0, grey=0.04, blur=0.1, noise=0.1,
+            jpeg=0.3, occlude=0.0,
         )
     )  # fmt: skip
 
