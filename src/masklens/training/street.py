@@ -41,7 +41,7 @@ from masklens.training.street_files import round_weights, save_keras, save_onnx
 KERAS_FILE = "classifier.keras"
 
 #: Of the recipe, for the cards of its bundles.
-VERSION = "4"
+VERSION = "5"
 
 #: The finder's lowest score for training: below what serving asks for, for more background.
 FINDER_MIN_SCORE = 0.1
@@ -67,7 +67,7 @@ class StreetRecipe:
     """
 
     size: int = 112
-    margin: float = 0.2
+    margin: float = 0.1
     blocks: int = 16
     head: int = 256
     widths: tuple[int, ...] | None = (
