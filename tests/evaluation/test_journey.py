@@ -248,15 +248,17 @@ def test_a_grouped_split_looks_for_copies_once(run, toy_bundle, noise, tmp_path,
         return extract(path, finder)
 
     monkeypatch.setattr(duplicates, "extract", counted)
+    (noise / "with_mask" / "gone.png").symlink_to("absent.png")
     target = tmp_path / "r.md"
     made = ("--faces", "whole", "--split", "grouped", "--report", target, "--mistakes", 0)
     result = run(toy_bundle.folder, noise, *made)
-    assert result.exit_code == 0, result.output
-    assert len(looked_at) == len(set(looked_at)) == 20
+    assert result.exit_code == 1, result.output
+    assert "gone.png is a link to absent.png, which does not exist." in result.output
+    assert len(looked_at) == len(set(looked_at)) == 21
     text = " ".join(target.read_text().split())
     assert "the split grouped, in 2 groups of near-copies" in text
     assert "Of these 4 pictures 0 (0.0%) have a near-copy in the training part" in text
-    assert "20 of the 20 pictures are near-copies of another one in the whole data set" in text
+    assert "20 of the 21 pictures are near-copies of another one in the whole data set" in text
 
 
 def test_wrong_use(run, toy_bundle, coco):

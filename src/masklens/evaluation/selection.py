@@ -51,6 +51,11 @@ class Selection:
         """Number of groups."""
         return int(self.groups.max(initial=-1)) + 1
 
+    @property
+    def left_out(self) -> tuple[str, ...]:
+        """Why pictures were in neither part of a split that looked for twins: a sentence each."""
+        return () if self.twins is None else tuple(why for _, why in self.twins.unreadable)
+
     def without(self, unreadable: set[int]) -> Selection:
         """The same without some pictures; groups are renumbered.
 
