@@ -11,7 +11,6 @@ import shutil
 from collections.abc import Mapping
 from fractions import Fraction
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
 import cv2
@@ -100,12 +99,7 @@ class VideoWriter:
         except (self._av.error.FFmpegError, OSError) as error:
             raise self._refused(error) from error
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def close(self) -> None:
