@@ -10,10 +10,13 @@ import platform
 from collections.abc import Sequence
 from pathlib import Path
 
-from masklens.boxes import iou
-from masklens.evaluation.intervals import wilson
+import numpy as np
 
-__all__ = ["data_root", "iou", "machine", "print_table", "wilson"]
+from masklens.boxes import iou
+from masklens.evaluation.intervals import Estimate, bootstrap, group_weights, wilson
+from masklens.evaluation.measures import ratio
+
+__all__ = ["data_root", "iou", "machine", "print_table", "resampled_ratio", "wilson"]
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -29,6 +32,13 @@ def data_root() -> Path:
 def machine() -> str:
     """One line about where the figures were taken."""
     return f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
+
+
+def resampled_ratio(counts: np.ndarray) -> Estimate:
+    """A ratio of sums and its 95 % interval: (N, 2), top and bottom of each thing that is drawn."""
+    top, bottom = counts.astype(float).T
+    value = float(top.sum() / bottom.sum())
+    return bootstrap(value, ratio(top, bottom), group_weights(len(counts)))
 
 
 def print_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

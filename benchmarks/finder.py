@@ -16,13 +16,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from common import data_root, iou, machine, print_table
+from common import data_root, iou, machine, print_table, resampled_ratio
 
 from masklens.bundle import Bundle
 from masklens.dataset.scan import Dataset, load_dataset
 from masklens.detector import MaskDetector, in_parallel
 from masklens.evaluation.average_precision import Boxes, ResampledPrecision, coco_average_precision
-from masklens.evaluation.intervals import group_weights
+from masklens.evaluation.intervals import Estimate, bootstrap, group_weights
 from masklens.evaluation.matching import match
 from masklens.faces import FaceFinder, Faces, YuNet
 from masklens.finder import CellFinder, bundle_finder
@@ -31,7 +31,6 @@ from masklens.labels import WITHOUT_MASK
 from masklens.training.scoring import judge
 
 MIN_WIDTH = 16
-RESAMPLES = 2000
 MIN_SCORE = 0.02
 
 Row = list[str]
@@ -61,15 +60,19 @@ def boxes_of(found: list[Faces], dataset: Dataset) -> list[Boxes]:
     ]  # fmt: skip
 
 
+def cells(estimate: Estimate) -> Row:
+    """A value and its interval, for a row."""
+    return [f"{estimate.value:.3f}", f"{estimate.low:.3f}–{estimate.high:.3f}"]
+
+
 def precision_row(name: str, found: list[Faces], dataset: Dataset, bar: str) -> Row:
     """Average precision of faces at IoU 0.5."""
     pictures = boxes_of(found, dataset)
     value = coco_average_precision(pictures, 1, MIN_WIDTH)[-1][0]
     groups = np.arange(len(pictures))
-    weights = group_weights(len(pictures), RESAMPLES, 0)
-    resampled = ResampledPrecision(pictures, -1, MIN_WIDTH, groups).at_half(weights)
-    low, high = np.quantile(resampled, [0.025, 0.975])
-    return ["face AP, IoU 0.5", name, f"{value:.3f}", f"{low:.3f}–{high:.3f}", bar]
+    resampled = ResampledPrecision(pictures, -1, MIN_WIDTH, groups).at_half
+    estimate = bootstrap(value, resampled, group_weights(len(pictures)))
+    return ["face AP, IoU 0.5", name, *cells(estimate), bar]
 
 
 def best_threshold(found: list[Faces], dataset: Dataset) -> float:
@@ -99,17 +102,9 @@ def recall_row(
         width = truth[:, 2] - truth[:, 0]
         wanted = (width >= widths[0]) & (width < widths[1]) & (masked | (not masked_only))
         counts.append([(hit & wanted).sum(), wanted.sum()])
-    low, high, value, n = resampled_ratio(np.array(counts))
-    return [f"{what} ({n})", name, f"{value:.3f}", f"{low:.3f}–{high:.3f}", bar]
-
-
-def resampled_ratio(counts: np.ndarray) -> tuple[float, float, float, int]:
-    """Interval and value of a ratio of sums, (P, 2) -> low, high, value, bottom; by pictures."""
-    draws = np.random.default_rng(0).integers(0, len(counts), (RESAMPLES, len(counts)))
-    sums = counts[draws].sum(axis=1)
-    low, high = np.quantile(sums[:, 0] / np.maximum(sums[:, 1], 1e-9), [0.025, 0.975])
-    top, bottom = counts.sum(axis=0)
-    return float(low), float(high), float(top / bottom), int(bottom)
+    found_share = resampled_ratio(np.array(counts))
+    n = sum(faces for _, faces in counts)
+    return [f"{what} ({n})", name, *cells(found_share), bar]
 
 
 def end_to_end_row(
@@ -141,8 +136,7 @@ def end_to_end_row(
             for part in parts
         ]
     )
-    low, high, value, _ = resampled_ratio(counts)
-    return ["end-to-end F1, two labels", name, f"{value:.3f}", f"{low:.3f}–{high:.3f}", bar]
+    return ["end-to-end F1, two labels", name, *cells(resampled_ratio(counts)), bar]
 
 
 def accuracy_rows(finders: dict[str, FaceFinder], bundle: Bundle, dataset: Dataset) -> list[Row]:

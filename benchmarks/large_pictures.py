@@ -18,6 +18,7 @@ from collections.abc import Iterator
 import cv2
 import numpy as np
 from common import data_root, iou, machine, print_table
+from mosaic import CELL, mosaic
 
 from masklens import Detections, MaskDetector
 from masklens.dataset.scan import load_dataset
@@ -26,7 +27,6 @@ from masklens.io.pictures import read_picture
 from masklens.labels import WITHOUT_MASK
 from masklens.pyramid import closer_size
 
-CELL = 720  # pixels; the longer side of the largest photographs
 MIN_WIDTH = 16
 BANDS = ((16, 32), (32, 64), (64, 512), (512, 1e9))
 ENLARGED = 2880
@@ -51,14 +51,10 @@ def mosaics(pictures: list[Picture], grid: int) -> Iterator[Picture]:
     """The photographs in cells of 720 px, ``grid`` in a row and as many rows."""
     pictures = [pictures[i] for i in np.random.default_rng(0).permutation(len(pictures))]
     for start in range(0, len(pictures), grid * grid):
-        canvas = np.full((grid * CELL, grid * CELL, 3), 128, np.uint8)
-        boxes, masked = [], []
-        for cell, (image, its_boxes, its_masked) in enumerate(pictures[start : start + grid**2]):
-            top, left = cell // grid * CELL, cell % grid * CELL
-            canvas[top : top + image.shape[0], left : left + image.shape[1]] = image
-            boxes.append(its_boxes + np.array([left, top, left, top], np.float32))
-            masked.append(its_masked)
-        yield canvas, np.concatenate(boxes), np.concatenate(masked)
+        images, boxes, masked = zip(*pictures[start : start + grid**2], strict=True)
+        canvas, corners = mosaic(images, grid)
+        moved = np.repeat(np.tile(np.float32(corners), 2), [len(its) for its in boxes], axis=0)
+        yield canvas, np.concatenate(boxes) + moved, np.concatenate(masked)
 
 
 def enlarged(pictures: list[Picture]) -> Iterator[Picture]:

@@ -24,6 +24,7 @@ from masklens.bundle import CARD_FILE, Bundle
 from masklens.card import SecondLook
 from masklens.classifier import with_temperature
 from masklens.dataset.scan import Dataset, load_dataset
+from masklens.evaluation.intervals import bootstrap, group_weights
 from masklens.labels import LABELS, MASK_WORN_INCORRECTLY, WITH_MASK, WITHOUT_MASK
 from masklens.training.calibration import fit_temperature
 from masklens.training.run import RUN_FILE, TrainOptions
@@ -47,7 +48,6 @@ WAYS: dict[str, tuple[float | None, SecondLook | None]] = {
         for low in (0.05, 0.1, 0.15, 0.2)
     },
 }
-RESAMPLES = 2000
 BARE, BADLY, MASKED = (LABELS.index(n) for n in (WITHOUT_MASK, MASK_WORN_INCORRECTLY, WITH_MASK))
 
 
@@ -104,10 +104,8 @@ def gain(of: np.ndarray, against: np.ndarray, photographs: np.ndarray, digits: i
     """Difference of two sums over the same faces; its 95 % interval resamples photographs."""
     _, rows = np.unique(photographs, return_inverse=True)
     sums = np.bincount(rows, weights=of.astype(float) - against.astype(float))
-    rng = np.random.default_rng(0)
-    draws = sums[rng.integers(0, len(sums), (RESAMPLES, len(sums)))].sum(axis=1)
-    low, high = np.quantile(draws, [0.025, 0.975])
-    return f"{sums.sum():+.{digits}f} ({low:+.{digits}f} to {high:+.{digits}f})"
+    e = bootstrap(sums.sum(), lambda weights: weights @ sums, group_weights(len(sums)))
+    return f"{e.value:+.{digits}f} ({e.low:+.{digits}f} to {e.high:+.{digits}f})"
 
 
 def main() -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from masklens.bundle import write_bundle
 from masklens.card import FaceCalibration
-from masklens.classifier import MaskClassifier, with_temperature
+from masklens.classifier import Classification, MaskClassifier, with_temperature
 from masklens.detector import BATCH, MaskDetector, refined_boxes
 from masklens.errors import InputError
 from tests.conftest import make_toy_model, toy_card
@@ -224,3 +224,14 @@ def test_a_copy_of_a_detector_has_its_options(toy_bundle):
     again = pickle.loads(pickle.dumps(detector))
     assert again.bundle == toy_bundle
     assert (again.workers, again.threshold, again.finder.long_side) == (2, 0.7, 320)
+
+
+@pytest.mark.parametrize("boxes", [True, False])
+def test_an_answer_in_parts_is_the_same_answer(boxes):
+    rng = np.random.default_rng(0)
+    columns = rng.random((7, 3)), rng.random(7), rng.random((7, 4)) if boxes else None
+    whole = Classification(*columns)
+    again = Classification.joined([whole[:3], whole[3:3], whole[3:]])
+    for name in ("probabilities", "face", "boxes"):
+        np.testing.assert_array_equal(getattr(again, name), getattr(whole, name))
+    assert len(whole[2:4].face) == 2

@@ -6,7 +6,7 @@
 
 import { createServer } from "node:net";
 import { defineConfig } from "@playwright/test";
-import { BUNDLE, PROJECT, PYTHON } from "./e2e/support";
+import { BUNDLE, CHROMIUM, PROJECT, PYTHON } from "./e2e/support";
 
 // A port of its own, so that no other server is tested by mistake. Playwright reads this file once
 // per process, and the later ones inherit the first one's environment.
@@ -30,14 +30,7 @@ export default defineConfig({
     baseURL: url,
     launchOptions: {
       executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
-      args: [
-        "--no-sandbox",
-        "--disable-gpu",
-        "--disable-background-networking",
-        "--disable-component-update",
-        "--disable-sync",
-        "--no-first-run",
-      ],
+      args: CHROMIUM,
     },
   },
   ...(process.env.PAGE_URL === undefined

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import Any
@@ -34,6 +35,21 @@ class Classification:
     probabilities: FloatArray
     face: FloatArray
     boxes: FloatArray | None
+
+    def __getitem__(self, rows: slice) -> Classification:
+        """What it says of some of the crops."""
+        boxes = None if self.boxes is None else self.boxes[rows]
+        return Classification(self.probabilities[rows], self.face[rows], boxes)
+
+    @staticmethod
+    def joined(parts: Sequence[Classification]) -> Classification:
+        """Several of one classifier as one, in their order; at least one is needed."""
+        boxes = [part.boxes for part in parts if part.boxes is not None]
+        return Classification(
+            np.concatenate([part.probabilities for part in parts]),
+            np.concatenate([part.face for part in parts]),
+            np.concatenate(boxes) if boxes else None,
+        )
 
 
 class MaskClassifier:

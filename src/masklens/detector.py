@@ -144,7 +144,7 @@ class MaskDetector:
         """
         crops = crop_faces(image, found.boxes, self.card.size, self.card.margin)
         result = self.classifier.predict(crops, twice=twice)
-        return self._rows(image, found, result, slice(0, len(found)))
+        return self._in_order(image, found, result)
 
     def _label(self, batch: list[tuple[Image, Faces]]) -> Iterator[Detections]:
         """Classify the faces of several pictures at once and give each picture its own back."""
@@ -157,32 +157,29 @@ class MaskDetector:
         for image, found in batch:
             rows = slice(start, start + len(found))
             start = rows.stop
-            yield self.assemble(image, found, result, rows).above(self.threshold)
+            yield self.assemble(image, found, result[rows]).above(self.threshold)
 
-    def assemble(
-        self, image: Image, found: Faces, result: Classification, rows: slice
-    ) -> Detections:
+    def assemble(self, image: Image, found: Faces, result: Classification) -> Detections:
         """Put together what finder and classifier said of one picture; no threshold is applied.
 
         Args:
             image: uint8 (H, W, 3), RGB.
             found: its N faces.
-            result: what the classifier said, of this picture's faces and perhaps of others.
-            rows: the N rows of ``result`` that are this picture's, in the order of ``found``.
+            result: what the classifier said of them, in the order of ``found``.
 
         Returns:
             N faces, best first.
         """
-        labelled = self._rows(image, found, result, rows)
+        labelled = self._in_order(image, found, result)
         return labelled[np.argsort(-labelled.scores, kind="stable")]
 
-    def _rows(self, image: Image, found: Faces, result: Classification, rows: slice) -> Detections:
+    def _in_order(self, image: Image, found: Faces, result: Classification) -> Detections:
         """As :meth:`assemble`, in the order of ``found``."""
-        probabilities = result.probabilities[rows]
-        is_face = self._face_probability(found.scores, result.face[rows])
+        probabilities = result.probabilities
+        is_face = self._face_probability(found.scores, result.face)
         boxes = found.boxes
         if result.boxes is not None:
-            boxes = refined_boxes(boxes, result.boxes[rows], self.card.margin, image.shape)
+            boxes = refined_boxes(boxes, result.boxes, self.card.margin, image.shape)
         scores = is_face * probabilities.max(axis=1, initial=0)
         return Detections(
             boxes=boxes,

@@ -20,6 +20,7 @@ from click.testing import CliRunner
 from PIL import Image as PillowImage
 
 from masklens.cli import main
+from masklens.io.signature import is_signed
 from masklens.io.video import VideoReader
 from tests.conftest import ROOT
 from tests.io.camera_server import CameraServer
@@ -133,6 +134,7 @@ def test_detect_keeps_every_frame_and_the_sound(film, tmp_path):
         assert made.streams.video[0].codec_context.name == "h264"
         assert sum(f.samples for f in made.decode(audio=0)) / 48000 == pytest.approx(1.2, abs=0.1)
     assert len(list(VideoReader(tmp_path / "out" / "walk.mp4"))) == 30
+    assert is_signed(tmp_path / "out" / "walk.mp4")  # the next run may replace it
     records = json.loads((tmp_path / "r.json").read_text())
     schema = json.loads((ROOT / "docs" / "detections.schema.json").read_text())
     jsonschema.validate(records, schema)

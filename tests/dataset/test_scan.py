@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from masklens.dataset.scan import Annotation, load_dataset
+from masklens.dataset.summary import summarise
 from masklens.errors import DatasetError
 
 COCO: dict[str, Any] = {
@@ -149,6 +150,27 @@ def test_nothing_there(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="does not exist"):
         load_dataset(tmp_path / "missing")
     with pytest.raises(DatasetError, match="no labelled pictures"):
+        load_dataset(tmp_path)
+
+
+def test_a_link_to_nothing_is_a_picture_that_cannot_be_read(tmp_path: Path) -> None:
+    touch(tmp_path, "with_mask/1.jpg", "without_mask/2.jpg", "elsewhere.jpg")
+    whole = load_dataset(tmp_path).sha256()
+    (tmp_path / "with_mask" / "3.jpg").symlink_to("../elsewhere.jpg")
+    (tmp_path / "with_mask" / "4.jpg").symlink_to("gone.jpg")
+    (tmp_path / "with_mask" / "notes").symlink_to("gone.txt")
+    dataset = load_dataset(tmp_path)
+    assert [p.name for p in dataset.pictures][1:3] == ["with_mask/3.jpg", "with_mask/4.jpg"]
+    assert dataset.counts() == {"with_mask": 3, "without_mask": 1}
+    assert dataset.sha256() != whole  # and not refused: who trains on it goes on without it
+    unreadable = dict(summarise(dataset).unreadable)
+    assert "4.jpg is a link to gone.jpg, which does not exist." in unreadable["with_mask/4.jpg"]
+
+
+def test_a_label_that_is_a_link_to_nothing(tmp_path: Path) -> None:
+    touch(tmp_path, "with_mask/1.jpg")
+    (tmp_path / "No Mask").symlink_to("gone")
+    with pytest.raises(DatasetError, match=r"No Mask is a link to gone, which does not exist"):
         load_dataset(tmp_path)
 
 

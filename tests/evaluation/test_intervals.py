@@ -57,6 +57,29 @@ def test_an_interval_is_never_narrower_than_wilsons():
     assert (estimate.low, estimate.high) == wilson(20, 40)
 
 
+@pytest.mark.parametrize("errors", [0, 1])
+def test_a_share_with_few_errors_is_bounded_by_its_groups(errors):
+    hits = np.arange(100) >= errors
+    pairs = proportion(hits, np.arange(100) // 2)
+    assert (pairs.low, pairs.method) == (wilson(50, 50)[0], "wilson bound")
+    none = proportion(~hits, np.arange(100) // 2)
+    assert (none.high, none.method) == (wilson(0, 50)[1], "wilson bound")
+    alone = proportion(hits, np.arange(100))
+    assert (alone.low, alone.method) == (wilson(100 - errors, 100)[0], "wilson")
+
+
+@pytest.mark.parametrize("likeness", [0.0, 0.5, 1.0])
+def test_the_interval_of_a_high_share_holds_it_however_alike_groups_are(likeness):
+    """Groups of five whose members are all alike with some chance; 97 % are right."""
+    rng, groups, inside = np.random.default_rng(0), np.repeat(np.arange(50), 5), 0
+    for _ in range(600):
+        alike = np.repeat(rng.random(50) < likeness, 5)
+        hits = np.where(alike, np.repeat(rng.random(50), 5), rng.random(250)) < 0.97
+        estimate = proportion(hits, groups)
+        inside += estimate.low <= 0.97 <= estimate.high
+    assert inside / 600 >= 0.93
+
+
 def test_weights_draw_every_group_once_on_average():
     weights = group_weights(50, 400)
     assert weights.shape == (400, 50)

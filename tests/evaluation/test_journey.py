@@ -15,6 +15,7 @@ from PIL import Image as PillowImage
 
 from masklens.bundle import write_bundle
 from masklens.cli import main
+from masklens.dataset import duplicates
 from masklens.dataset.split import COLUMNS, named_parts
 from masklens.evaluation import extras
 from masklens.evaluation.compare import compare, signed
@@ -222,6 +223,42 @@ def test_the_report_split_is_the_one_of_training(folders):
     names = {p.name for p in select(folders, "report").dataset.pictures}
     assert names == set(named_parts(select(folders).dataset, "report")[1])
     assert len(names) == 4
+
+
+@pytest.fixture
+def noise(tmp_path):
+    """Five different pictures of noise per label, each with its mirror image."""
+    rng = np.random.default_rng(5)
+    for label in ("with_mask", "without_mask"):
+        folder = tmp_path / "noise" / label
+        folder.mkdir(parents=True)
+        for number in range(5):
+            small = PillowImage.fromarray(rng.integers(0, 255, (12, 12, 3), dtype=np.uint8))
+            picture = small.resize((160, 160), PillowImage.Resampling.BICUBIC)
+            picture.save(folder / f"{number}.png")
+            picture.transpose(PillowImage.Transpose.FLIP_LEFT_RIGHT).save(folder / f"{number}b.png")
+    return tmp_path / "noise"
+
+
+def test_a_grouped_split_looks_for_copies_once(run, toy_bundle, noise, tmp_path, monkeypatch):
+    looked_at, extract = [], duplicates.extract
+
+    def counted(path, finder):
+        looked_at.append(path)
+        return extract(path, finder)
+
+    monkeypatch.setattr(duplicates, "extract", counted)
+    (noise / "with_mask" / "gone.png").symlink_to("absent.png")
+    target = tmp_path / "r.md"
+    made = ("--faces", "whole", "--split", "grouped", "--report", target, "--mistakes", 0)
+    result = run(toy_bundle.folder, noise, *made)
+    assert result.exit_code == 1, result.output
+    assert "gone.png is a link to absent.png, which does not exist." in result.output
+    assert len(looked_at) == len(set(looked_at)) == 21
+    text = " ".join(target.read_text().split())
+    assert "the split grouped, in 2 groups of near-copies" in text
+    assert "Of these 4 pictures 0 (0.0%) have a near-copy in the training part" in text
+    assert "20 of the 21 pictures are near-copies of another one in the whole data set" in text
 
 
 def test_wrong_use(run, toy_bundle, coco):

@@ -1,6 +1,7 @@
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import av
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 from masklens.errors import OutputError
 from masklens.io.recorder import VideoWriter
 from masklens.io.video import VideoReader
+from masklens.io.writers import free_path
 from tests.io.films import frames, write_film
 
 
@@ -28,6 +30,17 @@ def test_what_is_written_can_be_read(tmp_path):
     content = path.read_bytes()
     assert content.index(b"moov") < content.index(b"mdat")
     assert b"moof" not in content
+
+
+@pytest.mark.parametrize("signed", [True, False])
+def test_a_copy_may_be_replaced_by_the_next_one_and_a_recording_may_not(tmp_path, signed):
+    path = tmp_path / "a.mp4"
+    next_one = path if signed else tmp_path / "a-2.mp4"
+    with VideoWriter(path, 25, signed=signed) as video:
+        for i, image in enumerate(frames(40)):
+            video.write(image, i / 25)
+        assert free_path(tmp_path, Path("a.mp4"), set()) == next_one  # as fragments
+    assert free_path(tmp_path, Path("a.mp4"), set()) == next_one
 
 
 def test_nothing_is_written_without_a_target():

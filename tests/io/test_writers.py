@@ -165,6 +165,30 @@ def test_another_source_is_not_overwritten_either(tmp_path):
     assert made == ["x-3.jpg", "x-4.jpg", "z-2.png", "z.png"]
 
 
+@pytest.mark.parametrize("suffix", [".jpg", ".png", ".webp"])
+def test_an_earlier_result_is_replaced_and_the_file_of_another_is_not(tmp_path, suffix):
+    name, strange = f"x{suffix}", tmp_path / f"x-2{suffix}"
+    PillowImage.new("RGB", (9, 9)).save(strange)
+    before = strange.read_bytes()
+    for size in (20, 30):
+        image = np.zeros((size, size, 3), np.uint8)
+        with PictureWriter(tmp_path) as writer:
+            writer.write(Frame(image, f"a/{name}", name), detections([]))
+            writer.write(Frame(image, f"b/{name}", name), detections([]))
+        made = {path.stem: PillowImage.open(path).size[0] for path in tmp_path.iterdir()}
+        assert made == {"x": size, "x-2": 9, "x-3": size}
+    assert strange.read_bytes() == before
+
+
+@pytest.mark.parametrize("content", [b"", b"notes", b"\xff\xd8\xff\xe1\x00\x10Exif\x00\x00II*\x00"])
+def test_what_is_no_picture_is_not_replaced_either(tmp_path, content):
+    (tmp_path / "x.jpg").write_bytes(content)
+    with PictureWriter(tmp_path) as writer:
+        writer.write(frame("a/x.jpg", relative="x.jpg"), FOUND)
+    assert (tmp_path / "x.jpg").read_bytes() == content
+    assert (tmp_path / "x-2.jpg").exists()
+
+
 def test_nowhere_writes_nothing(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for kind in (JsonWriter, CsvWriter, CocoWriter, PictureWriter):

@@ -6,38 +6,29 @@
 Runs ``MaskDetector`` over 40 pictures of FOLDER (a COCO folder with ``annotations.coco.json``, such
 as scenes/val), spread over all of them, and writes their faces with full precision and without a
 threshold. With ``--png`` the decoded pixels are kept as PNG too, so that JPEG decoders can be told
-apart from the pipeline. With ``--mosaic`` 16 of them are set side by side in one picture of
-2,880 px, as ``benchmarks/large_pictures.py`` does, which is searched at the given sizes.
+apart from the pipeline. With ``--mosaic`` 16 of them, spread again, are set side by side in one
+picture of 2,880 px, which is searched at the given sizes.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import sys
 from pathlib import Path
 
-import numpy as np
 from PIL import Image as PillowImage
 
 from masklens.bundle import Bundle
-from masklens.crop import Image
 from masklens.detector import MaskDetector
 from masklens.finder import load_finder
 from masklens.io.pictures import read_picture
 
+sys.path.append(str(Path(__file__).resolve().parents[2] / "benchmarks"))
+from mosaic import mosaic
+
 PICTURES = 40
 GRID = 4
-CELL = 720  # pixels; the longer side of the largest photographs
-
-
-def mosaic(pictures: list[Image]) -> Image:
-    """16 of the pictures, spread over all, in cells of 720 px, without scaling."""
-    pictures = [pictures[i * len(pictures) // GRID**2] for i in range(GRID**2)]
-    canvas = np.full((GRID * CELL, GRID * CELL, 3), 128, np.uint8)
-    for cell, image in enumerate(pictures):
-        top, left = cell // GRID * CELL, cell % GRID * CELL
-        canvas[top : top + image.shape[0], left : left + image.shape[1]] = image
-    return canvas
 
 
 def main() -> None:
@@ -58,7 +49,8 @@ def main() -> None:
     detector = MaskDetector(bundle, finder=finder, threshold=0.0, threads=1)
     paths = [arguments.folder / "images" / name for name in chosen]
     if arguments.mosaic:
-        canvas = mosaic([read_picture(path) for path in paths])
+        spread = [paths[i * PICTURES // GRID**2] for i in range(GRID**2)]
+        canvas, _ = mosaic([read_picture(path) for path in spread], GRID)
         arguments.mosaic.parent.mkdir(parents=True, exist_ok=True)
         PillowImage.fromarray(canvas).save(arguments.mosaic, quality=92)
         paths = [arguments.mosaic]

@@ -21,15 +21,20 @@ export const PHONE = {
   hasTouch: true,
 };
 
+/** Arguments of every Chromium here: it runs as root, without a graphics card, and calls nobody. */
+export const CHROMIUM = [
+  "--no-sandbox",
+  "--disable-gpu",
+  "--disable-background-networking",
+  "--disable-component-update",
+  "--disable-sync",
+  "--no-first-run",
+];
+
 /** Arguments that make Chromium's camera show a JPEG: a film of the same frame again and again. */
 export function cameraArguments(film: string): string[] {
   return [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
+    ...CHROMIUM,
     "--use-fake-ui-for-media-stream",
     "--use-fake-device-for-media-stream",
     `--use-file-for-fake-video-capture=${film}`,

@@ -13,10 +13,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from masklens.dataset.duplicates import Progress, Twin, find_twins
+from masklens.dataset.duplicates import Progress, Twin, Twins, find_twins
 from masklens.dataset.scan import Dataset, Picture
 from masklens.dataset.sheet import Block, Tile, contain
-from masklens.dataset.split import named_parts
+from masklens.dataset.split import GROUPED, named_parts
 from masklens.errors import DatasetError
 from masklens.io.draw import SHORT_NAMES
 from masklens.io.pictures import read_picture
@@ -116,16 +116,25 @@ class Audit:
         }
 
 
-def audit(dataset: Dataset, split: str | None = None, progress: Progress | None = None) -> Audit:
+def audit(
+    dataset: Dataset,
+    split: str | None = None,
+    progress: Progress | None = None,
+    twins: Twins | None = None,
+) -> Audit:
     """Look for copies in a data set, and for copies that a split tears apart.
 
     Args:
         dataset: folders of classes or a COCO file.
         split: "report" or a manifest, see :func:`masklens.dataset.split.named_parts`.
         progress: see :func:`masklens.dataset.duplicates.find_twins`.
+        twins: what it would find, where that is known already.
     """
-    parts = None if split is None else named_parts(dataset, split)
-    twins = find_twins(dataset, progress=progress)
+    if split == GROUPED:
+        twins = twins or find_twins(dataset, progress=progress)
+    # A split that cannot be had is refused before the long search.
+    parts = None if split is None else named_parts(dataset, split, twins=twins)
+    twins = twins or find_twins(dataset, progress=progress)
     members: dict[int, list[int]] = {}
     for place, number in enumerate(twins.groups.tolist()):
         members.setdefault(number, []).append(place)

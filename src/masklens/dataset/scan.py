@@ -21,7 +21,7 @@ from masklens.bundle import file_sha256
 from masklens.crop import FloatArray
 from masklens.errors import DatasetError
 from masklens.io.jsonfile import read_json
-from masklens.io.sources import PICTURE_SUFFIXES
+from masklens.io.sources import PICTURE_SUFFIXES, is_dead_link, is_to_be_read
 from masklens.labels import LABELS, canonical
 
 
@@ -127,13 +127,16 @@ class Dataset:
     def sha256(self) -> str:
         """A hash over every file's name, content and annotations: the identity of the data.
 
+        Of a link to nothing, where it leads stands for its content.
+
         Raises:
             DatasetError: a file cannot be read.
         """
         digest = hashlib.sha256()
         for picture in self.pictures:
             try:
-                content = file_sha256(picture.path)
+                dead = is_dead_link(picture.path)
+                content = str(picture.path.readlink()) if dead else file_sha256(picture.path)
             except OSError as error:
                 raise DatasetError(
                     f"{self.source} names {picture.path}, which cannot be read: {error.strerror}."
@@ -169,10 +172,17 @@ def load_dataset(source: str | Path) -> Dataset:
 
 def _load_folder(root: Path) -> Dataset:
     pictures = []
-    for folder in sorted(p for p in root.iterdir() if p.is_dir() and not p.name.startswith(".")):
+    inside = sorted(p for p in root.iterdir() if not p.name.startswith("."))
+    for path in inside:
+        if canonical(path.name) in LABELS and is_dead_link(path):
+            raise DatasetError(
+                f"{path} is a link to {path.readlink()}, which does not exist. Correct the link or "
+                "remove it."
+            )
+    for folder in filter(Path.is_dir, inside):
         annotation = Annotation(canonical(folder.name))
         for path in sorted(folder.rglob("*")):
-            if path.suffix.lower() in PICTURE_SUFFIXES and path.is_file():
+            if path.suffix.lower() in PICTURE_SUFFIXES and is_to_be_read(path):
                 name = path.relative_to(root).as_posix()
                 pictures.append(Picture(path, name, (annotation,)))
     if not pictures:

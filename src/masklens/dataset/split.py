@@ -19,13 +19,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from masklens.dataset.duplicates import Progress, find_twins
+from masklens.dataset.duplicates import Progress, Twins, find_twins
 from masklens.dataset.scan import Dataset, Picture
 from masklens.errors import DatasetError, MissingExtraError
 from masklens.io.atomic import write_text
 
 COLUMNS = ("file", "label", "group", "split")
 TRAIN, TEST = "train", "test"
+GROUPED = "grouped"  # the name of the split that is made by looking for twins
 
 Indices = npt.NDArray[np.intp]
 
@@ -120,14 +121,21 @@ def split_dataset(
     folds: int | None = None,
     seed: int = 42,
     progress: Progress | None = None,
+    twins: Twins | None = None,
 ) -> tuple[list[Row], tuple[tuple[str, str], ...]]:
     """Look for twins in a data set and split it by them.
+
+    Args:
+        dataset: to split.
+        test, folds, seed: see :func:`grouped_split`.
+        progress: see :func:`masklens.dataset.duplicates.find_twins`.
+        twins: what it would find, where that is known already.
 
     Returns:
         The rows of the manifest, in the order of the pictures, and (name, reason) of the files that
         cannot be read, which are left out.
     """
-    twins = find_twins(dataset, progress=progress)
+    twins = twins or find_twins(dataset, progress=progress)
     broken = {name for name, _ in twins.unreadable}
     kept = [
         (picture, int(number))
@@ -213,7 +221,10 @@ def manifest_and_part(split: str) -> tuple[Path, str]:
 
 
 def named_parts(
-    dataset: Dataset, split: str, progress: Progress | None = None
+    dataset: Dataset,
+    split: str,
+    progress: Progress | None = None,
+    twins: Twins | None = None,
 ) -> tuple[list[str], list[str]]:
     """File names for training and for the test.
 
@@ -221,7 +232,7 @@ def named_parts(
         dataset: whose pictures are split.
         split: "report" (:func:`report_split`), "grouped" (:func:`split_dataset` with its defaults),
             or a manifest: FILE.csv, or FILE.csv:fold-2 to test on that fold.
-        progress: see :func:`masklens.dataset.duplicates.find_twins`.
+        progress, twins: see :func:`split_dataset`.
 
     Raises:
         DatasetError: no such split.
@@ -231,8 +242,8 @@ def named_parts(
         train, test = report_split([label_of(picture, counts) for picture in dataset.pictures])
         names = [picture.name for picture in dataset.pictures]
         return [names[i] for i in train], [names[i] for i in test]
-    if split == "grouped":
-        return parts_of(split_dataset(dataset, progress=progress)[0])
+    if split == GROUPED:
+        return parts_of(split_dataset(dataset, progress=progress, twins=twins)[0])
     path, part = manifest_and_part(split)
     rows = read_manifest(path)
     present = sorted({row.split for row in rows})

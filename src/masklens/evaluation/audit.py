@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from masklens.dataset.audit import Audit, audit
-from masklens.dataset.scan import load_dataset
 from masklens.evaluation.journey import Bar
 from masklens.evaluation.selection import Selection
 
@@ -13,13 +12,11 @@ def audit_data(selection: Selection, bar: Bar) -> Audit:
 
     With a split the audit says how many judged pictures have a copy in the training part.
     """
-    dataset = selection.dataset
-    if selection.split is not None:
-        dataset = load_dataset(dataset.source)
+    dataset = selection.dataset if selection.split is None else selection.whole
     with bar(len(dataset), "looking for near-copies") as progress:
 
         def tell(what: str, done: int, total: int) -> None:
             if what == "reading":
                 progress()
 
-        return audit(dataset, selection.split, tell)
+        return audit(dataset, selection.split, tell, selection.twins)

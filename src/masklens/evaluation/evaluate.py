@@ -153,7 +153,10 @@ def evaluate(
         long_side=options.long_side,
         progress=progress,
     )
-    reasons = tuple(result.unreadable[number] for number in sorted(result.unreadable))
+    reasons = (
+        *selection.left_out,
+        *(result.unreadable[number] for number in sorted(result.unreadable)),
+    )
     selection, result = selection.without(set(result.unreadable)), result.readable()
     return judge(Evaluation(subject, selection, options, result, labels, unreadable=reasons))
 

@@ -6,13 +6,16 @@ near-copies. Without groups, every picture is one of its own.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
+from masklens.dataset.bars import step_bars
+from masklens.dataset.duplicates import Twins, find_twins
 from masklens.dataset.scan import Dataset, load_dataset
 from masklens.dataset.split import (
+    GROUPED,
     TEST,
     manifest_and_part,
     named_parts,
@@ -33,16 +36,25 @@ class Selection:
         dataset: only the selected pictures.
         groups: (P,), number of each picture's group, from 0.
         split: what selected them, as of :func:`masklens.dataset.split.named_parts`; or None.
+        whole: what they were selected from.
+        twins: in ``whole``, where the split made them be looked for; else None.
     """
 
     dataset: Dataset
     groups: Ints
     split: str | None
+    whole: Dataset
+    twins: Twins | None = None
 
     @property
     def n_groups(self) -> int:
         """Number of groups."""
         return int(self.groups.max(initial=-1)) + 1
+
+    @property
+    def left_out(self) -> tuple[str, ...]:
+        """Why pictures were in neither part of a split that looked for twins: a sentence each."""
+        return () if self.twins is None else tuple(why for _, why in self.twins.unreadable)
 
     def without(self, unreadable: set[int]) -> Selection:
         """The same without some pictures; groups are renumbered.
@@ -59,7 +71,7 @@ class Selection:
         dataset = Dataset(self.dataset.source, self.dataset.boxed, pictures)
         _refuse_one_label(dataset, "pictures that can be read")
         _, groups = np.unique(self.groups[keep], return_inverse=True)
-        return Selection(dataset, groups, self.split)
+        return replace(self, dataset=dataset, groups=groups)
 
 
 def select(data: str | Path, split: str | None = None) -> Selection:
@@ -72,14 +84,18 @@ def select(data: str | Path, split: str | None = None) -> Selection:
     Raises:
         DatasetError: nothing to judge, or not what a judgement needs.
     """
-    dataset = load_dataset(data)
-    if not dataset.boxed:
+    whole = load_dataset(data)
+    if not whole.boxed:
         _refuse_empty_folders(Path(data))
-    groups = np.arange(len(dataset))
+    dataset, groups = whole, np.arange(len(whole))
+    twins = None
+    if split == GROUPED:
+        with step_bars() as progress:
+            twins = find_twins(whole, progress=progress)
     if split is not None:
-        dataset, groups = _part(dataset, split)
+        dataset, groups = _part(whole, split, twins)
     _refuse_one_label(dataset, "pictures")
-    return Selection(dataset, groups, split)
+    return Selection(dataset, groups, split, whole, twins)
 
 
 def _refuse_one_label(dataset: Dataset, what: str) -> None:
@@ -97,13 +113,13 @@ def _refuse_empty_folders(root: Path) -> None:
             raise DatasetError(f"{folder} has no pictures in it. Fill the folder or remove it.")
 
 
-def _part(dataset: Dataset, split: str) -> tuple[Dataset, Ints]:
+def _part(dataset: Dataset, split: str, twins: Twins | None) -> tuple[Dataset, Ints]:
     """The judged part of a data set, and the group of each of its pictures."""
     group_of: dict[str, int] = {}
     if split == "report":
         _, names = named_parts(dataset, split)
-    elif split == "grouped":
-        rows, _ = split_dataset(dataset)
+    elif split == GROUPED:
+        rows, _ = split_dataset(dataset, twins=twins)
         names = [row.file for row in rows if row.split == TEST]
         group_of = {row.file: row.group for row in rows}
     else:

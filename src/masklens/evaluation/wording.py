@@ -14,10 +14,11 @@ _INTERVALS = (
     "If the pictures were drawn anew many times, an interval made this way would hold the true "
     "figure about 95 times in 100. Shares have Wilson's interval. Faces of one photograph, or of "
     "near-copies, resemble each other; where they come in groups the sample counts as smaller, by "
-    "the design effect (Rao and Scott 1992). Other figures have a percentile bootstrap interval "
-    "over groups, 2,000 resamples (500 for average precision). With few or no errors the "
-    "bootstrap knows hardly any spread; there the lower end is Wilson's bound for a faultless "
-    "share of the groups of the rarest label.",
+    "the design effect (Rao and Scott 1992). With few or no errors that effect cannot be seen; "
+    "there the interval is as wide as for a faultless share of the groups. Other figures have a "
+    "percentile bootstrap interval over groups, 2,000 resamples (500 for average precision). With "
+    "few or no errors the bootstrap knows hardly any spread either; there the lower end is "
+    "Wilson's bound for a faultless share of the groups of the rarest label.",
 )
 
 _SCENE_TERMS = (

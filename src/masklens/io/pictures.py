@@ -28,7 +28,7 @@ with contextlib.suppress(ImportError):  # optional: HEIC, the format of many pho
 MAX_PIXELS = 250_000_000
 
 #: Pillow reports damaged files through all of these.
-_DAMAGED = (
+DAMAGED = (
     *(ArithmeticError, EOFError, LookupError, MemoryError, OSError, RuntimeError, SyntaxError),
     *(TypeError, ValueError, struct.error, zlib.error),
 )
@@ -147,7 +147,7 @@ def _read(
         size = len(source) if isinstance(source, bytes) else source.stat().st_size
         what = "is empty" if size == 0 else "is not a picture that can be read"
         raise PictureError(f"{name} {what}.", "unknown") from error
-    except _DAMAGED as error:
+    except DAMAGED as error:
         reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
         raise PictureError(f"{name} cannot be read: {reason.rstrip('.')}.", "damaged") from error
 

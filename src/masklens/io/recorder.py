@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Mapping
 from fractions import Fraction
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
 import cv2
@@ -19,6 +19,7 @@ import numpy as np
 from masklens.crop import Image
 from masklens.errors import OutputError
 from masklens.io.atomic import atomic_path
+from masklens.io.signature import MADE_BY, VIDEO_KEY
 from masklens.io.sound import Sound
 from masklens.io.video import import_av, reason_of
 
@@ -42,6 +43,8 @@ class VideoWriter:
         target: the file, replaced if it is there; None writes nothing.
         rate: frames per second that are to be expected at most.
         sound: a file whose first sound track goes along.
+        signed: it can be made again, so that a later run may replace it: see
+            :mod:`masklens.io.signature`.
 
     Raises:
         OutputError: no H.264 encoder, no permission, no space.
@@ -49,9 +52,15 @@ class VideoWriter:
     """
 
     def __init__(
-        self, target: Path | None, rate: float | None = None, sound: str | None = None
+        self,
+        target: Path | None,
+        rate: float | None = None,
+        sound: str | None = None,
+        *,
+        signed: bool = False,
     ) -> None:
         self.target = target
+        self._metadata = {VIDEO_KEY: MADE_BY} if signed else {}
         self._rate = rate or 25.0
         self._sound_file = sound
         self._container: Any = None
@@ -90,12 +99,7 @@ class VideoWriter:
         except (self._av.error.FFmpegError, OSError) as error:
             raise self._refused(error) from error
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def close(self) -> None:
@@ -117,7 +121,7 @@ class VideoWriter:
                 file.close()
             if not failed:
                 file.check()
-                _without_fragments(self.target)
+                _without_fragments(self.target, self._metadata)
         except (self._av.error.FFmpegError, OSError, OutputError) as error:
             raise self._refused(error) from error
 
@@ -135,6 +139,7 @@ class VideoWriter:
                 "flush_packets": "1",
             },
         )
+        self._container.metadata.update(self._metadata)
         height, width = image.shape[:2]
         self._size = (max(2, width + width % 2), max(2, height + height % 2))
         stream = self._container.add_stream(
@@ -237,7 +242,7 @@ def _i420(image: Image) -> Image:
     return np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2YUV_I420), dtype=np.uint8)
 
 
-def _without_fragments(path: Path) -> None:
+def _without_fragments(path: Path, metadata: Mapping[str, str]) -> None:
     """Copy a fragmented MP4 into an ordinary one whose index stands in front."""
     av = import_av()
     # FFmpeg itself must not meet a full disk; as fragments the film plays as well.
@@ -249,6 +254,7 @@ def _without_fragments(path: Path) -> None:
         av.open(str(path)) as source,
         av.open(str(temporary), "w", format="mp4", options={"movflags": "faststart"}) as target,
     ):
+        target.metadata.update(metadata)
         streams = {s.index: target.add_stream_from_template(s) for s in source.streams}
         for packet in source.demux():
             if packet.dts is None:

@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
-from types import TracebackType
 from typing import Protocol, Self
 
 from masklens.crop import Image
@@ -114,7 +113,7 @@ def _expand(
     if path.exists() or not glob.has_magic(source):
         return [path]
     matches = sorted(Path(p) for p in glob.glob(source, recursive=True))
-    files = [p for p in matches if _to_be_read(p) and p.suffix.lower() in suffixes]
+    files = [p for p in matches if is_to_be_read(p) and p.suffix.lower() in suffixes]
     if not files:
         raise InputError(f'No picture matches the pattern "{source}".')
     return files
@@ -132,15 +131,20 @@ def _search(
     for here, folders, files in os.walk(folder, onerror=lambda error: tell(_closed(error))):
         folders[:] = [f for f in folders if os.path.realpath(Path(here, f)) != left_out]
         found += [path for name in files if (path := Path(here, name)).suffix.lower() in suffixes]
-    return sorted(path for path in found if _to_be_read(path))
+    return sorted(path for path in found if is_to_be_read(path))
 
 
-def _to_be_read(path: Path) -> bool:
+def is_to_be_read(path: Path) -> bool:
     """Whether to read a name that was found: files, and links to nothing, so that they are told.
 
     No pipes or devices, which might never end.
     """
-    return path.is_file() or (path.is_symlink() and not path.exists())
+    return path.is_file() or is_dead_link(path)
+
+
+def is_dead_link(path: Path) -> bool:
+    """Whether a path is a link to what does not exist."""
+    return path.is_symlink() and not path.exists()
 
 
 def _closed(error: OSError) -> InputError:
@@ -195,12 +199,7 @@ class Source(Protocol):
 
     def __iter__(self) -> Iterator[Frame]: ...
     def __enter__(self) -> Self: ...
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None: ...
+    def __exit__(self, *_: object) -> None: ...
 
 
 def open_source(

@@ -6,7 +6,6 @@ thread that made the window.
 
 from __future__ import annotations
 
-from types import TracebackType
 from typing import Any, Self
 
 import cv2
@@ -48,12 +47,7 @@ class Window:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._photo = None
         self._root.destroy()
 

@@ -26,6 +26,7 @@ from masklens.io.draw import draw_detections
 from masklens.io.frames import Frame
 from masklens.io.logs import JsonLines, csv_row
 from masklens.io.pictures import write_picture
+from masklens.io.signature import is_signed, signed_exif
 from masklens.labels import LABELS
 
 #: Written as they are read; every other format is written as JPEG.
@@ -194,7 +195,8 @@ class CocoWriter(Writer):
 class PictureWriter(Writer):
     """Annotated pictures in a folder, with the relative paths they had in their source.
 
-    Two pictures that would get the same name get numbers; no source is ever overwritten.
+    Two pictures that would get the same name get numbers. What an earlier run made is replaced; no
+    source ever is, nor any other file.
 
     Args:
         target: the folder, or None.
@@ -223,7 +225,7 @@ class PictureWriter(Writer):
 
 
 def free_path(folder: Path, relative: Path, taken: set[Path]) -> Path:
-    """A path below ``folder`` that is neither another result nor a source.
+    """A path below ``folder`` where nothing is lost: free, or a result of an earlier run.
 
     Args:
         folder: of the results.
@@ -233,7 +235,7 @@ def free_path(folder: Path, relative: Path, taken: set[Path]) -> Path:
     """
     path = folder / relative
     number = 1
-    while (real := real_paths([path])) <= taken:
+    while (real := real_paths([path])) <= taken or (path.is_file() and not is_signed(path)):
         number += 1
         path = folder / relative.with_name(f"{relative.stem}-{number}{relative.suffix}")
     taken |= real
@@ -246,8 +248,8 @@ def real_paths(paths: Iterable[str | Path]) -> set[Path]:
 
 
 def save_picture(path: Path, image: Any) -> None:
-    """Write uint8 (H, W, 3), RGB, in the format of the suffix, whole or not at all."""
-    write_picture(path, PillowImage.fromarray(image), quality=92)
+    """Write uint8 (H, W, 3), RGB, in the format of the suffix, signed, whole or not at all."""
+    write_picture(path, PillowImage.fromarray(image), quality=92, exif=signed_exif())
 
 
 def frame_record(frame: Frame, detections: Detections) -> dict[str, Any]:

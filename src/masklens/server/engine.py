@@ -245,7 +245,7 @@ class Engine:
         for job, part in rows:
             stop = start + part.stop - part.start
             with self._work:
-                job.answers[part.start] = _rows(result, slice(start, stop))
+                job.answers[part.start] = result[start:stop]
                 job.answered += stop - start
                 if job.faces is not None and job.answered == len(job.faces):
                     ready.append(job)
@@ -262,8 +262,8 @@ class Engine:
             self._leave(job)
             return
         parts = [job.answers[start] for start in sorted(job.answers)]
-        result = _joined(parts) if parts else self._detector.classifier.predict(crops)
-        detections = self._detector.assemble(image, faces, result, slice(0, len(faces)))
+        result = Classification.joined(parts) if parts else self._detector.classifier.predict(crops)
+        detections = self._detector.assemble(image, faces, result)
         done = job.finish(image, detections, job.omitted)
         if self._leave(job) and job.future.set_running_or_notify_cancel():
             job.future.set_result(done)
@@ -287,17 +287,3 @@ class Engine:
             job.inside = False
             job.content, job.image, job.faces = b"", None, None
             return first
-
-
-def _rows(result: Classification, rows: slice) -> Classification:
-    boxes = None if result.boxes is None else result.boxes[rows]
-    return Classification(result.probabilities[rows], result.face[rows], boxes)
-
-
-def _joined(parts: Sequence[Classification]) -> Classification:
-    boxes = [part.boxes for part in parts if part.boxes is not None]
-    return Classification(
-        np.concatenate([part.probabilities for part in parts]),
-        np.concatenate([part.face for part in parts]),
-        np.concatenate(boxes) if boxes else None,
-    )

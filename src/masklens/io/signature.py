@@ -1,0 +1,42 @@
+"""How annotated copies are told from files of others: they name masklens as what made them.
+
+Pictures say so in their EXIF data, videos in their metadata. Under names that it chooses itself, a
+later run may replace the copies of an earlier one, and nothing else. Recordings of a camera are not
+signed: they cannot be made again.
+"""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+
+from PIL import ExifTags
+from PIL import Image as PillowImage
+
+from masklens.errors import InputError
+from masklens.io.pictures import DAMAGED
+from masklens.io.video import VIDEO_SUFFIXES, open_container
+
+MADE_BY = "masklens"
+#: Of an MP4: the one of its entries for free text that FFmpeg does not fill itself.
+VIDEO_KEY = "comment"
+
+
+def signed_exif() -> PillowImage.Exif:
+    """EXIF data for a picture of ours: its tag Software (Exif 2.32, section 4.6.5)."""
+    exif = PillowImage.Exif()
+    exif[ExifTags.Base.Software] = MADE_BY
+    return exif
+
+
+def is_signed(path: Path) -> bool:
+    """Whether a file says that masklens made it; False for what cannot be read."""
+    try:
+        if path.suffix.lower() in VIDEO_SUFFIXES:
+            with open_container(str(path)) as container:
+                return bool(container.metadata.get(VIDEO_KEY) == MADE_BY)
+        with warnings.catch_warnings(), PillowImage.open(path) as picture:
+            warnings.simplefilter("ignore")  # as when it is read for its faces
+            return bool(picture.getexif().get(ExifTags.Base.Software) == MADE_BY)
+    except (InputError, *DAMAGED):
+        return False
