@@ -126,12 +126,16 @@ class Watched(StreamLabeller):
         return found
 
 
-def follow(make: Callable[[], MaskDetector], path: Path, photographs: Path) -> Scores:
+def follow(
+    make: Callable[[], MaskDetector], single: MaskDetector, path: Path, folder: Path
+) -> Scores:
     """Look at a film as ``masklens detect`` does, and at each of its photographs.
 
     Args:
         make: gives the detector of the stream.
-        photographs: their folder.
+        single: for the photographs.
+        path: of the film.
+        folder: of the photographs.
     """
     truth = read_truth(path)
     heads = [Head(known) for known in truth.heads]
@@ -150,7 +154,7 @@ def follow(make: Callable[[], MaskDetector], path: Path, photographs: Path) -> S
                     head.voted(seen.label_names[row], int(seen.track_ids[row]))
             if faces := labeller.faces.pop(number, None):
                 _look_alone(judge, labelled.frame.image, faces, here, boxes)
-    _look_at_photographs(heads, photographs)
+    _look_at_photographs(single, heads, folder)
     return Scores(heads, len(truth.frames), sum(runs), fps)
 
 
@@ -185,12 +189,10 @@ def _look_alone(
                 head.looked(which, looks.label_names[row])
 
 
-def _look_at_photographs(heads: list[Head], folder: Path) -> None:
-    detector = MaskDetector()
-    pictures = sorted({head.known.picture for head in heads})
-    for name, seen in zip(
-        pictures, detector.detect_many(folder / n for n in pictures), strict=True
-    ):
+def _look_at_photographs(detector: MaskDetector, heads: list[Head], folder: Path) -> None:
+    names = sorted({head.known.picture for head in heads})
+    found = detector.detect_many(folder / name for name in names)
+    for name, seen in zip(names, found, strict=True):
         here = [head for head in heads if head.known.picture == name]
         boxes = np.array([head.known.box for head in here], np.float32)
         for head, row in zip(here, matches(boxes, seen), strict=True):

@@ -2,7 +2,7 @@
 
     python benchmarks/video.py speed      against the notebook's loop and the bare session
     python benchmarks/video.py record     1280×720, four faces, overlay and H.264
-    python benchmarks/video.py labels     identity switches, label accuracy, label changes
+    python benchmarks/video.py labels [--no-clips]       identity switches, label accuracy, changes
     python benchmarks/video.py camera [--minutes 10]     an RTSP camera: age of frames, memory
     python benchmarks/video.py cut        an RTSP camera that is cut for 10 seconds
     python benchmarks/video.py soak [--frames 100000]    memory, threads, file handles
@@ -55,14 +55,15 @@ OUT = ROOT / "out" / "bench"
 #: Runs of each side of ``speed``, in turns: one run in three is disturbed on a shared machine.
 PAIRS = 9
 
-#: The face finder, from --finder; None is the one that masklens would take.
+#: From --bundle and --finder; None is what masklens would take.
+BUNDLE: str | None = None
 FINDER: str | None = None
 
 
 def stream_detector() -> MaskDetector:
     """The detector as ``masklens live`` makes it."""
     keep_flat()
-    return MaskDetector(finder=FINDER, threads=1, long_side=LONG_SIDE)
+    return MaskDetector(BUNDLE, finder=FINDER, threads=1, long_side=LONG_SIDE)
 
 
 def clip(name: str) -> Path:
@@ -205,7 +206,8 @@ def record(options: argparse.Namespace) -> None:
 def labels(options: argparse.Namespace) -> None:
     folder = data_root() / "data" / "scenes" / "val" / "images"
     paths = make_full_film(OUT / "every-head.mp4"), film(60)
-    full, small = (follow(stream_detector, path, folder) for path in paths)
+    single = MaskDetector(BUNDLE, finder=FINDER)
+    full, small = (follow(stream_detector, single, path, folder) for path in paths)
     for name, scores in (("every head", full), ("24 heads", small)):
         count = len({head.known.picture for head in scores.heads})
         print(f"{name}: {len(scores.heads)} heads of {count} photographs, {scores.frames} frames, ")
@@ -496,6 +498,7 @@ def main() -> None:
     for function in (speed, record, labels, camera, cut, soak, cuts):
         command = commands.add_parser(function.__name__)
         command.set_defaults(run=function)
+        command.add_argument("--bundle", help="folder of a bundle (default: the shipped)")
         command.add_argument("--finder", help="as of masklens live")
         if function is speed:
             command.add_argument("--no-notebook", action="store_true")
@@ -514,8 +517,8 @@ def main() -> None:
             command.add_argument("--frames", type=int, default=100_000)
             command.add_argument("--minutes", type=float, default=600, help="at most")
     options = parser.parse_args()
-    global FINDER
-    FINDER = options.finder
+    global BUNDLE, FINDER
+    BUNDLE, FINDER = options.bundle, options.finder
     options.run(options)
 
 
