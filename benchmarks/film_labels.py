@@ -267,8 +267,8 @@ def counted(hits: list[int], totals: list[int], groups: np.ndarray) -> Estimate:
 def figure_rows(full: Scores, small: Scores) -> list[list[str]]:
     """Both films side by side: what, every head, its interval, few heads, theirs, bar."""
     rows = []
-    for (name, a, by, bar), (_, b, _, _) in zip(figures(full), figures(small), strict=True):
-        rows.append([name, *_shown(a, by), *_shown(b, by), bar])
+    for (name, a, by, bar), (_, b, its, _) in zip(figures(full), figures(small), strict=True):
+        rows.append([name, *_shown(a, by), *_shown(b, its), bar])
     return rows
 
 
