@@ -2,13 +2,13 @@
 
     python benchmarks/video.py speed      against the notebook's loop and the bare session
     python benchmarks/video.py record     1280×720, four faces, overlay and H.264
-    python benchmarks/video.py labels     identity switches, label accuracy, label changes
+    python benchmarks/video.py labels [--no-clips]       identity switches, label accuracy, changes
     python benchmarks/video.py camera [--minutes 10]     an RTSP camera: age of frames, memory
     python benchmarks/video.py cut        an RTSP camera that is cut for 10 seconds
     python benchmarks/video.py soak [--frames 100000]    memory, threads, file handles
     python benchmarks/video.py cuts       what the scene detector sees in the clips
 
-Clips come from ``data/clips``; the film with known faces is made once (``benchmarks/moving.py``)
+Clips come from ``data/clips``; the films with known faces are made once (``benchmarks/moving.py``)
 into ``out/bench``. The cameras need GStreamer's RTSP server (``benchmarks/rtsp_server.py``), the
 notebook's loop the extra ``train``.
 """
@@ -24,7 +24,6 @@ import sys
 import tempfile
 import threading
 import time
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -33,7 +32,8 @@ from statistics import median
 import cv2
 import numpy as np
 from common import ROOT, data_root, machine, print_table
-from moving import make_film, read_stamp
+from film_labels import WRONG_HEAD, figure_rows, follow, wrong_rows
+from moving import make_film, make_full_film, read_stamp
 
 from masklens import MaskDetector
 from masklens.boxes import iou
@@ -55,14 +55,15 @@ OUT = ROOT / "out" / "bench"
 #: Runs of each side of ``speed``, in turns: one run in three is disturbed on a shared machine.
 PAIRS = 9
 
-#: The face finder, from --finder; None is the one that masklens would take.
+#: From --bundle and --finder; None is what masklens would take.
+BUNDLE: str | None = None
 FINDER: str | None = None
 
 
 def stream_detector() -> MaskDetector:
     """The detector as ``masklens live`` makes it."""
     keep_flat()
-    return MaskDetector(finder=FINDER, threads=1, long_side=LONG_SIDE)
+    return MaskDetector(BUNDLE, finder=FINDER, threads=1, long_side=LONG_SIDE)
 
 
 def clip(name: str) -> Path:
@@ -203,16 +204,24 @@ def record(options: argparse.Namespace) -> None:
 
 
 def labels(options: argparse.Namespace) -> None:
-    detector = stream_detector()
-    path = film(60)
-    truth = json.loads(path.with_suffix(".json").read_text())
-    table, heads = _film_scores(detector, path, truth)
-    print(f"The film: {len(truth)} frames, {sum(map(len, truth))} face-frames, 24 heads\n")
-    print_table(["known boxes and labels, IoU 0.35", "measured", "bar"], table)
-    print("\nPer head\n")
+    folder = data_root() / "data" / "scenes" / "val" / "images"
+    paths = make_full_film(OUT / "every-head.mp4"), film(60)
+    single = MaskDetector(BUNDLE, finder=FINDER)
+    full, small = (follow(stream_detector, single, path, folder) for path in paths)
+    for name, scores in (("every head", full), ("24 heads", small)):
+        count = len({head.known.picture for head in scores.heads})
+        print(f"{name}: {len(scores.heads)} heads of {count} photographs, {scores.frames} frames, ")
+        print(f"{sum(head.shown for head in scores.heads)} face-frames")
+    print()
     print_table(
-        ["head", "annotated", "frames found", "right", "seen as", "right as a still"], heads
+        ["known boxes and labels, IoU 0.35", "every head", "95 %", "24 heads", "95 %", "bar"],
+        figure_rows(full, small),
     )
+    print("\nOf every head, those that are wrong in most of their frames\n")
+    print_table(WRONG_HEAD, wrong_rows(full))
+    if options.no_clips:
+        return
+    detector = stream_detector()
     names = ("mall_00.mp4", "mall_04.mp4", "mall_08.mp4", "mall_10.mp4")
     rows = [[name, *_changes(detector, clip(name))] for name in names]
     total = [sum(row[i] for row in rows) for i in (1, 2, 3, 4)]
@@ -227,68 +236,6 @@ def labels(options: argparse.Namespace) -> None:
         ],
     )  # fmt: skip
     print("\nbar: ≤ 1 change per 10 s of a track")
-
-
-def _film_scores(
-    detector: MaskDetector, path: Path, truth: list[list[tuple[list[float], str, int]]]
-) -> tuple[list[list[str]], list[list[str]]]:
-    """The table of scores, and a row per head."""
-    still = _labels_of_stills(detector, path, truth)
-    found = right = switches = easy = easy_right = 0
-    last: dict[int, int] = {}
-    names: dict[int, tuple[str, Counter[str]]] = {}
-    with VideoReader(path) as reader:
-        for labelled in labelled_frames(reader, StreamLabeller(detector, budget=16)):
-            faces, seen = truth[labelled.frame.index], labelled.detections
-            overlaps = iou(np.array([box for box, _, _ in faces]), seen.boxes)
-            for (_, label, who), row in zip(faces, overlaps, strict=True):
-                if not row.size or row.max() < 0.35:
-                    continue
-                best = int(row.argmax())
-                found += 1
-                good = seen.label_names[best] == label
-                right += good
-                names.setdefault(who, (label, Counter()))[1][seen.label_names[best]] += 1
-                easy += still[who]
-                easy_right += good and still[who]
-                track = int(seen.track_ids[best])
-                switches += last.get(who, track) != track
-                last[who] = track
-    total = sum(map(len, truth))
-    heads = [
-        [str(who), label, str(n := seen_as.total()), f"{seen_as[label] / n:.3f}",
-         seen_as.most_common(1)[0][0], "yes" if still[who] else "no"]
-        for who, (label, seen_as) in sorted(names.items())
-    ]  # fmt: skip
-    scores = [
-        ["identity switches per 1,000 face-frames", f"{1000 * switches / found:.2f}", "≤ 1"],
-        ["label right, of found face-frames", f"{right / found:.3f}", "≥ 0.98"],
-        ["… heads that are labelled right as stills", f"{easy_right / max(easy, 1):.3f}", ""],
-        ["face-frames found", f"{found / total:.3f}", ""],
-        ["heads found / of them right in most frames",
-         f"{len(heads)} / {sum(row[1] == row[4] for row in heads)}", ""],
-    ]  # fmt: skip
-    return scores, heads
-
-
-def _labels_of_stills(
-    detector: MaskDetector, path: Path, truth: list[list[tuple[list[float], str, int]]]
-) -> dict[int, bool]:
-    """For each head, whether one single frame of it, on its known box, is labelled right."""
-    from masklens.faces import Faces
-
-    result = {}
-    with VideoReader(path) as reader:
-        for frame in reader:
-            if frame.index % 300 != 150:
-                continue
-            boxes = np.array([box for box, _, _ in truth[frame.index]], np.float32)
-            ones = np.ones(len(boxes), np.float32)
-            faces = Faces(boxes, ones, np.zeros((len(boxes), 5, 2), np.float32))
-            names = detector.label(frame.image, faces).label_names
-            for (_, label, who), name in zip(truth[frame.index], names, strict=True):
-                result[who] = name == label
-    return result
 
 
 def _changes(detector: MaskDetector, path: Path) -> tuple[int, float, int, int]:
@@ -551,6 +498,7 @@ def main() -> None:
     for function in (speed, record, labels, camera, cut, soak, cuts):
         command = commands.add_parser(function.__name__)
         command.set_defaults(run=function)
+        command.add_argument("--bundle", help="folder of a bundle (default: the shipped)")
         command.add_argument("--finder", help="as of masklens live")
         if function is speed:
             command.add_argument("--no-notebook", action="store_true")
@@ -559,6 +507,8 @@ def main() -> None:
             command.add_argument("--frames", type=int, default=600)
         if function in (speed, soak):
             command.add_argument("--every", type=int)
+        if function is labels:
+            command.add_argument("--no-clips", action="store_true")
         if function is camera:
             command.add_argument("--minutes", type=float, default=10)
         if function in (camera, cut):
@@ -567,8 +517,8 @@ def main() -> None:
             command.add_argument("--frames", type=int, default=100_000)
             command.add_argument("--minutes", type=float, default=600, help="at most")
     options = parser.parse_args()
-    global FINDER
-    FINDER = options.finder
+    global BUNDLE, FINDER
+    BUNDLE, FINDER = options.bundle, options.finder
     options.run(options)
 
 
