@@ -5,8 +5,6 @@ import pytest
 
 pytest.importorskip("keras")
 
-from dataclasses import replace
-
 from masklens.crop import crop_face
 from masklens.training.augment import PLAIN, Augmentation, degrade, view
 from masklens.training.samples import CONTEXT_MARGIN, CONTEXT_SIZE
@@ -41,7 +39,7 @@ def test_the_box_follows_the_picture(seed: int) -> None:
     context = np.zeros((192, 192, 3), np.uint8)
     context[70:130, 60:110] = 255
     tight = np.array([60, 70, 110, 130], np.float32) / 192
-    moves = replace(PLAIN, shift=0.06, zoom=0.1, rotation=3, flip=0.5)
+    moves = Augmentation(small=0, light=0, grey=0, blur=0, noise=0, jpeg=0, occlude=0, rotation=3)
     pixels, box = view(
         context,
         tight,
@@ -79,7 +77,7 @@ def test_the_same_seed_gives_the_same_view() -> None:
     assert np.array_equal(once(), once())
 
 
-@pytest.mark.parametrize("name", ["small", "dark", "grey", "blur", "noise", "jpeg", "occlude"])
+@pytest.mark.parametrize("name", ["small", "grey", "blur", "noise", "jpeg", "occlude"])
 def test_every_degradation_changes_the_picture_and_keeps_its_form(name: str) -> None:
     only = Augmentation(**{**dict.fromkeys(Augmentation.__slots__, 0), "small_side": 14, name: 1.0})
     rng = np.random.default_rng(0)

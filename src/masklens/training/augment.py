@@ -29,7 +29,6 @@ class Augmentation:
         small_side: smallest side of a crop in pixels; with 20 % margin 17 px hold a 12 px face.
         light: gain, gamma and colour cast.
         hue: turn of all colours, in degrees; masks come in all of them.
-        dark: probability of a fifth to three fifths of the light, as at night.
         grey, blur, noise, jpeg, occlude: probabilities of each.
     """
 
@@ -41,7 +40,6 @@ class Augmentation:
     small_side: int = 16
     light: float = 0.2
     hue: float = 12.0
-    dark: float = 0.1
     grey: float = 0.05
     blur: float = 0.2
     noise: float = 0.15
@@ -50,7 +48,7 @@ class Augmentation:
 
 
 #: No change at all: the crop that serving would cut.
-PLAIN = Augmentation(0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0)
+PLAIN = Augmentation(0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0)
 
 
 def view(
@@ -125,8 +123,6 @@ def degrade(pixels: Image, a: Augmentation, rng: np.random.Generator) -> Image:
         pixels = _relight(pixels, a.light, rng)
     if a.hue:
         pixels = _turn_hue(pixels, a.hue * float(rng.standard_normal()))
-    if a.dark and rng.random() < a.dark:
-        pixels = (pixels * np.float32(rng.uniform(0.2, 0.6))).astype(np.uint8)
     if rng.random() < a.grey:
         grey = cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)
         pixels = np.repeat(np.asarray(grey, np.uint8)[..., None], 3, axis=2)

@@ -16,11 +16,12 @@ import numpy as np
 import numpy.typing as npt
 
 from masklens.crop import FloatArray
-from masklens.dataset.synthesize import STYLES, paint
+from masklens.dataset.synthesize import paint
 from masklens.errors import InputError
 from masklens.labels import LABELS, WITHOUT_MASK
 from masklens.training.augment import Augmentation, degrade
 from masklens.training.finder.scenes import Scene
+from masklens.training.samples import PAINTED_STYLES
 
 #: How flipping renames the landmarks: right and left change sides.
 _MIRRORED = [1, 0, 2, 4, 3]
@@ -55,8 +56,8 @@ class ViewSettings:
     min_face: float = 6.0
     degrade: Augmentation = field(
         default_factory=lambda: Augmentation(
-            small=0.15, small_side=176, light=0.2, dark=0.0, grey=0.04, blur=0.1, noise=0.1,
-            jpeg=0.3, occlude=0.0,
+            small=0.15, small_side=176, light=0.2, grey=0.04, blur=0.1, noise=0.1, jpeg=0.3,
+            occlude=0.0,
         )
     )  # fmt: skip
 
@@ -206,7 +207,7 @@ def _paint(scene: Scene, v: ViewSettings, rng: np.random.Generator) -> Scene:
     """Paint some of the bare faces that are large enough and whose landmarks are known."""
     bare = LABELS.index(WITHOUT_MASK)
     image, labels = scene.image, scene.labels.copy()
-    styles = list(STYLES)
+    styles = list(PAINTED_STYLES)
     for row, box in enumerate(scene.boxes):
         if labels[row] != bare or np.isnan(scene.landmarks[row]).any():
             continue
