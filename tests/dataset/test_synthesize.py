@@ -16,9 +16,10 @@ from masklens.crop import FloatArray, Image
 from masklens.dataset.scan import Dataset, load_dataset
 from masklens.dataset.synthesize import STYLES, paint, produce
 from masklens.dataset.synthesize.geometry import CHIN, face_frame
-from masklens.dataset.synthesize.produce import bare_faces, choose_styles, paintings
+from masklens.dataset.synthesize.produce import BareFace, bare_faces, choose_styles, paintings
 from masklens.errors import DatasetError, InputError
 from masklens.finder import shipped_finder
+from masklens.io.pictures import read_picture
 from masklens.labels import LABELS, MASK_WORN_INCORRECTLY, WITH_MASK, WITHOUT_MASK
 from tests.conftest import ROOT
 
@@ -440,6 +441,22 @@ def test_a_source_is_looked_through_once(
     result = CliRunner().invoke(main, ["dataset", "synthesize", *arguments])
     assert result.exit_code == 0, result.output
     assert listed == [tmp_path / "data"]
+
+
+def test_a_mask_outside_of_the_picture_is_not_painted(tmp_path: Path, portrait_file: Path) -> None:
+    faces = list(bare_faces(portrait_file, shipped_finder(1), 0, lambda path, error: None))
+    with PillowImage.open(portrait_file) as portrait:
+        brows = int(faces[0].landmarks[:2, 1].min() - 0.12 * (faces[0].box[3] - faces[0].box[1]))
+        portrait.crop((0, brows, *portrait.size)).save(tmp_path / "low.png")
+    box, points = faces[0].box - [0, brows, 0, brows], faces[0].landmarks - [0, brows]
+    low = [BareFace(tmp_path / "low.png", box.astype(np.float32), points.astype(np.float32), box)]
+    image = read_picture(tmp_path / "low.png")
+    for style, inside in (("forehead", False), ("nose_out", True)):
+        made = paint(image, low[0].landmarks, low[0].box, style, np.random.default_rng(0))
+        assert (made.shown > 0.5) == inside
+    styles = [p.style for p in paintings(low, ["forehead", "nose_out"], seed=0, count=2)]
+    assert styles == ["nose_out", "nose_out"]
+    assert not list(paintings(low, ["forehead"], seed=0, count=3))
 
 
 def test_the_command_without_a_face(tmp_path: Path) -> None:

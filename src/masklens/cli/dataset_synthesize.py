@@ -108,13 +108,16 @@ def command(
             advance()
     if not counts:
         raise DatasetError(
-            f"No face was found in {source}. Faces must be upright, sharp, and at least "
-            f"{produce.MIN_WIDTH} pixels wide."
+            f"No face was found in {source} that can be painted. Faces must be upright, sharp, at "
+            f"least {produce.MIN_WIDTH} pixels wide, and masks must lie inside of the picture."
         )
     writer.finish()
     for label, line in produce.describe(counts).items():
         click.echo(f"  {label:<22}{line}")
-    click.secho(f"{sum(counts.values()):,} faces painted.", bold=True)
+    painted = sum(counts.values())
+    click.secho(f"{painted:,} faces painted.", bold=True)
+    if count and painted < count:
+        click.echo(f"{count - painted:,} left out: the mask would lie outside of the picture.")
     written([out])
     if sheet:
         title = f"masklens dataset synthesize {source.name}"

@@ -174,6 +174,12 @@ class Board:
 
     # -- back to the photograph ---------------------------------------------------------------
 
+    def shown(self, width: int, height: int) -> float:
+        """Share of what is painted that lies inside of a picture of this size."""
+        rows, columns = np.nonzero(self.coverage > 0.5)
+        x, y = self._matrix() @ np.stack([columns, rows, np.ones_like(rows)])
+        return float(np.mean((x >= 0) & (x < width) & (y >= 0) & (y < height))) if len(x) else 0.0
+
     def lay_over(self, image: Image) -> Image:
         """A copy of the picture with the board laid over it."""
         out = image.copy()

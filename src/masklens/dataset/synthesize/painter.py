@@ -63,11 +63,14 @@ class Painted:
         image: uint8 (H, W, 3), RGB, of the same size as the picture given.
         label: what the face shows now, one of :data:`masklens.labels.LABELS`.
         style: a key of :data:`STYLES`.
+        shown: share of what was painted that lies inside of the picture. Where much of a mask lies
+            outside, the label says more than can be seen.
     """
 
     image: Image
     label: str
     style: str
+    shown: float
 
 
 def paint(
@@ -97,4 +100,5 @@ def paint(
     chosen = _STYLES[style]
     board = Board(image, face_frame(landmarks, box), rng, chosen.extent)
     chosen.draw(board)
-    return Painted(board.lay_over(image), chosen.label, style)
+    height, width = image.shape[:2]
+    return Painted(board.lay_over(image), chosen.label, style, board.shown(width, height))

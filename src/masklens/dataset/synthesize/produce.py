@@ -28,6 +28,8 @@ from masklens.labels import LABELS, WITHOUT_MASK, canonical
 #: Faces are taken from this finder score and this box width (pixels) on.
 MIN_SCORE = 0.6
 MIN_WIDTH = 32
+#: A mask is painted where at least this share of it lies inside of the picture.
+MIN_SHOWN = 0.5
 #: What is kept around a face, as a share of its box's longer side.
 MARGIN = 0.5
 _SAME_FACE = 0.4  # intersection over union of a labelled and a found box
@@ -175,22 +177,30 @@ def paintings(
 ) -> Iterator[Painting]:
     """Paint faces with the styles in turn.
 
+    A mask of which more than half would lie outside of the picture is not painted: the next style
+    is tried, and a face that none fits is left out.
+
     Args:
         faces: bare faces.
         styles: keys of :data:`STYLES`.
         seed: the same seed, faces and styles give the same pictures.
-        count: how many; faces are used again if there are fewer. None paints each face once.
+        count: how many; faces are used again if there are fewer. None paints each face once. Those
+            that are left out count.
     """
     path, image = None, np.zeros((1, 1, 3), np.uint8)
     enough = faces if count is None else islice(cycle(faces), count)
     for index, face in enumerate(enough):
         if face.path != path:
             path, image = face.path, read_picture(face.path)
-        style = styles[index % len(styles)]
-        rng = np.random.default_rng([seed, index])
-        painted = paint(image, face.landmarks, face.box, style, rng)
-        cut, box = _cut(painted.image, face.box)
-        yield Painting(cut, box, painted.label, style, f"{face.path.stem}-{style}-{index:05d}")
+        for turn in range(len(styles)):
+            style = styles[(index + turn) % len(styles)]
+            rng = np.random.default_rng([seed, index])
+            painted = paint(image, face.landmarks, face.box, style, rng)
+            if painted.label == WITHOUT_MASK or painted.shown >= MIN_SHOWN:
+                cut, box = _cut(painted.image, face.box)
+                name = f"{face.path.stem}-{style}-{index:05d}"
+                yield Painting(cut, box, painted.label, style, name)
+                break
 
 
 def describe(counts: Mapping[str, int]) -> dict[str, str]:
