@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 
 from masklens.boxes import iou
-from masklens.evaluation.intervals import Estimate, bootstrap, group_weights, wilson
 from masklens.evaluation.measures import ratio
+from masklens.intervals import Estimate, bootstrap, group_weights, wilson
 
 __all__ = ["data_root", "iou", "machine", "print_table", "resampled_ratio", "wilson"]
 

@@ -20,8 +20,8 @@ from masklens import MaskDetector
 from masklens.boxes import iou
 from masklens.crop import Image
 from masklens.detections import Detections
-from masklens.evaluation.intervals import Estimate, bootstrap, group_weights, proportion
 from masklens.faces import Faces
+from masklens.intervals import Estimate, bootstrap, group_weights, proportion
 from masklens.io.frames import Frame
 from masklens.io.video import VideoReader
 from masklens.stream.labeller import Found, StreamLabeller

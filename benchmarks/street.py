@@ -28,8 +28,8 @@ from masklens.dataset.scan import Dataset, load_dataset
 from masklens.dataset.synthesize import STYLES, paint
 from masklens.detector import MaskDetector
 from masklens.errors import InputError
-from masklens.evaluation.intervals import Estimate
 from masklens.finder import shipped_finder
+from masklens.intervals import Estimate
 from masklens.io.pictures import read_picture
 from masklens.labels import LABELS, MASK_WORN_INCORRECTLY, WITH_MASK, WITHOUT_MASK
 from masklens.runtime import open_session

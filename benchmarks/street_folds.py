@@ -24,7 +24,7 @@ from masklens.bundle import CARD_FILE, Bundle
 from masklens.card import SecondLook
 from masklens.classifier import with_temperature
 from masklens.dataset.scan import Dataset, load_dataset
-from masklens.evaluation.intervals import bootstrap, group_weights
+from masklens.intervals import bootstrap, group_weights
 from masklens.labels import LABELS, MASK_WORN_INCORRECTLY, WITH_MASK, WITHOUT_MASK
 from masklens.training.calibration import fit_temperature
 from masklens.training.run import RUN_FILE, TrainOptions

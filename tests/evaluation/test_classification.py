@@ -6,7 +6,7 @@ from sklearn import metrics
 
 from masklens.evaluation import classification
 from masklens.evaluation.classification import score
-from masklens.evaluation.intervals import group_weights, wilson
+from masklens.intervals import group_weights, wilson
 from masklens.labels import LABELS
 from tests.evaluation.makers import make_answers, random_answers
 

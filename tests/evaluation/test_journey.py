@@ -20,9 +20,9 @@ from masklens.dataset.split import COLUMNS, named_parts
 from masklens.evaluation import extras
 from masklens.evaluation.compare import compare, signed
 from masklens.evaluation.evaluate import Options, evaluate
-from masklens.evaluation.intervals import mcnemar
 from masklens.evaluation.selection import select
 from masklens.evaluation.subjects import load_subject
+from masklens.intervals import mcnemar
 from tests.conftest import make_toy_model, toy_card
 from tests.evaluation.conftest import change
 

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from masklens.boxes import iou
-from masklens.evaluation.intervals import group_weights
 from masklens.evaluation.pairing import pair, two_class
 from masklens.evaluation.scenes import score_scenes
+from masklens.intervals import group_weights
 from masklens.labels import LABELS
 from tests.evaluation.makers import make_scenes, random_scenes
 

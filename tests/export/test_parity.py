@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from masklens.evaluation.intervals import Estimate
 from masklens.export.parity import Reference, Row, labels_of, missed_bars
 from masklens.export.table import markdown_table
+from masklens.intervals import Estimate
 from masklens.labels import LABELS
 from tests.conftest import toy_card
 

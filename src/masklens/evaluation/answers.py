@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields, replace
 import numpy as np
 
 from masklens.errors import DatasetError
-from masklens.evaluation.intervals import Array, Bools, Ints
+from masklens.intervals import Array, Bools, Ints
 from masklens.labels import LABELS, MASK_WORN_INCORRECTLY, WITHOUT_MASK
 
 

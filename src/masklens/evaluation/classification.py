@@ -15,8 +15,8 @@ from sklearn import metrics
 
 from masklens.evaluation import curves
 from masklens.evaluation.answers import Answers
-from masklens.evaluation.intervals import Array, Bools, Estimate, Ints, Statistic, proportion
 from masklens.evaluation.measures import Measure, Section, figure, share
+from masklens.intervals import Array, Bools, Estimate, Ints, Statistic, proportion
 from masklens.labels import WITH_MASK
 
 #: Confusion matrices (R, L, L + 1) -> figures (R,).

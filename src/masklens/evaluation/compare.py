@@ -14,16 +14,16 @@ import numpy as np
 
 from masklens.errors import DatasetError
 from masklens.evaluation.evaluate import Evaluation, judge
-from masklens.evaluation.intervals import (
+from masklens.evaluation.measures import Measure
+from masklens.evaluation.pairing import pair, two_class
+from masklens.evaluation.scenes import IOU
+from masklens.intervals import (
     Bools,
     Estimate,
     bootstrap,
     group_weights,
     mcnemar,
 )
-from masklens.evaluation.measures import Measure
-from masklens.evaluation.pairing import pair, two_class
-from masklens.evaluation.scenes import IOU
 
 #: Enough for a difference, and every measure of both models is resampled again.
 _MAX_RESAMPLES = 1000

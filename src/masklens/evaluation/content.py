@@ -11,13 +11,13 @@ from masklens.evaluation.blocks import Document
 from masklens.evaluation.compare import Comparison
 from masklens.evaluation.evaluate import Evaluation
 from masklens.evaluation.explain import Explainer
-from masklens.evaluation.intervals import Estimate
 from masklens.evaluation.journey import Outcome
 from masklens.evaluation.measures import Measure
 from masklens.evaluation.mistakes import Gallery
 from masklens.evaluation.record import subject_facts, versions
 from masklens.evaluation.run import WHOLE
 from masklens.evaluation.wording import audit_sentences, method_terms, summary_sentence
+from masklens.intervals import Estimate
 
 #: Keys of the figures that stand out, best known first; the first four that exist are shown.
 _KEYS = ("masked_recall_35", "f1_two_class", "boxed.accuracy", "accuracy", "balanced_accuracy",

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from masklens.evaluation.intervals import Array, Bools, Ints
+from masklens.intervals import Array, Bools, Ints
 
 #: Equal bins of the calibration curve and the expected calibration error (Guo et al. 2017, ICML).
 CALIBRATION_BINS = 15

@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 
 from masklens.evaluation.classification import Curve
 from masklens.evaluation.compare import Comparison
-from masklens.evaluation.intervals import Array, Estimate, Ints, wilson
+from masklens.intervals import Array, Estimate, Ints, wilson
 from masklens.io.draw import colour_of
 from masklens.labels import LABELS
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from masklens.evaluation.intervals import Array, Bools, Ints
+from masklens.intervals import Array, Bools, Ints
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from masklens.evaluation.intervals import (
+from masklens.intervals import (
     Array,
     Bools,
     Estimate,

@@ -13,10 +13,10 @@ from PIL import Image as PillowImage
 from masklens.crop import Image, crop_face, crop_square, whole_picture
 from masklens.evaluation.evaluate import Evaluation
 from masklens.evaluation.explain import Explainer
-from masklens.evaluation.intervals import Array, Ints
 from masklens.evaluation.pairing import pair
 from masklens.evaluation.run import WHOLE, read_selected
 from masklens.evaluation.scenes import IOU
+from masklens.intervals import Array, Ints
 from masklens.io.draw import SHORT_NAMES, colour_of
 
 #: Side in pixels of each small picture.

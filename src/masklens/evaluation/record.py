@@ -11,8 +11,8 @@ import numpy as np
 
 from masklens.evaluation.compare import Comparison
 from masklens.evaluation.evaluate import Evaluation
-from masklens.evaluation.intervals import CONFIDENCE
 from masklens.evaluation.subjects import Subject
+from masklens.intervals import CONFIDENCE
 
 FORMAT = 1
 

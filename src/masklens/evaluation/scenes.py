@@ -13,9 +13,9 @@ import numpy as np
 from masklens.evaluation import curves
 from masklens.evaluation.average_precision import ResampledPrecision, coco_average_precision
 from masklens.evaluation.classification import FACE_EDGES, by_size
-from masklens.evaluation.intervals import Array, Bools, Estimate, Ints, Statistic
 from masklens.evaluation.measures import Measure, Section, figure, share
 from masklens.evaluation.pairing import Faces, Found, Scenes, pair, two_class
+from masklens.intervals import Array, Bools, Estimate, Ints, Statistic
 
 #: A box that overlaps this much is the same face; the looser one is that of the headline's bar.
 IOU, LOOSE_IOU = 0.5, 0.35

@@ -23,7 +23,7 @@ from masklens.dataset.split import (
     split_dataset,
 )
 from masklens.errors import DatasetError
-from masklens.evaluation.intervals import Ints
+from masklens.intervals import Ints
 from masklens.io.sources import PICTURE_SUFFIXES
 from masklens.labels import LABELS, canonical
 

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 from masklens.evaluation.compare import Comparison
 from masklens.evaluation.evaluate import Evaluation
-from masklens.evaluation.intervals import Estimate
 from masklens.evaluation.measures import Measure
+from masklens.intervals import Estimate
 
 #: Measures whose comparison is also said in a sentence.
 _SAID = ("masked_recall_35", "f1_two_class", "map50", "accuracy", "boxed.accuracy")

@@ -14,9 +14,9 @@ import numpy.typing as npt
 
 from masklens.card import ModelCard
 from masklens.crop import FloatArray
-from masklens.evaluation.intervals import Estimate, proportion
 from masklens.export.samples import Crops
 from masklens.export.timing import Candidate, Timing
+from masklens.intervals import Estimate, proportion
 
 #: float32: largest difference of any output to Keras; labels must be identical.
 FP32_DIFFERENCE = 1e-4

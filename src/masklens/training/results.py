@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import binomtest
 from sklearn.metrics import classification_report, confusion_matrix, log_loss
 
 from masklens.crop import FloatArray
+from masklens.intervals import wilson
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,10 +45,9 @@ class Evaluation:
     def accuracy(self) -> dict[str, Any]:
         """Share of pictures labelled right, with its 95 % Wilson interval."""
         correct, total = int((self.truth == self.predicted).sum()), len(self.truth)
-        interval = binomtest(correct, total).proportion_ci(method="wilson")
         return {
             "value": correct / total,
-            "interval_95": [float(interval.low), float(interval.high)],
+            "interval_95": list(wilson(correct, total)),
             "correct": correct,
             "total": total,
         }

@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import binomtest
 from tqdm import tqdm
 
 from masklens.bundle import Bundle, write_bundle
@@ -24,6 +23,7 @@ from masklens.detections import Detections
 from masklens.detector import MaskDetector
 from masklens.errors import DatasetError
 from masklens.finder import bundle_finder
+from masklens.intervals import wilson
 from masklens.io.pictures import read_picture
 from masklens.labels import LABELS, MASK_WORN_INCORRECTLY, WITH_MASK, WITHOUT_MASK
 from masklens.training.calibration import (
@@ -107,7 +107,7 @@ def measure(bundle: Bundle, card: ModelCard, dataset: Dataset) -> dict[str, Any]
         "data": dataset.source.parent.name,
         "accuracy": {
             "value": float((got == wanted).mean()),
-            "interval_95": _wilson(int((got == wanted).sum()), len(got)),
+            "interval_95": list(wilson(int((got == wanted).sum()), len(got))),
             "correct": int((got == wanted).sum()),
             "total": len(got),
         },
@@ -120,11 +120,6 @@ def measure(bundle: Bundle, card: ModelCard, dataset: Dataset) -> dict[str, Any]
         "detection_recall": hits / max(1, judged.faces),
         "expected_calibration_error": expected_calibration_error(judged.scores, judged.exact),
     }
-
-
-def _wilson(correct: int, total: int) -> list[float]:
-    interval = binomtest(correct, total).proportion_ci(method="wilson")
-    return [float(interval.low), float(interval.high)]
 
 
 def classify_annotated(

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from masklens.evaluation import intervals
-from masklens.evaluation.intervals import (
+from masklens import intervals
+from masklens.intervals import (
     bootstrap,
     design_effect,
     group_weights,
