@@ -210,8 +210,9 @@ def labels(options: argparse.Namespace) -> None:
     full, small = (follow(stream_detector, single, path, folder) for path in paths)
     for name, scores in (("every head", full), ("24 heads", small)):
         count = len({head.known.picture for head in scores.heads})
-        print(f"{name}: {len(scores.heads)} heads of {count} photographs, {scores.frames} frames, ")
-        print(f"{sum(head.shown for head in scores.heads)} face-frames")
+        shown = sum(head.shown for head in scores.heads)
+        faces = f"{scores.frames} frames, {shown} face-frames"
+        print(f"{name}: {len(scores.heads)} heads of {count} photographs, {faces}")
     print()
     print_table(
         ["known boxes and labels, IoU 0.35", "every head", "95 %", "24 heads", "95 %", "bar"],
@@ -338,8 +339,8 @@ def camera(options: argparse.Namespace) -> None:
             ages.append(when - max(before))
             minute.append(int((when - times[0]) // 60))
     age, minute = 1e3 * np.array(ages), np.array(minute)
-    print(f"RTSP 1280×720, 30 fps, 4 faces, {minutes} minutes, {len(times)} frames processed, ")
-    print(f"{dropped} dropped; {machine()}\n")
+    print(f"RTSP 1280×720, 30 fps, 4 faces, {minutes} minutes; {machine()}")
+    print(f"{len(times)} frames processed, {dropped} dropped\n")
     rows = [
         [f"age of the newest frame, minute {m + 1}, 95th percentile",
          f"{np.percentile(age[minute == m], 95):.0f} ms", "< 200 ms"]
