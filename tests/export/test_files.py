@@ -12,8 +12,9 @@ from PIL import Image as PillowImage
 from masklens import runtime
 from masklens.dataset.scan import load_dataset
 from masklens.errors import InputError, MasklensError
-from masklens.export import FORMATS, PRECISIONS, choices, litert
+from masklens.export import FORMATS, PRECISIONS, choices, litert, onnx_int8
 from masklens.export import onnx as onnx_files
+from masklens.export.onnx_groups import group_pixels
 from masklens.export.samples import cut_crops
 from masklens.export.source import load_source
 from masklens.runtime import open_network
@@ -97,6 +98,31 @@ def test_int8_onnx_takes_pixels_as_they_are(float32, source, crops, tmp_path):
     assert np.abs(box - expected["box"]).mean() < 0.01
     entries = {entry.key: entry.value for entry in onnx.load(quantised).metadata_props}
     assert entries["value_range"] == "0,255"
+
+
+def test_int8_takes_four_pixels_at_a_time_and_says_the_same(float32, source, crops, tmp_path):
+    answers, channels = {}, {}
+    for grouped in (True, False):
+        quantised = tmp_path / f"{grouped}.onnx"
+        tensor = source.prepare(crops)
+        onnx_files.export_int8(float32, quantised, source.card, tensor, grouped=grouped)
+        network = open_network(quantised, "onnx", 1)
+        answers[grouped] = network.run(crops[:40], ["probabilities", "box"])
+        kernels = {w.name: w for w in onnx.load(quantised).graph.initializer if len(w.dims) == 4}
+        channels[grouped] = {kernel.dims[1] for kernel in kernels.values()}
+    assert 12 in channels[True]
+    assert 3 in channels[False]
+    for one, other in zip(answers[True], answers[False], strict=True):
+        np.testing.assert_allclose(one, other, atol=0.02)
+
+
+def test_convolutions_of_other_forms_stay_as_they_are(float32, tmp_path):
+    model = onnx_int8.simplify(float32, tmp_path / "draft.onnx")
+    first = next(node for node in model.graph.node if node.op_type == "Conv")
+    model.graph.input[0].type.tensor_type.shape.dim[2].dim_value = 30  # four does not divide it
+    before = model.SerializeToString()
+    assert not group_pixels(model.graph, first)
+    assert model.SerializeToString() == before
 
 
 def test_no_two_neighbouring_int8_weights_can_overflow(float32, source, crops, tmp_path):

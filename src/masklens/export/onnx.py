@@ -45,9 +45,16 @@ def export_fp16(float32: Path, path: Path, card: ModelCard) -> None:
     _save(model, path, card)
 
 
-def export_int8(float32: Path, path: Path, card: ModelCard, calibration: FloatArray) -> None:
+def export_int8(
+    float32: Path,
+    path: Path,
+    card: ModelCard,
+    calibration: FloatArray,
+    *,
+    grouped: bool = True,
+) -> None:
     """Quantise a float32 file; see :func:`masklens.export.onnx_int8.quantise`."""
-    model = onnx_int8.quantise(float32, path, card.value_range, calibration)
+    model = onnx_int8.quantise(float32, path, card.value_range, calibration, grouped=grouped)
     _save(model, path, card, {INT8_IS_EXACT: "no sum of two products overflows 16 bits"})
 
 
