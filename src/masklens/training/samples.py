@@ -30,7 +30,7 @@ from masklens.labels import LABELS, MASK_WORN_INCORRECTLY, NOT_A_FACE, WITH_MASK
 PAINTED_SHARES = {WITH_MASK: 0.3, MASK_WORN_INCORRECTLY: 0.4, WITHOUT_MASK: 0.3}
 
 #: The styles that the models that ship were trained with, and their labels. The painter knows more
-#: by now; a training with all of them labelled fewer faces right (docs/model-card.md).
+#: by now; trainings with all of them were no better (docs/model-card.md, "What was tried").
 PAINTED_STYLES = {
     name: label
     for name, label in STYLES.items()
