@@ -33,7 +33,7 @@ import cv2
 import numpy as np
 from common import ROOT, data_root, machine, print_table
 from film_labels import WRONG_HEAD, figure_rows, follow, wrong_rows
-from moving import make_film, make_full_film, read_stamp
+from moving import make_film, make_full_film, read_stamp, read_truth
 
 from masklens import MaskDetector
 from masklens.boxes import iou
@@ -329,7 +329,7 @@ def camera(options: argparse.Namespace) -> None:
             dropped = source.dropped
         sent = server.sent()
     ages, minute = [], []
-    period = len(json.loads(film(60).with_suffix(".json").read_text()))
+    period = len(read_truth(film(60)).frames)
     by_stamp: dict[int, list[float]] = {}
     for number, when in sent.items():
         by_stamp.setdefault(number % period, []).extend(when)
