@@ -134,7 +134,7 @@ def _make(
             continue
         original = float32
         if precision == "int8" and tensor is not None:
-            # OpenVINO gains nothing from four pixels at a time: its file comes from a plain one.
+            # OpenVINO is slower with four pixels at a time: its file comes from a plain one.
             original = work / (name if form == "onnx" else "plain-int8.onnx")
             say(f"Making {name}")
             with quiet():
