@@ -21,11 +21,12 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from common import data_root, iou, machine, print_table, wilson
+from common import data_root, iou, machine, print_table
 
 from masklens import MaskDetector
 from masklens.crop import crop_faces
 from masklens.dataset.scan import Dataset, load_dataset
+from masklens.intervals import proportion
 from masklens.io.pictures import read_picture
 from masklens.labels import WITH_MASK, WITHOUT_MASK
 
@@ -34,29 +35,26 @@ MIN_WIDTH = 16  # pixels; narrower faces are left out of the bars
 
 def found_and_right(data: Dataset, found: list[tuple[np.ndarray, list[str]]]) -> list[list[str]]:
     """Rows of the accuracy table: each annotated face takes the best box at IoU 0.35."""
-    masked = masked_found = hits = right = faces = 0
-    for picture, (boxes, labels) in zip(data.pictures, found, strict=True):
+    faces: list[tuple[int, bool, bool, bool]] = []  # photograph, masked, found, label right
+    for number, (picture, (boxes, labels)) in enumerate(zip(data.pictures, found, strict=True)):
         truths = [a for a in picture.annotations if a.box and a.box[2] - a.box[0] >= MIN_WIDTH]
         overlaps = iou(np.array([a.box for a in truths]).reshape(-1, 4), boxes.reshape(-1, 4))
         for truth, row in zip(truths, overlaps, strict=True):
-            faces += 1
-            has_mask = truth.label != WITHOUT_MASK
             is_found = row.size > 0 and row.max() >= 0.35
-            masked += has_mask
-            masked_found += has_mask and is_found
-            if is_found:
-                hits += 1
-                said = labels[int(row.argmax())] == WITH_MASK
-                right += said == (truth.label == WITH_MASK)
+            said = is_found and labels[int(row.argmax())] == WITH_MASK
+            is_right = said == (truth.label == WITH_MASK)
+            faces.append((number, truth.label != WITHOUT_MASK, is_found, is_right))
+    photograph, *columns = np.array(faces, int).T
+    masked, met, right = (column > 0 for column in columns)
     rows = []
-    for name, part, total, bar in (
-        ("masked faces found", masked_found, masked, "≥ 0.88"),
-        ("all faces found", hits, faces, ""),
-        ("label of the found right (two classes)", right, hits, "≥ 0.95"),
+    for name, part, of, bar in (
+        ("masked faces found", met, masked, "≥ 0.88"),
+        ("all faces found", met, met | True, ""),
+        ("label of the found right (two classes)", right, met, "≥ 0.95"),
     ):
-        low, high = wilson(part, total)
-        share = part / max(total, 1)
-        rows.append([name, f"{share:.3f}", f"{low:.3f}–{high:.3f}", f"{part}/{total}", bar])
+        share = proportion(part[of], photograph[of])
+        between = f"{share.low:.3f}–{share.high:.3f}"
+        rows.append([name, f"{share.value:.3f}", between, f"{share.hits}/{share.total}", bar])
     return rows
 
 

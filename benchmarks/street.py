@@ -19,7 +19,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from common import data_root, machine, print_table, resampled_ratio, wilson
+from common import data_root, machine, print_table, resampled_ratio
 
 from masklens.bundle import CARD_FILE, Bundle
 from masklens.classifier import MaskClassifier
@@ -29,7 +29,7 @@ from masklens.dataset.synthesize import STYLES, paint
 from masklens.detector import MaskDetector
 from masklens.errors import InputError
 from masklens.finder import shipped_finder
-from masklens.intervals import Estimate
+from masklens.intervals import Estimate, proportion
 from masklens.io.pictures import read_picture
 from masklens.labels import LABELS, MASK_WORN_INCORRECTLY, WITH_MASK, WITHOUT_MASK
 from masklens.runtime import open_session
@@ -54,10 +54,11 @@ def estimated(name: str, estimate: Estimate, n: str, bar: str) -> Row:
     return row(name, estimate.value, (estimate.low, estimate.high), n, bar)
 
 
-def share(name: str, outcomes: np.ndarray, bar: str = "") -> Row:
-    """A share with its Wilson interval."""
-    hits, total = int(np.sum(outcomes)), len(outcomes)
-    return row(name, hits / max(1, total), wilson(hits, total), f"{hits}/{total}", bar)
+def share(name: str, outcomes: np.ndarray, bar: str = "", groups: np.ndarray | None = None) -> Row:
+    """A share with its interval; the groups are the photographs, or else all stand alone."""
+    own = np.arange(len(outcomes)) if groups is None else groups
+    estimate = proportion(np.asarray(outcomes, bool), own)
+    return estimated(name, estimate, f"{estimate.hits}/{estimate.total}", bar)
 
 
 def labels(bundle: Bundle, dataset: Dataset) -> list[Row]:
@@ -65,19 +66,22 @@ def labels(bundle: Bundle, dataset: Dataset) -> list[Row]:
     probabilities, wanted, widths = classify_annotated(bundle, dataset)
     got = probabilities.argmax(axis=1)
     right, large = got == wanted, widths >= 12
+    photograph = np.repeat(np.arange(len(dataset)), [len(p.annotations) for p in dataset.pictures])
 
-    said, true = got[large] == BADLY, wanted[large] == BADLY
-    f1 = resampled_ratio(np.stack([2 * (said & true), said.astype(int) + true], axis=1))
+    said, true = large & (got == BADLY), large & (wanted == BADLY)
+    parts = (2 * (said & true), said.astype(int) + true)
+    f1 = resampled_ratio(np.stack([np.bincount(photograph, part) for part in parts], axis=1))
+
+    def of(name: str, which: np.ndarray, hits: np.ndarray = right, bar: str = "") -> Row:
+        return share(name, hits[which], bar, photograph[which])
+
     return [
-        share("three-class accuracy, boxed faces ≥ 12 px", right[large], "≥ 0.98"),
+        of("three-class accuracy, boxed faces ≥ 12 px", large, bar="≥ 0.98"),
         estimated("F1 of mask_worn_incorrectly", f1, str(true.sum()), "≥ 0.92"),
-        share("bare faces called with_mask", (got == MASKED)[large & (wanted == BARE)], "≤ 0.01"),
-        *(
-            share(f"accuracy, {n}", right[(widths >= a) & (widths < b)])
-            for n, (a, b) in SIZES.items()
-        ),
-        *(share(f"recall of {n}", right[large & (wanted == i)]) for i, n in enumerate(LABELS)),
-        *(share(f"precision of {n}", right[large & (got == i)]) for i, n in enumerate(LABELS)),
+        of("bare faces called with_mask", large & (wanted == BARE), got == MASKED, "≤ 0.01"),
+        *(of(f"accuracy, {n}", (widths >= a) & (widths < b)) for n, (a, b) in SIZES.items()),
+        *(of(f"recall of {n}", large & (wanted == i)) for i, n in enumerate(LABELS)),
+        *(of(f"precision of {n}", large & (got == i)) for i, n in enumerate(LABELS)),
     ]
 
 
