@@ -27,9 +27,13 @@ _LARGE = 2
 
 
 class SizedFinder(FaceFinder, Protocol):
-    """A finder that scales pictures so that their longer side is ``long_side`` pixels."""
+    """A finder that scales pictures so that their longer side is ``long_side`` pixels.
+
+    Of two boxes that overlap by more than ``nms_iou`` it drops the weaker.
+    """
 
     long_side: int
+    nms_iou: float
 
 
 class PyramidFinder:
@@ -37,16 +41,13 @@ class PyramidFinder:
 
     Args:
         finders: the same finder, with rising ``long_side``. The larger ones should not enlarge.
-        nms_iou: overlap above which the weaker of two boxes is dropped.
         max_faces: at most this many faces per picture, best first.
     """
 
-    def __init__(
-        self, finders: Sequence[SizedFinder], *, nms_iou: float = 0.45, max_faces: int = 500
-    ) -> None:
+    def __init__(self, finders: Sequence[SizedFinder], *, max_faces: int = 500) -> None:
         self.name = finders[0].name
         self.finders = tuple(finders)
-        self.nms_iou, self.max_faces = nms_iou, max_faces
+        self.nms_iou, self.max_faces = finders[0].nms_iou, max_faces
 
     @property
     def long_side(self) -> int:

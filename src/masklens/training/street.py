@@ -41,10 +41,14 @@ from masklens.training.street_files import round_weights, save_keras, save_onnx
 KERAS_FILE = "classifier.keras"
 
 #: Of the recipe, for the cards of its bundles.
-VERSION = "4"
+VERSION = "5"
 
 #: The finder's lowest score for training: below what serving asks for, for more background.
 FINDER_MIN_SCORE = 0.1
+
+#: The overlap above which it drops the weaker box there: above what serving asks for, for the same
+#: reason.
+FINDER_NMS_IOU = 0.45
 
 #: Batches of views that say which channels matter.
 _VIEW_BATCHES = 8
@@ -260,7 +264,7 @@ def cut_all(datasets: Sequence[Dataset]) -> Samples:
     def bar(pictures: Sequence[Picture]) -> Iterable[Picture]:
         return tqdm(pictures, "faces", disable=None)
 
-    finder = shipped_finder(min_score=FINDER_MIN_SCORE)
+    finder = shipped_finder(min_score=FINDER_MIN_SCORE, nms_iou=FINDER_NMS_IOU)
     return Samples.concatenate(
         [cut_samples(dataset, finder, paints=True, progress=bar) for dataset in datasets]
     )
