@@ -223,6 +223,16 @@ class ModelCard:
         """The card as JSON values, in the order of the fields."""
         return dataclasses.asdict(self)
 
+    def of_the_network(self) -> dict[str, Any]:
+        """What holds for a network's file wherever it lies, as JSON values.
+
+        Files, finder, temperature, thresholds and scores are the bundle's, and change when it is
+        calibrated.
+        """
+        kept = ("name", "version", "labels", "outputs", "size", "value_range", "margin",
+                "refines_box", "second_look", "training", "licence")  # fmt: skip
+        return {name: value for name, value in self.to_dict().items() if name in kept}
+
     def threshold(self, preset: str = "default") -> float:
         """The score threshold of a preset, or a BundleError that lists the presets."""
         if preset not in self.thresholds:

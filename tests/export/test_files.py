@@ -224,7 +224,11 @@ def test_litert_metadata(tflite, source):
         assert text in buffer
     with zipfile.ZipFile(tflite) as archive:
         assert archive.read("labels.txt").decode().split() == list(source.card.outputs)
-        assert json.loads(archive.read("card.json"))["size"] == 32
+        about = json.loads(archive.read("card.json"))
+    assert about["size"] == 32
+    assert not {"files", "thresholds", "temperature", "face_calibration"} & about.keys(), (
+        "what calibration changes stands in the bundle's card only"
+    )
 
 
 def test_litert_weights_are_aligned(tflite):

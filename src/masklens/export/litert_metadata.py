@@ -98,7 +98,7 @@ def model_metadata(card: ModelCard, outputs: Sequence[str]) -> bytes:
         table(
             8,
             text(0, f"masklens {card.name}"),
-            text(1, f"Face crops: {', '.join(card.outputs)}. {CARD_FILE} is the full description."),
+            text(1, f"Face crops: {', '.join(card.outputs)}. {CARD_FILE} says more."),
             text(2, card.version),
             reference(3, vector([subgraph])),
             text(5, card.licence),
@@ -110,12 +110,13 @@ def model_metadata(card: ModelCard, outputs: Sequence[str]) -> bytes:
 
 
 def append_files(path: Path, card: ModelCard) -> None:
-    """Append ``labels.txt`` and ``card.json`` as a ZIP archive, where the metadata expects them."""
-    values = card.to_dict()
-    del values["files"]
+    """Append ``labels.txt`` and ``card.json`` as a ZIP archive, where the metadata expects them.
+
+    The card has only what is about this file, whatever bundle it lies in.
+    """
     contents = {
         LABELS_FILE: "\n".join(card.outputs) + "\n",
-        CARD_FILE: json.dumps(values, ensure_ascii=False),
+        CARD_FILE: json.dumps(card.of_the_network(), ensure_ascii=False),
     }
     with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as archive:
         for name, text in contents.items():

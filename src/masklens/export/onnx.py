@@ -59,15 +59,13 @@ def export_int8(
 
 
 def metadata(card: ModelCard) -> dict[str, str]:
-    """What an ONNX file says of itself: a few plain entries, and the card without its files."""
-    values = card.to_dict()
-    del values["files"]
+    """What an ONNX file says of itself: a few plain entries, and what of the card is about it."""
     return {
         "labels": ",".join(card.labels),
         "outputs": ",".join(card.outputs),
         "colour_order": "RGB",
         "value_range": ",".join(str(v) for v in card.value_range),
-        "card": json.dumps(values, ensure_ascii=False),
+        "card": json.dumps(card.of_the_network(), ensure_ascii=False),
     }
 
 
