@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import numpy.typing as npt
 from scipy.optimize import minimize, minimize_scalar
+from scipy.special import expit
 
 from masklens.boxes import iou as box_iou
 from masklens.card import FaceCalibration
@@ -50,7 +51,8 @@ def fit_face_calibration(
 
     def loss(parameters: npt.NDArray[np.float64]) -> float:
         bias, a, b = parameters
-        score = label / (1 + np.exp(-(bias + a * on_finder + b * on_classifier)))
+        face = expit(bias + a * on_finder + b * on_classifier)
+        score = label * face
         score = np.clip(score, 1e-6, 1 - 1e-6)
         return -float(np.where(right, np.log(score), np.log(1 - score)).mean())
 
