@@ -27,6 +27,27 @@ def test_a_moving_face_keeps_its_track(speed, gap):
     assert len(keys) == 1
 
 
+@pytest.mark.parametrize("speed", [1.8, -1.8])  # widths between two searches
+def test_a_small_face_that_walks_by_keeps_its_track(speed):
+    tracker = Tracker(3)
+    keys = [update(tracker, square(500 + 25 * speed * i, 100, 25), i / 5) for i in range(6)]
+    assert keys == [[0]] * 6
+
+
+def test_who_is_known_to_stand_does_not_jump():
+    tracker = Tracker(3)
+    for i in range(3):
+        assert update(tracker, square(500, 100, 25), i / 5) == [0]
+    assert update(tracker, square(545, 100, 25), 0.6) == [1], "somebody else"
+
+
+def test_what_is_no_face_does_not_become_one():
+    tracker = Tracker(3)
+    update(tracker, square(500, 100, 25), 0.0)
+    tracker.tracks[0].votes.add(np.array([0.8, 0.1, 0.1], np.float32), 0.02, 25)
+    assert update(tracker, square(540, 100, 25), 0.2) == [1]
+
+
 def test_two_faces_that_pass_each_other_keep_theirs():
     tracker = Tracker(3)
     seen = [

@@ -6,7 +6,8 @@ sure boxes choose first among all tracks, unsure ones among what is left, and on
 tracks. Instead of a Kalman filter each track keeps a position and a velocity (its steady state, the
 alpha-beta filter), and overlaps are those of enlarged boxes, so that small and quick faces, of
 which not every frame is looked at, are not lost (Yang et al., "Hard to Track Objects with Irregular
-Motions and Similar Appearances? Make It Easier by Buffering the Matching Space", WACV 2023).
+Motions and Similar Appearances? Make It Easier by Buffering the Matching Space", WACV 2023): a
+second time and more, as there, where a track was seen once only.
 """
 
 from __future__ import annotations
@@ -22,6 +23,9 @@ from masklens.stream.votes import Votes
 
 #: Boxes are enlarged by this share of their size on each side before they are compared.
 _BUFFER = 0.25
+#: The same for sure boxes that are left over, and tracks that have just come: nobody knows yet how
+#: they move, and who walks by moves two widths of a face between two searches.
+_WIDE_BUFFER = 1.0
 #: Overlap of the enlarged boxes from which a face continues a track.
 _SAME_FACE = 0.2
 #: A track may not change its size by more than this factor between two sightings.
@@ -72,6 +76,11 @@ class Track:
     def width(self) -> float:
         """Of its box, in pixels."""
         return self.box[2] - self.box[0]
+
+    @property
+    def just_came(self) -> bool:
+        """Whether it was seen once only, and is no box that the classifier takes for no face."""
+        return self.sightings == 1 and not self.votes.no_face
 
     def at(self, time: float) -> Box:
         """Where the box should be at a time, if it moves on as it did."""
@@ -140,8 +149,11 @@ class Tracker:
         result: list[Track | None] = [None] * len(boxes)
         free = list(range(len(self.tracks)))
         sure = scores >= self._sure
-        for rows in (np.flatnonzero(sure), np.flatnonzero(~sure)):
-            for row, index in self._pairs(boxes, rows, free, time):
+        for wide, choosing in ((False, sure), (False, ~sure), (True, sure)):
+            rows = np.array([r for r in np.flatnonzero(choosing) if result[r] is None], np.intp)
+            asked = [i for i in free if not wide or self.tracks[i].just_came]
+            buffer = _WIDE_BUFFER if wide else _BUFFER
+            for row, index in self._pairs(boxes, rows, asked, time, buffer):
                 track = self.tracks[index]
                 track.sight(boxes[row], float(scores[row]), landmarks[row], time)
                 result[row] = track
@@ -164,13 +176,18 @@ class Tracker:
         return gone
 
     def _pairs(
-        self, boxes: FloatArray, rows: npt.NDArray[np.intp], free: list[int], time: float
+        self,
+        boxes: FloatArray,
+        rows: npt.NDArray[np.intp],
+        free: list[int],
+        time: float,
+        buffer: float,
     ) -> list[tuple[int, int]]:
         """Rows and indices of tracks that belong together, best overlap first."""
         if not len(rows) or not free:
             return []
         expected = np.array([self.tracks[i].at(time) for i in free], np.float32)
-        overlap = iou(_enlarged(boxes[rows]), _enlarged(expected))
+        overlap = iou(_enlarged(boxes[rows], buffer), _enlarged(expected, buffer))
         ratio = areas(boxes[rows])[:, None] / np.maximum(areas(expected)[None, :], 1e-12)
         overlap[(ratio > _SAME_SIZE**2) | (ratio < 1 / _SAME_SIZE**2)] = 0
         near = np.argwhere(overlap >= _SAME_FACE)
@@ -200,6 +217,6 @@ def _followed(
     return centre - size / 2, centre + size / 2, off
 
 
-def _enlarged(boxes: FloatArray) -> FloatArray:
-    margin = (boxes[:, 2:] - boxes[:, :2]) * np.float32(_BUFFER)
+def _enlarged(boxes: FloatArray, buffer: float) -> FloatArray:
+    margin = (boxes[:, 2:] - boxes[:, :2]) * np.float32(buffer)
     return np.concatenate([boxes[:, :2] - margin, boxes[:, 2:] + margin], axis=1)

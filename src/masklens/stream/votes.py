@@ -71,9 +71,14 @@ class Votes:
         self.score = self.face * share
         sure = seen == self.label and share >= SETTLED_SHARE
         self.settled = (self.looks >= SETTLED_LOOKS and sure) or (
-            self.looks >= NO_FACE_LOOKS and self.face < NO_FACE
+            self.looks >= NO_FACE_LOOKS and self.no_face
         )
         return before is not None and before != self.label
+
+    @property
+    def no_face(self) -> bool:
+        """Whether it was looked at, and is so unlikely to be a face at all."""
+        return self.looks > 0 and self.face < NO_FACE
 
     def _counted(self) -> FloatArray:
         total = self._votes.sum()
