@@ -1,7 +1,8 @@
 """The loop of moving pictures: a source in; labelled frames out to whoever wants them.
 
 For cameras the loop takes the newest frame there is and looks for faces as often as time allows;
-for files it takes every frame and looks for faces in several at a time.
+for files it takes every frame, looks for faces in several at a time, and knows where they went when
+it places those of the frames between.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from masklens.io.draw import draw_detections, draw_status
 from masklens.io.frames import Frame
 from masklens.io.sources import Source
 from masklens.io.video import at_most
+from masklens.stream.between import filled_in
 from masklens.stream.labeller import Found, StreamLabeller
 from masklens.stream.memory import give_back
 from masklens.stream.pace import Pace, every_for_file
@@ -72,7 +74,7 @@ def labelled_frames(
     found = (
         _as_time_allows(frames, labeller, Pace(every, source.rate))
         if source.live
-        else _one_after_the_other(frames, labeller, every or every_for_file(source.rate))
+        else filled_in(_one_after_the_other(frames, labeller, every or every_for_file(source.rate)))
     )
     meter = Meter()
     try:
@@ -97,15 +99,17 @@ def _as_time_allows(
 
 def _one_after_the_other(
     frames: Iterator[Frame], labeller: StreamLabeller, every: int
-) -> Iterator[tuple[Frame, Detections]]:
+) -> Iterator[tuple[Frame, Detections, bool]]:
+    """Every frame, and whether faces were looked for in it."""
     cores = os.cpu_count() or 1
     # One thread per core: what each keeps (a heap, converters, a tensor) is kept so many times.
     pool = ThreadPoolExecutor(cores)
     pending: deque[tuple[Frame, Future[Found] | None]] = deque()
 
-    def oldest() -> tuple[Frame, Detections]:
+    def oldest() -> tuple[Frame, Detections, bool]:
         frame, faces = pending.popleft()
-        return frame, labeller.update(frame, faces.result() if faces else None)
+        found = faces.result() if faces else None
+        return frame, labeller.update(frame, found), found is not None
 
     failure: InputError | None = None
     try:
