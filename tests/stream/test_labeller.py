@@ -65,6 +65,19 @@ def test_a_face_is_followed_and_labelled(scene):
     assert record.last == pytest.approx(0.9)
 
 
+def test_a_face_is_kept_when_the_camera_turns(scene, portrait):
+    """By more than two widths of the face at once, over a scene with something to see in it."""
+    wide = np.tile(portrait, (1, 6, 1))[:240]
+    for index, left in enumerate([0, 0, 0, 100, 100, 0]):
+        view = np.ascontiguousarray(wide[:, left : left + 960])
+        x = 500 - left
+        view[90:150, x - 10 : x + 50] = RED
+        scene.finder.boxes = [[x, 100, x + 40, 140]]
+        frame = Frame(view, "x", index=index, time=index * 0.2)
+        seen = scene.labeller.update(frame, scene.labeller.find(frame))
+        assert list(seen.track_ids) == [1]
+
+
 def test_between_looks_the_box_moves_on(scene):
     for i in range(9):
         seen = scene.frame((20 + 12 * i, 40, 40, RED), look=i % 3 == 0)

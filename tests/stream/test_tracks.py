@@ -4,11 +4,11 @@ import pytest
 from masklens.stream.tracks import PATIENCE, Tracker
 
 
-def update(tracker, boxes, time, scores=None):
+def update(tracker, boxes, time, scores=None, moved=lambda: None):
     boxes = np.asarray(boxes, np.float32).reshape(-1, 4)
     scores = np.full(len(boxes), 0.9, np.float32) if scores is None else np.asarray(scores)
     marks = np.zeros((len(boxes), 5, 2), np.float32)
-    found = tracker.update(boxes, scores, marks, time)
+    found = tracker.update(boxes, scores, marks, time, moved)
     tracker.expire(time)
     return [None if t is None else t.key for t in found]
 
@@ -39,6 +39,20 @@ def test_who_is_known_to_stand_does_not_jump():
     for i in range(3):
         assert update(tracker, square(500, 100, 25), i / 5) == [0]
     assert update(tracker, square(545, 100, 25), 0.6) == [1], "somebody else"
+
+
+def test_faces_that_a_jerk_of_the_camera_would_lose_are_looked_for_where_it_took_them():
+    tracker = Tracker(3)
+    first = [square(500, 100, 25), square(700, 90, 25)]
+    for i in range(4):
+        assert update(tracker, first, i / 5, moved=pytest.fail) == [0, 1], "nobody asks in vain"
+    jerked = [square(625, 60, 25), square(825, 50, 25)]
+    assert update(tracker, jerked, 0.8, moved=lambda: (125, -40)) == [0, 1]
+    assert update(tracker, square(100, 100, 25), 1.0, moved=lambda: (0, 0)) == [2]
+    lost = Tracker(3)
+    for i in range(4):
+        update(lost, first, i / 5)
+    assert update(lost, jerked, 0.8) == [2, 3], "nobody knows how far the camera turned"
 
 
 def test_what_is_no_face_does_not_become_one():

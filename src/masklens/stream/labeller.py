@@ -8,13 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
+from masklens.crop import Image
 from masklens.detections import Detections
 from masklens.detector import MaskDetector
 from masklens.faces import Faces
 from masklens.io.frames import Frame
+from masklens.stream.camera import camera_motion
 from masklens.stream.cuts import CutDetector, Signature, signature
 from masklens.stream.records import TrackRecord
 from masklens.stream.tracks import Box, Track, Tracker
@@ -39,10 +42,12 @@ class Found:
 
     Attributes:
         faces: in pixels of the frame.
+        image: what they were found in: the frame, or a smaller version.
         scene: tells whether another scene has begun.
     """
 
     faces: Faces
+    image: Image
     scene: Signature
 
 
@@ -78,6 +83,7 @@ class StreamLabeller:
         self._searched = float("-inf")
         self._long_side = getattr(detector.finder, "long_side", LONG_SIDE)
         self._cuts = CutDetector()
+        self._before: Image | None = None
 
     def find(self, frame: Frame) -> Found:
         """The faces of a frame. May be called from several threads."""
@@ -86,7 +92,7 @@ class StreamLabeller:
         faces = self.detector.finder.find(image)
         scale = np.float32(frame.size[0] / image.shape[1])
         faces = Faces(faces.boxes * scale, faces.scores, faces.landmarks * scale)
-        return Found(faces, scene)
+        return Found(faces, image, scene)
 
     def update(self, frame: Frame, found: Found | None) -> Detections:
         """Take the next frame.
@@ -104,10 +110,13 @@ class StreamLabeller:
         if cut or frame.session != self._session:
             # Nobody knows what happened meanwhile: who is there now is somebody new.
             self._session = frame.session
+            self._before = None
             self._finish(self._tracker.clear())
         if found is not None:
             faces = found.faces
-            tracks = self._tracker.update(faces.boxes, faces.scores, faces.landmarks, time)
+            moved = partial(_camera_moved, self._before, found.image, frame.size)
+            tracks = self._tracker.update(faces.boxes, faces.scores, faces.landmarks, time, moved)
+            self._before = found.image
             self._look(frame, faces, tracks, time)
             self._searched = time
         self._finish(self._tracker.expire(time))
@@ -115,6 +124,7 @@ class StreamLabeller:
 
     def close(self) -> None:
         """End all tracks that are still open."""
+        self._before = None
         self._finish(self._tracker.clear())
 
     def _look(self, frame: Frame, found: Faces, tracks: list[Track | None], time: float) -> None:
@@ -178,6 +188,14 @@ class StreamLabeller:
             record = self._records.pop(track.key, None)
             if record is not None:
                 self._on_end(record)
+
+
+def _camera_moved(
+    before: Image | None, now: Image, size: tuple[int, int]
+) -> tuple[float, float] | None:
+    """How far the camera took the scene, in pixels of frames of a size (width, height)."""
+    shares = camera_motion(before, now) if before is not None else None
+    return shares and (shares[0] * size[0], shares[1] * size[1])
 
 
 def _clipped(box: Box, size: tuple[int, int]) -> Box:

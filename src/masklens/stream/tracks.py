@@ -12,6 +12,7 @@ second time and more, as there, where a track was seen once only.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,6 +27,8 @@ _BUFFER = 0.25
 #: The same for sure boxes that are left over, and tracks that have just come: nobody knows yet how
 #: they move, and who walks by moves two widths of a face between two searches.
 _WIDE_BUFFER = 1.0
+#: The same for places to which the camera has taken faces that would be lost.
+_MOVED_BUFFER = 0.5
 #: Overlap of the enlarged boxes from which a face continues a track.
 _SAME_FACE = 0.2
 #: A track may not change its size by more than this factor between two sightings.
@@ -132,35 +135,54 @@ class Tracker:
         self._labels = labels
         self._sure = sure
         self._next = 0
+        self._time: float | None = None
         self.tracks: list[Track] = []
 
     def update(
-        self, boxes: FloatArray, scores: FloatArray, landmarks: FloatArray, time: float
+        self,
+        boxes: FloatArray,
+        scores: FloatArray,
+        landmarks: FloatArray,
+        time: float,
+        moved: Callable[[], tuple[float, float] | None] = lambda: None,
     ) -> list[Track | None]:
         """Take the faces of one frame.
 
         Args:
             boxes: (N, 4), xyxy pixels. scores: (N,), the finder's. landmarks: (N, 5, 2).
             time: seconds; not earlier than the last call's.
+            moved: says how far the camera has taken the scene since the last call, in x and y,
+                pixels, if it can; it is asked only when a face would be lost.
 
         Returns:
             For each face the track it continues or begins; None for unsure ones that do neither.
         """
         result: list[Track | None] = [None] * len(boxes)
-        free = list(range(len(self.tracks)))
+        free = list(self.tracks)
         sure = scores >= self._sure
-        for wide, choosing in ((False, sure), (False, ~sure), (True, sure)):
-            rows = np.array([r for r in np.flatnonzero(choosing) if result[r] is None], np.intp)
-            asked = [i for i in free if not wide or self.tracks[i].just_came]
-            buffer = _WIDE_BUFFER if wide else _BUFFER
-            for row, index in self._pairs(boxes, rows, asked, time, buffer):
-                track = self.tracks[index]
-                track.sight(boxes[row], float(scores[row]), landmarks[row], time)
-                result[row] = track
-                free.remove(index)
-        for row in map(int, np.flatnonzero(sure)):
-            if result[row] is None:
-                result[row] = self._begin(boxes[row], float(scores[row]), landmarks[row], time)
+
+        def left(choosing: npt.NDArray[np.bool_]) -> list[int]:
+            return [row for row in np.flatnonzero(choosing).tolist() if result[row] is None]
+
+        def join(rows: list[int], tracks: list[Track], expected: list[Box], buffer: float) -> None:
+            for row, column in _pairs(boxes[rows], np.array(expected, np.float32), buffer):
+                track = tracks[column]
+                track.sight(boxes[rows[row]], float(scores[rows[row]]), landmarks[rows[row]], time)
+                result[rows[row]] = track
+                free.remove(track)
+
+        for choosing in (sure, ~sure):
+            join(left(choosing), tracks := list(free), [t.at(time) for t in tracks], _BUFFER)
+        tracks = [track for track in free if track.just_came]
+        join(left(sure), tracks, [t.at(time) for t in tracks], _WIDE_BUFFER)
+        tracks = [track for track in free if track.seen == self._time and not track.votes.no_face]
+        if tracks and left(sure) and (shift := moved()) is not None:
+            x, y = shift
+            places = [(a + x, b + y, c + x, d + y) for a, b, c, d in (t.box for t in tracks)]
+            join(left(sure), tracks, places, _MOVED_BUFFER)
+        for row in left(sure):
+            result[row] = self._begin(boxes[row], float(scores[row]), landmarks[row], time)
+        self._time = time
         return result
 
     def expire(self, time: float) -> list[Track]:
@@ -175,29 +197,6 @@ class Tracker:
         gone, self.tracks = self.tracks, []
         return gone
 
-    def _pairs(
-        self,
-        boxes: FloatArray,
-        rows: npt.NDArray[np.intp],
-        free: list[int],
-        time: float,
-        buffer: float,
-    ) -> list[tuple[int, int]]:
-        """Rows and indices of tracks that belong together, best overlap first."""
-        if not len(rows) or not free:
-            return []
-        expected = np.array([self.tracks[i].at(time) for i in free], np.float32)
-        overlap = iou(_enlarged(boxes[rows], buffer), _enlarged(expected, buffer))
-        ratio = areas(boxes[rows])[:, None] / np.maximum(areas(expected)[None, :], 1e-12)
-        overlap[(ratio > _SAME_SIZE**2) | (ratio < 1 / _SAME_SIZE**2)] = 0
-        near = np.argwhere(overlap >= _SAME_FACE)
-        order = np.argsort(-overlap[near[:, 0], near[:, 1]], kind="stable")
-        pairs: dict[int, int] = {}
-        for row, column in near[order].tolist():
-            if row not in pairs and column not in pairs.values():
-                pairs[row] = column
-        return [(int(rows[row]), free[column]) for row, column in pairs.items()]
-
     def _begin(self, box: FloatArray, found: float, landmarks: FloatArray, time: float) -> Track:
         x1, y1, x2, y2 = box.tolist()
         votes = Votes(self._labels)
@@ -205,6 +204,22 @@ class Tracker:
         self._next += 1
         self.tracks.append(track)
         return track
+
+
+def _pairs(boxes: FloatArray, expected: FloatArray, buffer: float) -> list[tuple[int, int]]:
+    """Rows of boxes (N, 4) and of expected places (M, 4) that belong together, best first."""
+    if not len(boxes) or not len(expected):
+        return []
+    overlap = iou(_enlarged(boxes, buffer), _enlarged(expected, buffer))
+    ratio = areas(boxes)[:, None] / np.maximum(areas(expected)[None, :], 1e-12)
+    overlap[(ratio > _SAME_SIZE**2) | (ratio < 1 / _SAME_SIZE**2)] = 0
+    near = np.argwhere(overlap >= _SAME_FACE)
+    order = np.argsort(-overlap[near[:, 0], near[:, 1]], kind="stable")
+    pairs: dict[int, int] = {}
+    for row, column in near[order].tolist():
+        if row not in pairs and column not in pairs.values():
+            pairs[row] = column
+    return list(pairs.items())
 
 
 def _followed(
