@@ -71,6 +71,33 @@ def test_labels_of_neighbours_do_not_cover_each_other():
     assert both > 1.7 * one
 
 
+def test_a_label_keeps_off_other_faces():
+    """Above the lower face lies the upper one, and there is room below."""
+    image = np.full((300, 300, 3), 128, np.uint8)
+    upper, lower = [100, 100, 150, 150], [100, 152, 150, 202]
+    drawn = draw_detections(image, detections([lower, upper]))
+    assert (drawn[104:146, 104:146] == 128).all()
+    assert (drawn[156:198, 104:146] == 128).all()
+    assert (drawn[204:220, 100:150] != 128).any()
+
+
+@pytest.mark.parametrize("label", range(3))
+def test_in_a_crowd_labels_are_short_and_faces_can_be_seen(label):
+    image = np.full((240, 360, 3), 128, np.uint8)
+    boxes = [[x, y, x + 14, y + 16] for x in range(10, 340, 30) for y in range(20, 210, 34)]
+    drawn = draw_detections(image, detections(boxes, label))
+    free = [(drawn[y + 2 : y + 14, x + 2 : x + 12] == 128).all() for x, y, *_ in boxes]
+    assert all(free)
+    signs = (drawn != 128).any(axis=2).sum() / len(boxes)
+    assert 100 < signs < 350, "a box, and a sign of some pixels"
+
+
+def test_the_words_of_few_faces_are_whole():
+    image = np.full((240, 360, 3), 128, np.uint8)
+    one = (draw_detections(image, detections([[100, 100, 112, 114]], 1)) != 128).any(axis=2).sum()
+    assert one > 600
+
+
 def test_nothing_found_draws_nothing():
     image = np.full((20, 30, 3), 128, np.uint8)
     assert (draw_detections(image, Detections.empty()) == image).all()

@@ -8,6 +8,7 @@ from typing import cast
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 from PIL import Image as PillowImage
 from PIL import ImageDraw, ImageFont
 
@@ -34,14 +35,26 @@ SHORT_NAMES: dict[str, str] = {
     MASK_WORN_INCORRECTLY: "badly worn",
 }
 
-Rectangle = tuple[int, int, int, int]
+#: What is written where there is no room for that either, as in a crowd.
+SIGNS: dict[str, str] = {WITH_MASK: "ok", WITHOUT_MASK: "no", MASK_WORN_INCORRECTLY: "!"}
+
+#: What a shorter text costs, as a share of the area of the whole one: so much of other faces and
+#: labels may be covered before it is taken.
+_SHORTENED = (0.0, 0.15, 0.4)
+
+#: Labels together may take this share of the picture, or as much as the faces do.
+_ROOM = 0.12
+
+#: (N, 4): x1, y1, x2, y2.
+Rectangles = npt.NDArray[np.int64]
 
 
 def draw_detections(image: Image, detections: Detections) -> Image:
     """A copy of the picture with a box and a label for each face.
 
     Line width and text follow the size of the picture and the faces. Labels stand above their box
-    where there is room, move to keep off each other, and stay inside the picture.
+    where there is room, move and become shorter to keep off other faces and each other, and stay
+    inside the picture.
 
     Args:
         image: uint8 (H, W, 3), RGB.
@@ -59,9 +72,12 @@ def draw_detections(image: Image, detections: Detections) -> Image:
         x1, y1, x2, y2 = (round(v) for v in face.box)
         inner = (min(x2, width - 1), min(y2, height - 1))
         cv2.rectangle(canvas, (x1, y1), inner, colour_of(face.label), line)
-    taken: list[Rectangle] = []
-    for face in faces:
-        _draw_label(canvas, face, line, taken)
+    boxes = np.array([[round(v) for v in face.box] for face in faces]).reshape(-1, 4)
+    labels = np.zeros((0, 4), int)
+    first = _first_text(faces, (height, width))
+    for row, face in enumerate(faces):
+        mine = _draw_label(canvas, face, line, first, np.delete(boxes, row, axis=0), labels)
+        labels = np.concatenate([labels, [mine]])
     return canvas
 
 
@@ -94,65 +110,89 @@ def colour_of(label: str) -> Colour:
     return COLOURS.get(label, _OTHER)
 
 
-def text_of(face: Detection) -> str:
-    """What is written at a face: its track if it has one, label and score in per cent."""
+def texts_of(face: Detection) -> tuple[str, str, str]:
+    """What is written at a face: its track if it has one, label and score; less; and least."""
     track = "" if face.track_id is None else f"#{face.track_id} "
-    return f"{track}{SHORT_NAMES.get(face.label, face.label)} {face.score:.0%}"
+    words = track + SHORT_NAMES.get(face.label, face.label)
+    return f"{words} {face.score:.0%}", words, SIGNS.get(face.label, face.label[:2])
 
 
-def _draw_label(canvas: Image, face: Detection, line: int, taken: list[Rectangle]) -> None:
-    height, width = canvas.shape[:2]
-    x1, y1, x2, y2 = (round(v) for v in face.box)
-    # A label about as wide as its face, within what can be read and what does not cover the rest.
-    largest = max(12, round(max(height, width) / 40))
-    size = int(np.clip((x2 - x1) / 5, min(11, largest), largest))
-    sprite = _label_sprite(text_of(face), colour_of(face.label), size)
-    while size > 5 and (sprite.shape[1] > width or sprite.shape[0] > height):
-        size -= 1
-        sprite = _label_sprite(text_of(face), colour_of(face.label), size)
-    sprite = sprite[:height, :width]
-    left, top = _place(sprite.shape[:2], (x1, y1, x2, y2), line, (height, width), taken)
-    canvas[top : top + sprite.shape[0], left : left + sprite.shape[1]] = sprite
-    taken.append((left, top, left + sprite.shape[1], top + sprite.shape[0]))
+def _first_text(faces: Sequence[Detection], picture: tuple[int, int]) -> int:
+    """Which of a face's texts to begin with: in a crowd the whole ones would hide the picture."""
+    room = max(
+        _ROOM * picture[0] * picture[1],
+        sum((x2 - x1) * (y2 - y1) for x1, y1, x2, y2 in (face.box for face in faces)),
+    )
+    for level in range(len(_SHORTENED) - 1):
+        if sum(_sprite(face, level, picture)[..., 0].size for face in faces) <= room:
+            return level
+    return len(_SHORTENED) - 1
 
 
-def _place(
-    label: Sequence[int],
-    box: Rectangle,
+def _draw_label(
+    canvas: Image,
+    face: Detection,
     line: int,
-    picture: tuple[int, int],
-    taken: list[Rectangle],
-) -> tuple[int, int]:
-    """Left and top of a label: above, below or inside its box, off the other labels if it can."""
+    first: int,
+    faces: Rectangles,
+    labels: Rectangles,
+) -> Rectangles:
+    """Draw the label that covers least of other faces and labels; returns where, (4,)."""
+    height, width = canvas.shape[:2]
+    whole = _sprite(face, 0, (height, width))[..., 0].size
+    best: tuple[float, Image, Rectangles] | None = None
+    for level in range(first, len(_SHORTENED)):
+        sprite = _sprite(face, level, (height, width))
+        least = _SHORTENED[level] * whole
+        places = _places(sprite.shape[:2], face.box, line, (height, width))
+        costs = least + _covered(places, faces) + 2 * _covered(places, labels)
+        cheapest = int(costs.argmin())
+        if best is None or costs[cheapest] < best[0]:
+            best = float(costs[cheapest]), sprite, places[cheapest]
+        if best[0] <= least:
+            break
+    assert best is not None  # there is always a place
+    _, sprite, place = best
+    left, top, right, bottom = place.tolist()
+    canvas[top:bottom, left:right] = sprite
+    return place
+
+
+def _places(
+    label: Sequence[int], box: tuple[float, ...], line: int, picture: tuple[int, int]
+) -> Rectangles:
+    """Where a label can stand, (P, 4): above, below or inside its box, the best first."""
     label_height, label_width = label
     height, width = picture
-    x1, y1, x2, y2 = box
+    x1, y1, x2, y2 = (round(v) for v in box)
     pad = line // 2
     lefts = (x1 - pad, x2 + pad - label_width)
     tops = (y1 - pad - label_height, y2 + pad, y1 + line)
-    candidates = [
-        (
-            int(np.clip(left, 0, width - label_width)),
-            int(np.clip(top, 0, height - label_height)),
-        )
-        for top in tops
-        if 0 <= top <= height - label_height
-        for left in lefts
-    ] or [
-        (
-            int(np.clip(lefts[0], 0, width - label_width)),
-            int(np.clip(tops[0], 0, height - label_height)),
-        )
-    ]
-    for left, top in candidates:
-        mine = (left, top, left + label_width, top + label_height)
-        if not any(_overlap(mine, other) for other in taken):
-            return left, top
-    return candidates[0]
+    inside = [top for top in tops if 0 <= top <= height - label_height] or tops[:1]
+    corners = np.array([(left, top) for top in inside for left in lefts])
+    corners = np.clip(corners, 0, (width - label_width, height - label_height))
+    return np.concatenate([corners, corners + np.array([label_width, label_height])], axis=1)
 
 
-def _overlap(a: Rectangle, b: Rectangle) -> bool:
-    return a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]
+def _covered(places: Rectangles, others: Rectangles) -> Rectangles:
+    """How many pixels of other rectangles lie under each place: (P,)."""
+    first = np.maximum(places[:, None, :2], others[None, :, :2])
+    last = np.minimum(places[:, None, 2:], others[None, :, 2:])
+    return np.asarray(np.maximum(last - first, 0).prod(axis=2).sum(axis=1), np.int64)
+
+
+def _sprite(face: Detection, level: int, picture: tuple[int, int]) -> Image:
+    """A face's label with one of its texts, no larger than the picture (height, width)."""
+    height, width = picture
+    text, colour = texts_of(face)[level], colour_of(face.label)
+    # A label about as wide as its face, within what can be read and what does not cover the rest.
+    largest = max(12, round(max(height, width) / 40))
+    size = int(np.clip((round(face.box[2]) - round(face.box[0])) / 5, min(11, largest), largest))
+    sprite = _label_sprite(text, colour, size)
+    while size > 5 and (sprite.shape[1] > width or sprite.shape[0] > height):
+        size -= 1
+        sprite = _label_sprite(text, colour, size)
+    return sprite[:height, :width]
 
 
 @lru_cache(maxsize=512)
