@@ -11,6 +11,7 @@ import { toCsv, toJson } from "../src/core/records";
 import { Tracks } from "../src/core/tracks";
 import { Votes } from "../src/core/votes";
 import { Pace } from "../src/ui/live";
+import { firstText, placeLabel } from "../src/ui/place";
 
 const labels = ["with_mask", "without_mask", "mask_worn_incorrectly"];
 const cardJson = {
@@ -122,6 +123,34 @@ describe("the finder's output", () => {
       found([9, 9, 20, 20], 0.4),
     ];
     expect(suppress(faces, 0.3).map(({ score }) => score)).toEqual([0.9, 0.4]);
+  });
+});
+
+describe("a label's place", () => {
+  const picture = { width: 400, height: 300, line: 1 };
+  const sizes = [
+    { width: 60, height: 12 },
+    { width: 40, height: 12 },
+    { width: 12, height: 12 },
+  ];
+  test("is above its face, as a whole", () => {
+    const { text, place } = placeLabel(sizes, 0, [100, 100, 150, 160], picture, [], []);
+    expect([text, ...place]).toEqual([0, 99.5, 87, 159.5, 99]);
+  });
+  test("keeps off other faces, by another place or fewer words", () => {
+    const face: Box = [100, 100, 150, 160];
+    const above: Box = [60, 40, 220, 98];
+    expect(placeLabel(sizes, 0, face, picture, [above], []).place[1]).toBe(161);
+    const below: Box = [60, 161, 220, 200];
+    const narrow = placeLabel(sizes, 0, [100, 100, 104, 104], picture, [above, [60, 105, 220, 200]], []);
+    expect(narrow.text).toBe(2);
+    expect(placeLabel(sizes, 0, face, picture, [above, below], []).text).toBe(0); // inside its own
+  });
+  test("in a crowd begins with the sign alone", () => {
+    const crowd = Array.from({ length: 60 }, (_, i): Box => [i, i, i + 12, i + 14]);
+    expect(firstText(crowd.map(() => sizes), crowd, picture)).toBe(2);
+    expect(firstText([sizes], crowd.slice(0, 1), picture)).toBe(0);
+    expect(firstText([], [], picture)).toBe(0);
   });
 });
 

@@ -1,12 +1,12 @@
 /**
  * Drawing faces on a canvas: boxes with a line pattern per label, and labels that never leave the
- * picture and keep off each other. Used for the view (device pixels) and for saved pictures.
+ * picture and keep off faces and each other. Used for the view (device pixels) and for saved pictures.
  */
 
 import type { Face } from "../core/labelling";
 import { styleOf, type LabelStyle } from "./labels";
+import { firstText, placeLabel, type Rectangle, type Size } from "./place";
 
-type Rectangle = readonly [number, number, number, number];
 type Context = CanvasRenderingContext2D | OffscreenCanvasRenderingContext2D;
 
 export interface Drawing {
@@ -27,13 +27,20 @@ export interface Drawing {
 
 /** Draw boxes and labels; the surest faces on top. */
 export function drawFaces(context: Context, faces: readonly Face[], drawing: Drawing): void {
-  const taken: Rectangle[] = [];
   const boxes = faces.map((face) => onCanvas(face, drawing));
   for (let i = faces.length - 1; i >= 0; i--) {
     const style = styleOf(drawing.labels[faces[i]!.label] ?? "");
     drawBox(context, boxes[i]!, style, drawing, faces[i] === drawing.marked);
   }
-  faces.forEach((face, i) => drawLabel(context, face, boxes[i]!, drawing, taken));
+  const words = faces.map((face, i) => measured(context, face, boxes[i]!, drawing));
+  const first = firstText(words.map(({ sizes }) => sizes), boxes, drawing);
+  const taken: Rectangle[] = [];
+  words.forEach((label, i) => {
+    const others = boxes.filter((_, k) => k !== i);
+    const { text, place } = placeLabel(label.sizes, first, boxes[i]!, drawing, others, taken);
+    taken.push(place);
+    drawLabel(context, label, text, place);
+  });
 }
 
 function onCanvas({ box }: Face, { scale, mirrored, width }: Drawing): Rectangle {
@@ -71,33 +78,53 @@ function drawBox(
   }
 }
 
-function drawLabel(
-  context: Context,
-  face: Face,
-  box: Rectangle,
-  drawing: Drawing,
-  taken: Rectangle[],
-): void {
+/** A face's label: what can be written on it, and how large it is then. */
+interface Words {
+  style: LabelStyle;
+  texts: readonly [string, string, string];
+  sizes: readonly Size[];
+  /** Height of the letters. */
+  letters: number;
+  font: string;
+  pad: number;
+  sign: number;
+}
+
+function measured(context: Context, face: Face, box: Rectangle, drawing: Drawing): Words {
   const style = styleOf(drawing.labels[face.label] ?? "");
   const [least, most] = drawing.letters;
-  const size = Math.min(Math.max((box[2] - box[0]) / 6, least), most);
+  const letters = Math.min(Math.max((box[2] - box[0]) / 6, least), most);
   const track = face.track === undefined ? "" : `#${face.track} `;
-  const text = `${track}${style.short} ${Math.round(face.score * 100)}%`;
-  context.font = `600 ${size}px ${FONT}`;
+  const short = `${track}${style.short}`;
+  const font = `600 ${letters}px ${FONT}`;
+  const pad = letters * 0.4;
+  const sign = style.sign.length > 0 ? letters : 0;
+  // Least of all the sign alone, where the label has one.
+  const texts = [`${short} ${Math.round(face.score * 100)}%`, short, sign > 0 ? "" : style.short] as const;
+  context.font = font;
+  const sizes = texts.map((text) => {
+    const space = text === "" ? sign : sign * 1.2 + context.measureText(text).width;
+    return { width: Math.min(pad * 2 + space, drawing.width), height: letters * 1.55 };
+  });
+  return { style, texts, sizes, letters, font, pad, sign };
+}
+
+function drawLabel(
+  context: Context,
+  { style, texts, letters, font, pad, sign }: Words,
+  text: number,
+  [left, top, right, bottom]: Rectangle,
+): void {
+  const middle = (top + bottom) / 2;
+  context.font = font;
   context.textBaseline = "middle";
-  const pad = size * 0.4;
-  const sign = style.sign.length > 0 ? size : 0;
-  const width = Math.min(pad * 2 + sign * 1.2 + context.measureText(text).width, drawing.width);
-  const height = size * 1.55;
-  const [left, top] = place(width, height, box, drawing, taken);
-  taken.push([left, top, left + width, top + height]);
   context.fillStyle = style.colour;
   context.beginPath();
-  context.roundRect(left, top, width, height, size * 0.3);
+  context.roundRect(left, top, right - left, bottom - top, letters * 0.3);
   context.fill();
   context.fillStyle = style.ink;
-  context.fillText(text, left + pad + sign * 1.2, top + height / 2 + size * 0.05);
-  drawSign(context, style, left + pad, top + (height - sign) / 2, sign);
+  context.fillText(texts[text]!, left + pad + sign * 1.2, middle + letters * 0.05);
+  drawSign(context, style, left + pad, middle - sign / 2, sign);
 }
 
 function drawSign(context: Context, style: LabelStyle, x: number, y: number, size: number): void {
@@ -112,31 +139,6 @@ function drawSign(context: Context, style: LabelStyle, x: number, y: number, siz
     else context.lineTo(...at);
   }
   context.stroke();
-}
-
-/** Left and top of a label: above, below or inside its box, off the other labels if it can. */
-function place(
-  width: number,
-  height: number,
-  [x1, y1, x2, y2]: Rectangle,
-  drawing: Drawing,
-  taken: readonly Rectangle[],
-): readonly [number, number] {
-  const pad = drawing.line / 2;
-  const inside = (value: number, limit: number): number => Math.max(0, Math.min(value, limit));
-  const lefts = [x1 - pad, x2 + pad - width].map((x) => inside(x, drawing.width - width));
-  const tops = [y1 - pad * 2 - height, y2 + pad * 2, y1 + drawing.line * 2];
-  const candidates = tops
-    .filter((top) => top >= 0 && top <= drawing.height - height)
-    .flatMap((top) => lefts.map((left) => [left, top] as const));
-  const free = candidates.find(
-    ([left, top]) =>
-      !taken.some(
-        (other) =>
-          left < other[2] && other[0] < left + width && top < other[3] && other[1] < top + height,
-      ),
-  );
-  return free ?? candidates[0] ?? [lefts[0]!, inside(tops[0]!, drawing.height - height)];
 }
 
 const FONT = '"Avenir Next", "Segoe UI", Roboto, "Helvetica Neue", "DejaVu Sans", sans-serif';

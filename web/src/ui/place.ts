@@ -1,0 +1,87 @@
+/**
+ * Where labels stand, and how much of them: off other faces and each other, and shorter where there
+ * is no room. The counterpart of `masklens.io.draw`.
+ */
+
+/** x1, y1, x2, y2. */
+export type Rectangle = readonly [number, number, number, number];
+
+export interface Size {
+  readonly width: number;
+  readonly height: number;
+}
+
+/**
+ * What a shorter text costs, as a share of the area of the whole one: so much of other faces and
+ * labels may be covered before it is taken.
+ */
+const SHORTENED = [0, 0.15, 0.4];
+
+/** Labels together may take this share of the picture, or as much as the faces do. */
+const ROOM = 0.12;
+
+/**
+ * Which of a face's texts to begin with: in a crowd the whole ones would hide the picture.
+ * `texts` are the sizes of each face's labels with the whole text, less, and least.
+ */
+export function firstText(
+  texts: readonly (readonly Size[])[],
+  faces: readonly Rectangle[],
+  picture: Size,
+): number {
+  const taken = faces.reduce((sum, [x1, y1, x2, y2]) => sum + (x2 - x1) * (y2 - y1), 0);
+  const room = Math.max(ROOM * area(picture), taken);
+  const fitting = SHORTENED.findIndex(
+    (_, level) => texts.reduce((sum, sizes) => sum + area(sizes[level]!), 0) <= room,
+  );
+  return fitting < 0 ? SHORTENED.length - 1 : fitting;
+}
+
+/** The text and the place at which a label covers least of other faces and labels. */
+export function placeLabel(
+  sizes: readonly Size[],
+  first: number,
+  box: Rectangle,
+  picture: Size & { line: number },
+  faces: readonly Rectangle[],
+  labels: readonly Rectangle[],
+): { text: number; place: Rectangle } {
+  let best: { text: number; place: Rectangle; cost: number } | undefined;
+  for (let text = first; text < SHORTENED.length; text++) {
+    const least = SHORTENED[text]! * area(sizes[0]!);
+    for (const place of places(sizes[text]!, box, picture)) {
+      const cost = least + covered(place, faces) + 2 * covered(place, labels);
+      if (best === undefined || cost < best.cost) best = { text, place, cost };
+    }
+    if (best !== undefined && best.cost <= least) break;
+  }
+  return best!;
+}
+
+/** Where a label can stand: above, below or inside its box, the best first; never none. */
+function places(
+  { width, height }: Size,
+  [x1, y1, x2, y2]: Rectangle,
+  picture: Size & { line: number },
+): Rectangle[] {
+  const pad = picture.line / 2;
+  const inside = (value: number, limit: number): number => Math.max(0, Math.min(value, limit));
+  const lefts = [x1 - pad, x2 + pad - width].map((x) => inside(x, picture.width - width));
+  const tops = [y1 - pad * 2 - height, y2 + pad * 2, y1 + picture.line * 2];
+  const fitting = tops.filter((top) => top >= 0 && top <= picture.height - height);
+  const used = fitting.length > 0 ? fitting : [inside(tops[0]!, picture.height - height)];
+  return used.flatMap((top) => lefts.map((left): Rectangle => [left, top, left + width, top + height]));
+}
+
+/** How much of other rectangles lies under one. */
+function covered(place: Rectangle, others: readonly Rectangle[]): number {
+  return others.reduce((sum, other) => {
+    const across = Math.min(place[2], other[2]) - Math.max(place[0], other[0]);
+    const down = Math.min(place[3], other[3]) - Math.max(place[1], other[1]);
+    return sum + Math.max(across, 0) * Math.max(down, 0);
+  }, 0);
+}
+
+function area({ width, height }: Size): number {
+  return width * height;
+}
