@@ -10,11 +10,16 @@ import numpy.typing as npt
 
 def iou(a: npt.NDArray[Any], b: npt.NDArray[Any]) -> npt.NDArray[Any]:
     """Intersection over union of boxes (N, 4) and (M, 4), xyxy -> (N, M)."""
-    sides = np.minimum(a[:, None, 2:], b[None, :, 2:]) - np.maximum(a[:, None, :2], b[None, :, :2])
-    sides = np.maximum(sides, 0)
-    overlap = sides[..., 0] * sides[..., 1]
+    overlap = intersection(a, b)
     union = areas(a)[:, None] + areas(b) - overlap
     return np.asarray(overlap / np.maximum(union, 1e-12))
+
+
+def intersection(a: npt.NDArray[Any], b: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """The area that boxes (N, 4) and (M, 4), xyxy, have in common -> (N, M)."""
+    sides = np.minimum(a[:, None, 2:], b[None, :, 2:]) - np.maximum(a[:, None, :2], b[None, :, :2])
+    sides = np.maximum(sides, 0)
+    return np.asarray(sides[..., 0] * sides[..., 1])
 
 
 def areas(boxes: npt.NDArray[Any]) -> npt.NDArray[Any]:

@@ -12,7 +12,8 @@ import numpy.typing as npt
 from PIL import Image as PillowImage
 from PIL import ImageDraw, ImageFont
 
-from masklens.crop import Image
+from masklens.boxes import areas, intersection
+from masklens.crop import FloatArray, Image
 from masklens.detections import Detection, Detections
 from masklens.labels import MASK_WORN_INCORRECTLY, WITH_MASK, WITHOUT_MASK
 
@@ -48,6 +49,9 @@ _ROOM = 0.12
 #: (N, 4): x1, y1, x2, y2.
 Rectangles = npt.NDArray[np.int64]
 
+#: What a label looks like, and what it costs to take it.
+Label = tuple[Image, float]
+
 
 def draw_detections(image: Image, detections: Detections) -> Image:
     """A copy of the picture with a box and a label for each face.
@@ -67,17 +71,17 @@ def draw_detections(image: Image, detections: Detections) -> Image:
     height, width = image.shape[:2]
     line = max(1, round(max(height, width) / 400))
     faces = list(detections)
+    boxes = np.array([[round(v) for v in face.box] for face in faces], np.int64).reshape(-1, 4)
     # The surest faces are drawn last, so that they lie on top.
-    for face in reversed(faces):
-        x1, y1, x2, y2 = (round(v) for v in face.box)
+    for face, (x1, y1, x2, y2) in zip(reversed(faces), reversed(boxes.tolist()), strict=True):
         inner = (min(x2, width - 1), min(y2, height - 1))
         cv2.rectangle(canvas, (x1, y1), inner, colour_of(face.label), line)
-    boxes = np.array([[round(v) for v in face.box] for face in faces]).reshape(-1, 4)
-    labels = np.zeros((0, 4), int)
-    first = _first_text(faces, (height, width))
-    for row, face in enumerate(faces):
-        mine = _draw_label(canvas, face, line, first, np.delete(boxes, row, axis=0), labels)
-        labels = np.concatenate([labels, [mine]])
+    sprites = [_sprites(face, (height, width)) for face in faces]
+    first = _first_text(sprites, detections.boxes, (height, width))
+    labels = np.zeros_like(boxes)
+    for row, box in enumerate(boxes):
+        others = np.delete(boxes, row, axis=0)
+        labels[row] = _draw_label(canvas, sprites[row][first:], box, line, others, labels[:row])
     return canvas
 
 
@@ -117,54 +121,46 @@ def texts_of(face: Detection) -> tuple[str, str, str]:
     return f"{words} {face.score:.0%}", words, SIGNS.get(face.label, face.label[:2])
 
 
-def _first_text(faces: Sequence[Detection], picture: tuple[int, int]) -> int:
+def _first_text(
+    sprites: Sequence[Sequence[Label]], faces: FloatArray, picture: tuple[int, int]
+) -> int:
     """Which of a face's texts to begin with: in a crowd the whole ones would hide the picture."""
-    room = max(
-        _ROOM * picture[0] * picture[1],
-        sum((x2 - x1) * (y2 - y1) for x1, y1, x2, y2 in (face.box for face in faces)),
-    )
+    room = max(_ROOM * picture[0] * picture[1], float(areas(faces).sum()))
     for level in range(len(_SHORTENED) - 1):
-        if sum(_sprite(face, level, picture)[..., 0].size for face in faces) <= room:
+        if sum(_area(labels[level][0]) for labels in sprites) <= room:
             return level
     return len(_SHORTENED) - 1
 
 
 def _draw_label(
     canvas: Image,
-    face: Detection,
+    sprites: Sequence[Label],
+    box: Rectangles,
     line: int,
-    first: int,
     faces: Rectangles,
     labels: Rectangles,
 ) -> Rectangles:
     """Draw the label that covers least of other faces and labels; returns where, (4,)."""
-    height, width = canvas.shape[:2]
-    whole = _sprite(face, 0, (height, width))[..., 0].size
-    best: tuple[float, Image, Rectangles] | None = None
-    for level in range(first, len(_SHORTENED)):
-        sprite = _sprite(face, level, (height, width))
-        least = _SHORTENED[level] * whole
-        places = _places(sprite.shape[:2], face.box, line, (height, width))
-        costs = least + _covered(places, faces) + 2 * _covered(places, labels)
+    options: list[tuple[float, Image, Rectangles]] = []
+    for sprite, least in sprites:
+        places = _places(sprite.shape[:2], box, line, canvas.shape[:2])
+        costs = least + intersection(places, faces).sum(axis=1)
+        costs += 2 * intersection(places, labels).sum(axis=1)
         cheapest = int(costs.argmin())
-        if best is None or costs[cheapest] < best[0]:
-            best = float(costs[cheapest]), sprite, places[cheapest]
-        if best[0] <= least:
+        options.append((float(costs[cheapest]), sprite, places[cheapest]))
+        if costs[cheapest] <= least:
             break
-    assert best is not None  # there is always a place
-    _, sprite, place = best
+    _, sprite, place = min(options, key=lambda option: option[0])
     left, top, right, bottom = place.tolist()
     canvas[top:bottom, left:right] = sprite
     return place
 
 
-def _places(
-    label: Sequence[int], box: tuple[float, ...], line: int, picture: tuple[int, int]
-) -> Rectangles:
+def _places(label: Sequence[int], box: Rectangles, line: int, picture: Sequence[int]) -> Rectangles:
     """Where a label can stand, (P, 4): above, below or inside its box, the best first."""
     label_height, label_width = label
-    height, width = picture
-    x1, y1, x2, y2 = (round(v) for v in box)
+    height, width = picture[:2]
+    x1, y1, x2, y2 = box.tolist()
     pad = line // 2
     lefts = (x1 - pad, x2 + pad - label_width)
     tops = (y1 - pad - label_height, y2 + pad, y1 + line)
@@ -174,25 +170,27 @@ def _places(
     return np.concatenate([corners, corners + np.array([label_width, label_height])], axis=1)
 
 
-def _covered(places: Rectangles, others: Rectangles) -> Rectangles:
-    """How many pixels of other rectangles lie under each place: (P,)."""
-    first = np.maximum(places[:, None, :2], others[None, :, :2])
-    last = np.minimum(places[:, None, 2:], others[None, :, 2:])
-    return np.asarray(np.maximum(last - first, 0).prod(axis=2).sum(axis=1), np.int64)
-
-
-def _sprite(face: Detection, level: int, picture: tuple[int, int]) -> Image:
-    """A face's label with one of its texts, no larger than the picture (height, width)."""
+def _sprites(face: Detection, picture: tuple[int, int]) -> list[Label]:
+    """A face's label with each of its texts, no larger than the picture (height, width)."""
     height, width = picture
-    text, colour = texts_of(face)[level], colour_of(face.label)
     # A label about as wide as its face, within what can be read and what does not cover the rest.
     largest = max(12, round(max(height, width) / 40))
-    size = int(np.clip((round(face.box[2]) - round(face.box[0])) / 5, min(11, largest), largest))
-    sprite = _label_sprite(text, colour, size)
-    while size > 5 and (sprite.shape[1] > width or sprite.shape[0] > height):
-        size -= 1
-        sprite = _label_sprite(text, colour, size)
-    return sprite[:height, :width]
+    wanted = int(np.clip((round(face.box[2]) - round(face.box[0])) / 5, min(11, largest), largest))
+    sprites = []
+    for text in texts_of(face):
+        size = wanted
+        sprite = _label_sprite(text, colour_of(face.label), size)
+        while size > 5 and (sprite.shape[1] > width or sprite.shape[0] > height):
+            size -= 1
+            sprite = _label_sprite(text, colour_of(face.label), size)
+        sprites.append(sprite[:height, :width])
+    whole = _area(sprites[0])
+    return [(sprite, share * whole) for sprite, share in zip(sprites, _SHORTENED, strict=True)]
+
+
+def _area(sprite: Image) -> int:
+    height, width = sprite.shape[:2]
+    return int(height * width)
 
 
 @lru_cache(maxsize=512)
