@@ -119,13 +119,15 @@ function overlapsMore(a: Box, b: Box, iou: number): boolean {
   return shared > iou * (area(a) + area(b) - shared);
 }
 
-function intersection(a: Box, b: Box): number {
+/** The area that two boxes have in common. */
+export function intersection(a: Box, b: Box): number {
   const width = Math.min(a[2], b[2]) - Math.max(a[0], b[0]);
   const height = Math.min(a[3], b[3]) - Math.max(a[1], b[1]);
   return Math.max(width, 0) * Math.max(height, 0);
 }
 
-function area([x1, y1, x2, y2]: Box): number {
+/** Width times height of a box. */
+export function area([x1, y1, x2, y2]: Box): number {
   return (x2 - x1) * (y2 - y1);
 }
 

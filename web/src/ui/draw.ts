@@ -3,9 +3,10 @@
  * picture and keep off faces and each other. Used for the view (device pixels) and for saved pictures.
  */
 
+import type { Box } from "../core/crop";
 import type { Face } from "../core/labelling";
 import { styleOf, type LabelStyle } from "./labels";
-import { firstText, placeLabel, type Rectangle, type Size } from "./place";
+import { firstText, placeLabel, type Size } from "./place";
 
 type Context = CanvasRenderingContext2D | OffscreenCanvasRenderingContext2D;
 
@@ -34,7 +35,7 @@ export function drawFaces(context: Context, faces: readonly Face[], drawing: Dra
   }
   const words = faces.map((face, i) => measured(context, face, boxes[i]!, drawing));
   const first = firstText(words.map(({ sizes }) => sizes), boxes, drawing);
-  const taken: Rectangle[] = [];
+  const taken: Box[] = [];
   words.forEach((label, i) => {
     const others = boxes.filter((_, k) => k !== i);
     const { text, place } = placeLabel(label.sizes, first, boxes[i]!, drawing, others, taken);
@@ -43,14 +44,14 @@ export function drawFaces(context: Context, faces: readonly Face[], drawing: Dra
   });
 }
 
-function onCanvas({ box }: Face, { scale, mirrored, width }: Drawing): Rectangle {
-  const [x1, y1, x2, y2] = box.map((value) => value * scale) as unknown as Rectangle;
+function onCanvas({ box }: Face, { scale, mirrored, width }: Drawing): Box {
+  const [x1, y1, x2, y2] = box.map((value) => value * scale) as unknown as Box;
   return mirrored ? [width - x2, y1, width - x1, y2] : [x1, y1, x2, y2];
 }
 
 function drawBox(
   context: Context,
-  [x1, y1, x2, y2]: Rectangle,
+  [x1, y1, x2, y2]: Box,
   style: LabelStyle,
   { line }: Drawing,
   marked: boolean,
@@ -90,7 +91,7 @@ interface Words {
   sign: number;
 }
 
-function measured(context: Context, face: Face, box: Rectangle, drawing: Drawing): Words {
+function measured(context: Context, face: Face, box: Box, drawing: Drawing): Words {
   const style = styleOf(drawing.labels[face.label] ?? "");
   const [least, most] = drawing.letters;
   const letters = Math.min(Math.max((box[2] - box[0]) / 6, least), most);
@@ -113,7 +114,7 @@ function drawLabel(
   context: Context,
   { style, texts, letters, font, pad, sign }: Words,
   text: number,
-  [left, top, right, bottom]: Rectangle,
+  [left, top, right, bottom]: Box,
 ): void {
   const middle = (top + bottom) / 2;
   context.font = font;

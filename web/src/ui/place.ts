@@ -3,8 +3,8 @@
  * is no room. The counterpart of `masklens.io.draw`.
  */
 
-/** x1, y1, x2, y2. */
-export type Rectangle = readonly [number, number, number, number];
+import type { Box } from "../core/crop";
+import { area, intersection } from "../core/finder";
 
 export interface Size {
   readonly width: number;
@@ -26,13 +26,13 @@ const ROOM = 0.12;
  */
 export function firstText(
   texts: readonly (readonly Size[])[],
-  faces: readonly Rectangle[],
+  faces: readonly Box[],
   picture: Size,
 ): number {
-  const taken = faces.reduce((sum, [x1, y1, x2, y2]) => sum + (x2 - x1) * (y2 - y1), 0);
-  const room = Math.max(ROOM * area(picture), taken);
+  const taken = faces.reduce((sum, face) => sum + area(face), 0);
+  const room = Math.max(ROOM * extent(picture), taken);
   const fitting = SHORTENED.findIndex(
-    (_, level) => texts.reduce((sum, sizes) => sum + area(sizes[level]!), 0) <= room,
+    (_, level) => texts.reduce((sum, sizes) => sum + extent(sizes[level]!), 0) <= room,
   );
   return fitting < 0 ? SHORTENED.length - 1 : fitting;
 }
@@ -41,14 +41,14 @@ export function firstText(
 export function placeLabel(
   sizes: readonly Size[],
   first: number,
-  box: Rectangle,
+  box: Box,
   picture: Size & { line: number },
-  faces: readonly Rectangle[],
-  labels: readonly Rectangle[],
-): { text: number; place: Rectangle } {
-  let best: { text: number; place: Rectangle; cost: number } | undefined;
+  faces: readonly Box[],
+  labels: readonly Box[],
+): { text: number; place: Box } {
+  let best: { text: number; place: Box; cost: number } | undefined;
   for (let text = first; text < SHORTENED.length; text++) {
-    const least = SHORTENED[text]! * area(sizes[0]!);
+    const least = SHORTENED[text]! * extent(sizes[0]!);
     for (const place of places(sizes[text]!, box, picture)) {
       const cost = least + covered(place, faces) + 2 * covered(place, labels);
       if (best === undefined || cost < best.cost) best = { text, place, cost };
@@ -61,27 +61,23 @@ export function placeLabel(
 /** Where a label can stand: above, below or inside its box, the best first; never none. */
 function places(
   { width, height }: Size,
-  [x1, y1, x2, y2]: Rectangle,
+  [x1, y1, x2, y2]: Box,
   picture: Size & { line: number },
-): Rectangle[] {
+): Box[] {
   const pad = picture.line / 2;
   const inside = (value: number, limit: number): number => Math.max(0, Math.min(value, limit));
   const lefts = [x1 - pad, x2 + pad - width].map((x) => inside(x, picture.width - width));
   const tops = [y1 - pad * 2 - height, y2 + pad * 2, y1 + picture.line * 2];
   const fitting = tops.filter((top) => top >= 0 && top <= picture.height - height);
   const used = fitting.length > 0 ? fitting : [inside(tops[0]!, picture.height - height)];
-  return used.flatMap((top) => lefts.map((left): Rectangle => [left, top, left + width, top + height]));
+  return used.flatMap((top) => lefts.map((left): Box => [left, top, left + width, top + height]));
 }
 
 /** How much of other rectangles lies under one. */
-function covered(place: Rectangle, others: readonly Rectangle[]): number {
-  return others.reduce((sum, other) => {
-    const across = Math.min(place[2], other[2]) - Math.max(place[0], other[0]);
-    const down = Math.min(place[3], other[3]) - Math.max(place[1], other[1]);
-    return sum + Math.max(across, 0) * Math.max(down, 0);
-  }, 0);
+function covered(place: Box, others: readonly Box[]): number {
+  return others.reduce((sum, other) => sum + intersection(place, other), 0);
 }
 
-function area({ width, height }: Size): number {
+function extent({ width, height }: Size): number {
   return width * height;
 }
