@@ -110,7 +110,6 @@ class StreamLabeller:
         if cut or frame.session != self._session:
             # Nobody knows what happened meanwhile: who is there now is somebody new.
             self._session = frame.session
-            self._before = None
             self._finish(self._tracker.clear())
         if found is not None:
             faces = found.faces

@@ -165,14 +165,15 @@ class Tracker:
             return [row for row in np.flatnonzero(choosing).tolist() if result[row] is None]
 
         def join(rows: list[int], tracks: list[Track], expected: list[Box], buffer: float) -> None:
-            for row, column in _pairs(boxes[rows], np.array(expected, np.float32), buffer):
-                track = tracks[column]
-                track.sight(boxes[rows[row]], float(scores[rows[row]]), landmarks[rows[row]], time)
-                result[rows[row]] = track
+            for i, j in _pairs(boxes[rows], np.array(expected, np.float32), buffer):
+                row, track = rows[i], tracks[j]
+                track.sight(boxes[row], float(scores[row]), landmarks[row], time)
+                result[row] = track
                 free.remove(track)
 
         for choosing in (sure, ~sure):
-            join(left(choosing), tracks := list(free), [t.at(time) for t in tracks], _BUFFER)
+            tracks = list(free)
+            join(left(choosing), tracks, [t.at(time) for t in tracks], _BUFFER)
         tracks = [track for track in free if track.just_came]
         join(left(sure), tracks, [t.at(time) for t in tracks], _WIDE_BUFFER)
         tracks = [track for track in free if track.seen == self._time and not track.votes.no_face]
