@@ -200,7 +200,7 @@ class MaskDetector:
             + calibration.finder * _logit(finder)
             + calibration.classifier * _logit(classifier)
         )
-        return np.asarray(1 / (1 + np.exp(-logit)), dtype=np.float32)
+        return np.asarray(np.exp(-np.logaddexp(0, -logit)), dtype=np.float32)
 
 
 def _check_options(
