@@ -49,7 +49,7 @@ def found_and_right(data: Dataset, found: list[tuple[np.ndarray, list[str]]]) ->
     rows = []
     for name, part, of, bar in (
         ("masked faces found", met, masked, "≥ 0.88"),
-        ("all faces found", met, met | True, ""),
+        ("all faces found", met, np.ones_like(met), ""),
         ("label of the found right (two classes)", right, met, "≥ 0.95"),
     ):
         share = proportion(part[of], photograph[of])
