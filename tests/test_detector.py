@@ -71,12 +71,16 @@ def test_rejection_lowers_the_score_but_not_the_probabilities(toy_bundle, tmp_pa
 
 
 def test_calibration_of_the_face_score(toy_bundle, tmp_path, portrait):
-    card = toy_card(face_calibration=FaceCalibration(bias=-1.0, finder=2.0, classifier=1.0))
+    calibration = FaceCalibration(bias=-1.0, finder=2.0, classifier=1.0, both=-0.5)
+    card = toy_card(face_calibration=calibration)
     bundle = write_bundle(tmp_path / "b", card, {"classifier.onnx": toy_bundle.path()})
     found = MaskDetector(bundle, threshold=0).detect(portrait)
     logit = np.log(found.face_scores / (1 - found.face_scores))
-    classifier = np.log((1 - 1e-6) / 1e-6)  # this model cannot reject, so it is sure of a face
-    expected = 1 / (1 + np.exp(-(-1 + 2 * logit + classifier))) * found.probabilities.max(axis=1)
+    sure = np.float32(1 - 1e-6)  # this model cannot reject, so it is sure of a face
+    classifier = np.log(sure / (1 - sure))
+    both = np.log1p(np.exp(logit)) * np.log1p(np.exp(classifier))
+    face = 1 / (1 + np.exp(-(-1 + 2 * logit + classifier - 0.5 * both)))
+    expected = face * found.probabilities.max(axis=1)
     np.testing.assert_allclose(found.scores, expected, rtol=1e-4)
 
 

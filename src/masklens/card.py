@@ -22,14 +22,16 @@ FORMAT = 1
 class FaceCalibration:
     """How P(a face is there) follows from the finder's score and the classifier's rejection.
 
-    P = sigmoid(bias + finder * logit(face_score) + classifier * logit(1 - P(not_a_face))): Platt
-    (1999), with the parameters that make P times the label's probability most likely on the
-    photographs the model was calibrated on.
+    With f = logit(face_score), c = logit(1 - P(not_a_face)) and s(x) = log(1 + exp(x)),
+    P = sigmoid(bias + finder * f + classifier * c + both * s(f) * s(c)): Platt (1999), and a term
+    for what the two agree on, with the parameters that make P times the label's probability most
+    likely on the photographs the model was calibrated on.
     """
 
     bias: float
     finder: float
     classifier: float
+    both: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -195,10 +195,12 @@ class MaskDetector:
         calibration = self.card.face_calibration
         if calibration is None:
             return finder * classifier
+        f, c = _logit(finder), _logit(classifier)
         logit = (
             calibration.bias
-            + calibration.finder * _logit(finder)
-            + calibration.classifier * _logit(classifier)
+            + calibration.finder * f
+            + calibration.classifier * c
+            + calibration.both * np.logaddexp(0, f) * np.logaddexp(0, c)
         )
         return np.asarray(np.exp(-np.logaddexp(0, -logit)), dtype=np.float32)
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image as PillowImage
+from scipy.special import expit
 
 pytest.importorskip("keras")
 
@@ -183,6 +184,19 @@ def test_each_face_is_matched_once_and_small_ones_do_not_count() -> None:
     )
     on = calibration.match(boxes, np.array([0.9, 0.8, 0.7, 0.6]), truth, min_width=16)
     assert on.tolist() == [0, -1, -2, -2]
+
+
+def test_the_probability_of_a_face_is_fitted() -> None:
+    rng = np.random.default_rng(0)
+    finder, classifier, label = rng.uniform(0.2, 0.98, (3, 20000))
+    f, c = calibration.logit(finder), calibration.logit(classifier)
+    true = expit(-2 + 0.8 * f + 0.5 * np.logaddexp(0, f) * np.logaddexp(0, c))
+    right = rng.random(20000) < true * label
+    fitted = calibration.fit_face_calibration(finder, classifier, label, right)
+    assert fitted.classifier == 0
+    assert fitted.bias == pytest.approx(-2, abs=0.2)
+    assert fitted.finder == pytest.approx(0.8, abs=0.15)
+    assert fitted.both == pytest.approx(0.5, abs=0.1)
 
 
 def test_calibration_error_of_honest_scores_is_small() -> None:

@@ -41,6 +41,9 @@ def fit_face_calibration(
 ) -> FaceCalibration:
     """The calibration of P(face) with which P(face) times P(label) has the best likelihood.
 
+    What both models agree on takes the place of the classifier alone: with as many parameters the
+    likelihood of photographs left out is better (``docs/model-card.md``).
+
     Args:
         finder: (N,), the finder's scores, 0…1.
         classifier: (N,), 1 - P(not_a_face).
@@ -49,15 +52,18 @@ def fit_face_calibration(
     """
     on_finder, on_classifier = logit(finder), logit(classifier)
 
+    both = np.logaddexp(0, on_finder) * np.logaddexp(0, on_classifier)
+
     def loss(parameters: npt.NDArray[np.float64]) -> float:
         bias, a, b = parameters
-        face = expit(bias + a * on_finder + b * on_classifier)
+        face = expit(bias + a * on_finder + b * both)
         score = label * face
         score = np.clip(score, 1e-6, 1 - 1e-6)
         return -float(np.where(right, np.log(score), np.log(1 - score)).mean())
 
-    best = minimize(loss, np.array([-3.0, 1.0, 1.0]), method="Nelder-Mead")
-    return FaceCalibration(*(round(float(value), 4) for value in best.x))
+    best = minimize(loss, np.array([-3.0, 1.0, 0.3]), method="Nelder-Mead")
+    bias, a, b = (round(float(value), 4) for value in best.x)
+    return FaceCalibration(bias, finder=a, classifier=0.0, both=b)
 
 
 def choose_thresholds(

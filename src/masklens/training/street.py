@@ -41,7 +41,7 @@ from masklens.training.street_files import round_weights, save_keras, save_onnx
 KERAS_FILE = "classifier.keras"
 
 #: Of the recipe, for the cards of its bundles.
-VERSION = "5"
+VERSION = "6"
 
 #: The finder's lowest score for training: below what serving asks for, for more background.
 FINDER_MIN_SCORE = 0.1

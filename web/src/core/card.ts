@@ -42,7 +42,7 @@ export interface Card {
   temperature: number;
   refinesBox: boolean;
   secondLook: SecondLook | null;
-  faceCalibration: { bias: number; finder: number; classifier: number } | null;
+  faceCalibration: { bias: number; finder: number; classifier: number; both?: number } | null;
   thresholds: Record<string, number> & { default: number };
   files: Record<string, { sha256: string; bytes: number }>;
   classifier: string;

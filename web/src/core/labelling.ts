@@ -129,11 +129,19 @@ export function labelFaces(
 function faceProbability(finder: number, classifier: number, card: Card): number {
   const calibration = card.faceCalibration;
   if (calibration === null) return finder * classifier;
+  const f = logit(finder);
+  const c = logit(classifier);
   const sum =
     calibration.bias +
-    calibration.finder * logit(finder) +
-    calibration.classifier * logit(classifier);
+    calibration.finder * f +
+    calibration.classifier * c +
+    (calibration.both ?? 0) * softplus(f) * softplus(c);
   return 1 / (1 + Math.exp(-sum));
+}
+
+/** log(1 + exp(x)) of a logit. */
+function softplus(x: number): number {
+  return Math.log1p(Math.exp(x));
 }
 
 function logit(probability: number): number {
