@@ -12,6 +12,7 @@ import pytest
 
 from masklens.detector import MaskDetector
 from masklens.errors import InputError
+from masklens.io.frames import Frame
 from masklens.io.video import VideoReader
 from masklens.stream.labeller import StreamLabeller
 from masklens.stream.live import labelled_frames
@@ -39,6 +40,29 @@ def test_every_frame_comes_out_in_order(tmp_path, labeller, every):
             for item in labelled_frames(reader, labeller, every=every)
         ]
     assert seen == [(index, 1) for index in range(30)]
+
+
+@pytest.mark.parametrize("max_fps", [2, 5])
+def test_frames_that_are_left_out_cost_no_face(tmp_path, labeller, max_fps):
+    path = write_film(tmp_path / "a.mp4", frames(100))  # of four seconds
+    with VideoReader(path) as reader:
+        seen = [item.detections for item in labelled_frames(reader, labeller, max_fps=max_fps)]
+    assert len(seen) == 4 * max_fps
+    assert [list(found.track_ids) for found in seen] == [[1]] * len(seen)
+
+
+@pytest.mark.parametrize("max_fps", [0.5, 1, 4])
+def test_a_slow_camera_is_looked_at_in_every_frame(labeller, max_fps):
+    class Slow:
+        name, live, rate, total = "camera", True, None, 0
+
+        def __iter__(self):
+            grey = np.full((64, 96, 3), 90, np.uint8)
+            return (Frame(grey, "camera", index=i, time=i / 30) for i in range(240))
+
+    seen = [item.detections for item in labelled_frames(Slow(), labeller, max_fps=max_fps)]
+    assert len(seen) == 8 * max_fps
+    assert [list(found.track_ids) for found in seen] == [[1]] * len(seen)
 
 
 def test_all_frames_before_the_break_are_given_out(tmp_path, labeller):

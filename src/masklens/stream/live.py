@@ -71,10 +71,12 @@ def labelled_frames(
         InputError: the source broke or was lost; all frames before were given out.
     """
     frames = at_most(iter(source), max_fps)
+    # Faces are looked for so often a second, however many of its frames are left.
+    rate = min(filter(None, (max_fps, source.rate)), default=None)
     found = (
-        _as_time_allows(frames, labeller, Pace(every, source.rate))
+        _as_time_allows(frames, labeller, Pace(every, rate))
         if source.live
-        else filled_in(_one_after_the_other(frames, labeller, every or every_for_file(source.rate)))
+        else filled_in(_one_after_the_other(frames, labeller, every or every_for_file(rate)))
     )
     meter = Meter()
     try:
