@@ -63,6 +63,13 @@ def test_any_picture_size(shape):
     assert draw_detections(image, detections([box])).shape == image.shape
 
 
+def test_small_faces_of_a_large_picture_can_be_seen():
+    image = np.full((4000, 6000, 3), 128, np.uint8)
+    drawn = draw_detections(image, detections([[3000, 2000, 3030, 2036], [500, 500, 1500, 1700]]))
+    assert (drawn[2002:2034, 3002:3028] == 128).all()
+    assert (drawn[1000, 494:506] == COLOURS[LABELS[0]]).all(), "large faces keep their bold line"
+
+
 def test_labels_of_neighbours_do_not_cover_each_other():
     image = np.full((300, 400, 3), 128, np.uint8)
     boxes = [[100, 100, 150, 160], [140, 100, 190, 160]]

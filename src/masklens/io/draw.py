@@ -29,6 +29,10 @@ COLOURS: dict[str, Colour] = {
 _OTHER: Colour = (90, 90, 90)
 _STATUS: Colour = (32, 32, 32)
 
+#: A box's line takes at most this share of its shorter side: in a large picture small faces would
+#: vanish beneath it.
+_LINE_SHARE = 0.05
+
 #: What is written on a picture, where room is short.
 SHORT_NAMES: dict[str, str] = {
     WITH_MASK: "mask",
@@ -75,7 +79,8 @@ def draw_detections(image: Image, detections: Detections) -> Image:
     # The surest faces are drawn last, so that they lie on top.
     for face, (x1, y1, x2, y2) in zip(reversed(faces), reversed(boxes.tolist()), strict=True):
         inner = (min(x2, width - 1), min(y2, height - 1))
-        cv2.rectangle(canvas, (x1, y1), inner, colour_of(face.label), line)
+        thin = max(1, min(line, round(_LINE_SHARE * min(x2 - x1, y2 - y1))))
+        cv2.rectangle(canvas, (x1, y1), inner, colour_of(face.label), thin)
     sprites = [_sprites(face, (height, width)) for face in faces]
     first = _first_text(sprites, detections.boxes, (height, width))
     labels = np.zeros_like(boxes)

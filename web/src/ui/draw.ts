@@ -49,6 +49,9 @@ function onCanvas({ box }: Face, { scale, mirrored, width }: Drawing): Box {
   return mirrored ? [width - x2, y1, width - x1, y2] : [x1, y1, x2, y2];
 }
 
+/** A box's line takes at most this share of its shorter side, as in Python. */
+const LINE_SHARE = 0.05;
+
 function drawBox(
   context: Context,
   [x1, y1, x2, y2]: Box,
@@ -56,10 +59,11 @@ function drawBox(
   { line }: Drawing,
   marked: boolean,
 ): void {
-  const width = marked ? line * 1.8 : line;
+  const thin = Math.max(1, Math.min(line, LINE_SHARE * Math.min(x2 - x1, y2 - y1)));
+  const width = marked ? thin * 1.8 : thin;
   const path = (): void => {
     context.beginPath();
-    context.roundRect(x1, y1, x2 - x1, y2 - y1, Math.min(line * 3, (x2 - x1) / 6));
+    context.roundRect(x1, y1, x2 - x1, y2 - y1, Math.min(thin * 3, (x2 - x1) / 6));
     context.stroke();
   };
   context.lineCap = "butt";
