@@ -7,8 +7,8 @@ It goes in and out as decoded JSON; its form and its ranges are checked when it 
 from __future__ import annotations
 
 import dataclasses
-import types
-from collections.abc import Mapping
+import math
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -106,10 +106,10 @@ class FinderCard:
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> FinderCard:
         """Read the section from decoded JSON."""
-        fixed = dict(values)
+        fixed = dict(_checked(values, "finder"))
         for name in ("strides", "litert_shape"):
             if name in fixed:
-                fixed[name] = tuple(int(v) for v in fixed[name])
+                fixed[name] = tuple(fixed[name])
         return cls(**fixed)
 
 
@@ -172,8 +172,12 @@ class ModelCard:
                 "The card needs size in 8…2048, temperature > 0 and margin in 0…10. "
                 f"Received: {self.size}, {self.temperature}, {self.margin}"
             )
+        if self.value_range[0] == self.value_range[1]:
+            raise BundleError(
+                f"The card's value_range needs two different ends. Received: {self.value_range}"
+            )
         look = self.second_look
-        if look and not (type(look.cut) is int and 0 <= look.cut < self.size / 2):
+        if look and not 0 <= look.cut < self.size / 2:
             raise BundleError(
                 f"The card's second_look needs a cut of whole pixels in 0…{(self.size - 1) // 2}. "
                 f"Received: {look.cut!r}"
@@ -205,16 +209,18 @@ class ModelCard:
         if extra := set(values) - known:
             raise BundleError(f"The card has keys that are not known: {sorted(extra)}.")
         fixed = dict(values)
-        _check_kinds(values)
+        _checked(values, "card")
         try:
             fixed["labels"] = tuple(values["labels"])
             fixed["outputs"] = tuple(values["outputs"])
             low, high = values["value_range"]
             fixed["value_range"] = (float(low), float(high))
-            if values.get("second_look") is not None:
-                fixed["second_look"] = SecondLook(**values["second_look"])
-            if values.get("face_calibration") is not None:
-                fixed["face_calibration"] = FaceCalibration(**values["face_calibration"])
+            for name, section in (
+                ("second_look", SecondLook),
+                ("face_calibration", FaceCalibration),
+            ):
+                if values.get(name) is not None:
+                    fixed[name] = section(**_checked(values[name], name))
             if values.get("finder") is not None:
                 fixed["finder"] = FinderCard.from_dict(values["finder"])
             return cls(**fixed)
@@ -244,21 +250,72 @@ class ModelCard:
         return float(self.thresholds[preset])
 
 
-#: What a value of the card must be, where nothing else finds out.
-_KINDS: dict[str, tuple[type | types.UnionType, str]] = {
-    **dict.fromkeys(("size",), (int, "a whole number")),
-    **dict.fromkeys(("margin", "temperature"), (int | float, "a number")),
-    **dict.fromkeys(("labels", "outputs", "value_range"), (list, "a list")),
-    **dict.fromkeys(
-        ("thresholds", "threshold_notes", "training", "scores", "files"), (dict, "an object")
-    ),
-    **dict.fromkeys(
-        ("second_look", "face_calibration", "finder"), (dict | None, "an object or null")
-    ),
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _is_whole(value: object) -> bool:
+    return type(value) is int
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str)
+
+
+def _is_object(value: object) -> bool:
+    return isinstance(value, Mapping)
+
+
+def _are_names(value: object) -> bool:
+    return isinstance(value, list) and all(map(_is_text, value)) and len(set(value)) == len(value)
+
+
+_Kind = tuple[Callable[[object], bool], str]
+
+_NUMBER: _Kind = (_is_number, "a number")
+_WHOLE: _Kind = (_is_whole, "a whole number")
+_TEXT: _Kind = (_is_text, "a text")
+_NAMES: _Kind = (_are_names, "a list of names, each once")
+_OBJECT: _Kind = (_is_object, "an object")
+_SECTION: _Kind = (lambda value: value is None or _is_object(value), "an object or null")
+_NUMBERS: _Kind = (
+    lambda value: isinstance(value, list) and all(map(_is_number, value)),
+    "a list of numbers",
+)
+_WHOLES: _Kind = (
+    lambda value: isinstance(value, list | tuple) and all(map(_is_whole, value)),
+    "a list of whole numbers",
+)
+
+#: What the values of the card, and of its sections, must be, where nothing else finds out.
+_KINDS: dict[str, dict[str, _Kind]] = {
+    "card": {
+        **dict.fromkeys(("name", "version"), _TEXT),
+        **dict.fromkeys(("labels", "outputs"), _NAMES),
+        "size": _WHOLE,
+        "value_range": _NUMBERS,
+        **dict.fromkeys(("margin", "temperature"), _NUMBER),
+        "refines_box": (lambda value: isinstance(value, bool), "true or false"),
+        **dict.fromkeys(("second_look", "face_calibration", "finder"), _SECTION),
+        **dict.fromkeys(("thresholds", "threshold_notes", "training", "scores", "files"), _OBJECT),
+    },
+    "second_look": {**dict.fromkeys(("low", "high"), _NUMBER), "cut": _WHOLE},
+    "face_calibration": dict.fromkeys(("bias", "finder", "classifier", "both"), _NUMBER),
+    "finder": {
+        **dict.fromkeys(("file", "name"), _TEXT),
+        **dict.fromkeys(("strides", "litert_shape"), _WHOLES),
+        **dict.fromkeys(("multiple", "long_side"), _WHOLE),
+        **dict.fromkeys(("max_scale", "min_score", "sure_score", "nms_iou"), _NUMBER),
+    },
 }
 
 
-def _check_kinds(values: Mapping[str, Any]) -> None:
-    for name, (kind, words) in _KINDS.items():
-        if name in values and not isinstance(values[name], kind):
-            raise BundleError(f"The card's {name} must be {words}. Received: {values[name]!r}")
+def _checked(values: Mapping[str, Any], section: str) -> Mapping[str, Any]:
+    """The values themselves, if each that is there is of its kind."""
+    where = "" if section == "card" else f"{section}."
+    for name, (fits, words) in _KINDS[section].items():
+        if name in values and not fits(values[name]):
+            raise BundleError(
+                f"The card's {where}{name} must be {words}. Received: {values[name]!r:.80}"
+            )
+    return values
