@@ -80,3 +80,17 @@ def test_shown_commands_and_their_options_exist() -> None:
         for word in words:
             if word.startswith("--"):
                 assert word in known | {"--help"}, f"{page}: {line}: no option {word}"
+
+
+def test_the_list_of_rooms_is_in_the_order_of_the_import_contract() -> None:
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]
+    layers = contracts["contracts"][0]["layers"][::-1]
+    height = {
+        name: level for level, layer in enumerate(layers) for name in re.findall(r"[a-z_]+", layer)
+    }
+    text = (ROOT / "docs" / "architecture.md").read_text()
+    rooms = re.findall(r"^ {6}((?:[a-z_]+(?:\.py|/) *)+)", text.split("src/masklens/")[1], re.M)
+    listed = [name for room in rooms for name in re.findall(r"([a-z_]+)(?:\.py|/)", room)]
+    known = [name for name in listed if name in height]
+    assert set(known) == set(height), "each room of the contract is described"
+    assert known == sorted(known, key=lambda name: height[name])
