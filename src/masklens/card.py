@@ -138,6 +138,7 @@ class ModelCard:
         scores: measured figures with their intervals and the data they were measured on.
         licence: of the weights, with what is known of the pictures behind them.
         files: sha256 and size in bytes of each file of the bundle.
+        format: of the card itself; another one is not read.
     """
 
     name: str

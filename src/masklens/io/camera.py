@@ -58,7 +58,6 @@ class Camera:
 
     Attributes:
         name: the address without user name and password.
-        size: width and height, None before the first frame.
         dropped: frames that came in and nobody took.
         lost: how many times the camera was lost so far.
 

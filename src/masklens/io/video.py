@@ -52,7 +52,6 @@ class VideoReader:
 
     Attributes:
         name: as the user wrote it.
-        size: width and height of the upright picture in pixels.
         rate: frames per second on average; None when the file does not say.
         total: number of frames that the file announces; 0 when it does not say.
         duration: seconds; None when the file does not say.

@@ -25,6 +25,7 @@ class TrackRecord:
             and surest).
         best_box: xyxy pixels in that frame.
         best_score: 0…1, of that look.
+        best_quality: of that look: its score times the square root of its box's area in pixels.
     """
 
     number: int

@@ -57,6 +57,7 @@ class Track:
         found: 0…1, the finder's score at the last sighting.
         landmarks: (5, 2), pixels, at the last sighting.
         looked: seconds of the classifier's last look; None before the first.
+        sightings: how often its face was found.
         offset: how the classifier corrects its boxes: of x1, y1, x2, y2, as shares of their width
             and height, smoothed; None before the first look.
         number: what it is called outside; None until it is sure enough to be shown.
