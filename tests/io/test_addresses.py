@@ -18,7 +18,12 @@ from masklens.io.addresses import without_password
         ("http://cam/a.mp4?access_token=hush", "http://cam/a.mp4?access_token=***"),
         ("http://box/?src=rtsp://me:hush@cam/a", "http://box/?src=rtsp://cam/a"),
         ("http://cam/?channel=1&subtype=0", "http://cam/?channel=1&subtype=0"),
+        ("rtsp://me:hu/sh@cam:554/a", "rtsp://cam:554/a"),
+        ("rtsp://me:hu@sh@cam/a", "rtsp://cam/a"),
+        ("me:hush@cam/a", "cam/a"),
+        ("http://cam/live?u=me&p=hush&up=1", "http://cam/live?u=***&p=***&up=1"),
         ("0", "0"),
+        ("a@b.mp4", "a@b.mp4"),
         ("a/password=1.mp4", "a/password=1.mp4"),
     ],
 )

@@ -11,9 +11,11 @@ from urllib.parse import unquote
 
 #: In addresses: ``user:password@``, and ``name=value`` where the name speaks of a user or a secret.
 #: A value goes up to the next &: a password may have every other character in it.
-_LOGIN = re.compile(r"://[^/]*@")
+#: With a slash in the password, or without a scheme, it is no address, and yet may be shown.
+_LOGIN = re.compile(r"(://)(?:[^/]*|[^/@:]*:[^@]*)@|^[^/@:]{2,}:(?!//)[^@]*@")
 _SECRET = re.compile(
-    r"([^/?&;=]*(?:user|usr|login|pas|pw|psw|token|key|secret|auth|sig|cred|session)[^/?&;=]*)=[^&]*",
+    r"([^/?&;=]*(?:user|usr|login|pas|pw|psw|token|key|secret|auth|sig|cred|session)[^/?&;=]*"
+    r"|(?<=[?&;])[up])=[^&]*",
     re.IGNORECASE,
 )
 
@@ -24,9 +26,8 @@ def without_password(address: str) -> str:
     ``user:password@`` is left out. In a query such as ``?user=a&password=b``, and in a path such as
     ``/user=a_password=b_channel=1`` that some cameras have, what may be secret becomes ``***``.
     """
-    if "://" not in address:
-        return address
-    return _SECRET.sub(r"\1=***", _LOGIN.sub("://", address))
+    address = _LOGIN.sub(lambda found: found[1] or "", address)
+    return _SECRET.sub(r"\1=***", address) if "://" in address else address
 
 
 def file_of(address: str) -> Path:
