@@ -74,6 +74,16 @@ def test_a_recording_plays_after_kill_9(tmp_path, rate, frames, kept):
     assert len(list(VideoReader(path))) >= kept  # all but the last fragments
 
 
+def test_the_first_picture_is_at_the_beginning(tmp_path):
+    path = tmp_path / "a.mp4"
+    with VideoWriter(path, 5) as writer:
+        for i, image in enumerate(frames(10)):
+            writer.write(image, i / 5)
+    with av.open(str(path)) as film:
+        times = [frame.time for frame in film.decode(video=0)]
+    assert times == pytest.approx([i / 5 for i in range(10)], abs=0.01)
+
+
 @pytest.mark.parametrize("size", [(1, 1), (97, 63), (3, 2), (1280, 2)])
 def test_odd_and_tiny_sizes(tmp_path, size):
     path = tmp_path / "a.mp4"

@@ -151,6 +151,7 @@ class VideoWriter:
         context.time_base = _TIME_BASE
         context.gop_size = max(1, round(self._rate * _SECONDS_PER_FRAGMENT))
         context.thread_count = os.cpu_count() or 1
+        context.max_b_frames = 0  # else fragments begin two frames late, beside sound and JSON
         context.color_range, context.colorspace = 1, 5  # limited range, BT.601: what _i420 makes
         if self._encoder == "libx264":
             context.options = {"preset": "superfast", "crf": "23"}
