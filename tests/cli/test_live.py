@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+import types
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -19,9 +20,13 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image as PillowImage
 
-from masklens.cli import main
+from masklens.cli import live_console, main
+from masklens.detections import Detections
+from masklens.io.frames import Frame
 from masklens.io.signature import is_signed
 from masklens.io.video import VideoReader
+from masklens.labels import LABELS
+from masklens.stream.live import Labelled
 from tests.conftest import ROOT
 from tests.io.camera_server import CameraServer
 from tests.io.films import write_film, write_sound
@@ -235,6 +240,34 @@ def test_no_camera_and_no_display(film, tmp_path, monkeypatch):
     monkeypatch.delenv("DISPLAY", raising=False)
     one_sentence(run("live", film, "--show", "--json", log), "--show")
     assert log.read_text() == tracks.read_text() == "of yesterday"
+
+
+def test_a_recording_that_cannot_be_written_costs_no_log(film, tmp_path):
+    log = tmp_path / "log.jsonl"
+    log.write_text("of yesterday")
+    one_sentence(run("live", film, "--json", log, "--record", film / "a.mp4"), "Cannot write")
+    assert log.read_text() == "of yesterday"
+
+
+def test_a_paused_window_hears_that_the_program_is_to_end(monkeypatch):
+    class Paused:
+        wants_picture, paused, closed = False, True, False
+
+        def __init__(self, title):
+            self.shown = []
+
+        def show(self, image):
+            self.shown.append(image)
+
+        def listen(self):
+            stopping.set()
+
+    stopping = threading.Event()
+    monkeypatch.setattr(live_console, "Window", Paused)
+    grey = np.full((32, 32, 3), 90, np.uint8)
+    film = types.SimpleNamespace(name="a film", live=False)
+    frame = Labelled(Frame(grey, "a", time=0.0), Detections.empty(LABELS), 25.0)
+    assert live_console.Screen(film, True, stopping).show(frame)
 
 
 def test_disk_full(film, tmp_path):

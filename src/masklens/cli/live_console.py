@@ -19,6 +19,7 @@ from masklens.cli.terminal import many, written
 from masklens.cli.video_console import summarise_stream
 from masklens.detector import MaskDetector
 from masklens.errors import MasklensError
+from masklens.io.atomic import check_writable
 from masklens.io.camera import Camera
 from masklens.io.draw import SHORT_NAMES
 from masklens.io.frames import Frame
@@ -66,8 +67,12 @@ def run_live(
     with ExitStack() as stack:
         source = open_source(address, give_up=give_up, on_status=line.say, on_error=left_out)
         stack.enter_context(source)
-        # First what may fail: the files are replaced as soon as they are opened.
-        screen = stack.enter_context(Screen(source, show))
+        # First what may fail: the tables are replaced as soon as they are opened, a film only when
+        # its first frame is there.
+        if record is not None:
+            check_writable(record)
+        stopping = stack.enter_context(asked_to_stop(source))
+        screen = stack.enter_context(Screen(source, show, stopping))
         rate = min(filter(None, (max_fps, source.rate)), default=None)
         recorder = stack.enter_context(VideoWriter(record, rate))
         table = stack.enter_context(TrackTable(tracks))
@@ -80,7 +85,6 @@ def run_live(
         labeller = StreamLabeller(detector, on_end=ended)
         frames = labelled_frames(source, labeller, every=every, max_fps=max_fps)
         failure: MasklensError | None = None
-        stopping = stack.enter_context(asked_to_stop(source))
         try:
             for labelled in frames:
                 if stopping.is_set():
@@ -126,10 +130,17 @@ def asked_to_stop(source: Source) -> Iterator[threading.Event]:
 
 
 class Screen:
-    """The window, if one is wanted: shows frames in their time, pauses, saves."""
+    """The window, if one is wanted: shows frames in their time, pauses, saves.
 
-    def __init__(self, source: Source, wanted: bool) -> None:
+    Args:
+        source: what is shown.
+        wanted: whether there is a window at all.
+        stopping: set when the program is to end; nothing is waited for then.
+    """
+
+    def __init__(self, source: Source, wanted: bool, stopping: threading.Event) -> None:
         self._window = Window(f"masklens – {source.name}") if wanted else None
+        self._stopping = stopping
         self._live = source.live
         self._began: float | None = None
 
@@ -152,9 +163,8 @@ class Screen:
                 path = Path(f"masklens-{time.strftime('%Y%m%d-%H%M%S')}-{labelled.frame.index}.png")
                 save_picture(path, labelled.picture)
                 click.echo(f"Written: {path}", err=True)
-            if not window.paused or window.closed:
+            if not window.paused or window.closed or self._stopping.wait(0.02):
                 return not window.closed
-            time.sleep(0.02)
             self._began = None
             window.listen()
 
@@ -166,7 +176,8 @@ class Screen:
         if self._began is None:
             self._began = now - due
         while (left := self._began + due - time.monotonic()) > 0 and not window.closed:
-            time.sleep(min(left, 0.02))
+            if self._stopping.wait(min(left, 0.02)):
+                return
             window.listen()
 
 
