@@ -20,10 +20,18 @@ class CameraServer:
         frames: uint8 (H, W, 3), RGB, shown over and over.
         rate: frames per second.
         port: 0 chooses one.
+        moment: so many frames are sent at a time, then the connection is closed.
     """
 
-    def __init__(self, frames: list[np.ndarray], rate: float = 25, port: int = 0) -> None:
+    def __init__(
+        self,
+        frames: list[np.ndarray],
+        rate: float = 25,
+        port: int = 0,
+        moment: int | None = None,
+    ) -> None:
         self.rate = rate
+        self._moment = moment
         self.sent = 0
         self._jpegs = [_jpeg(frame) for frame in frames]
         self._sockets: list[socket.socket] = []
@@ -50,8 +58,9 @@ class CameraServer:
         request.send_response(200)
         request.send_header("Content-Type", "multipart/x-mixed-replace; boundary=frame")
         request.end_headers()
+        until = float("inf") if self._moment is None else self.sent + self._moment
         try:
-            while not self._cut.is_set():
+            while not self._cut.is_set() and self.sent < until:
                 jpeg = self._jpegs[self.sent % len(self._jpegs)]
                 head = f"--frame\r\nContent-Type: image/jpeg\r\nContent-Length: {len(jpeg)}\r\n\r\n"
                 request.wfile.write(head.encode() + jpeg + b"\r\n")

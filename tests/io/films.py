@@ -33,10 +33,13 @@ def write_film(
     sound_rate: int = 48000,
     sound_from: float = 0.0,
     codec: str = "libx264",
+    keyframes: int | None = None,
+    pixel: Fraction | None = None,
     options: dict[str, str] | None = None,
 ) -> Path:
     """Write a film: ``times`` in seconds for a variable rate, ``sound`` the name of a codec, to be
-    heard from the second ``sound_from`` on."""
+    heard from the second ``sound_from`` on, ``keyframes`` so many frames apart, ``pixel`` the
+    width of a pixel over its height."""
     images = list(images)
     height, width = images[0].shape[:2]
     with av.open(str(path), "w", options=options or {}) as film:
@@ -46,6 +49,10 @@ def write_film(
         stream.codec_context.time_base = Fraction(1, 1000)
         if codec == "libx264":
             stream.options = {"crf": "12", "preset": "ultrafast"}
+        if keyframes is not None:
+            stream.codec_context.gop_size = keyframes
+        if pixel is not None:
+            stream.codec_context.sample_aspect_ratio = pixel
         if turn is not None or mirror:
             stream.set_display_rotation(turn or 0, hflip=mirror)
         voice = film.add_stream(sound, rate=sound_rate) if sound else None

@@ -1,10 +1,13 @@
+import contextlib
 import threading
 import time
+import types
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
 from masklens.errors import InputError
-from masklens.io.camera import Camera
+from masklens.io.camera import Camera, _Clock
 from masklens.io.sources import FrameFolder, open_source
 from masklens.io.video import VideoReader
 from tests.io.camera_server import CameraServer
@@ -79,6 +82,69 @@ def test_a_camera_that_stays_away_has_failed(server):
                 server.cut()
 
 
+def test_a_camera_that_comes_back_for_moments_only_has_failed():
+    said = []
+    server = CameraServer(list(frames(20)), moment=8)
+    try:
+        with (
+            pytest.raises(InputError, match="did not come back within 1 seconds"),
+            open_source(server.url, give_up=1.0, on_status=said.append) as camera,
+        ):
+            for _ in camera:
+                pass
+    finally:
+        server.cut()
+    assert ["was lost" in said[0], "is back" in said[1]] == [True, True]
+    assert len(said) == 2
+
+
+def test_the_first_keyframe_is_not_thrown_away(tmp_path):
+    """The next one of some cameras comes ten seconds later."""
+    film = write_film(tmp_path / "a.ts", frames(50), keyframes=250).read_bytes()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200)
+            self.send_header("Content-Type", "video/mp2t")
+            self.end_headers()
+            with contextlib.suppress(OSError):
+                self.wfile.write(film)
+                done.wait(20)
+
+        def log_message(self, *_):
+            pass
+
+    done = threading.Event()
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+    thread.start()
+    try:
+        with Camera(f"http://127.0.0.1:{server.server_address[1]}/a") as camera:
+            assert next(iter(camera)).image.shape == (64, 96, 3)
+            assert camera.lost == 0
+    finally:
+        done.set()
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def test_the_time_of_a_camera_never_goes_back():
+    def at(clock, arrivals):
+        """Times of frames that are 0.1 seconds apart by the stream's clock, and come when told."""
+        pictures = [types.SimpleNamespace(time=7 + i / 10) for i in range(len(arrivals))]
+        return [clock(p, a) for p, a in zip(pictures, arrivals, strict=True)]
+
+    on_time = [i / 10 for i in range(20)]
+    assert at(_Clock(True, 0.0), on_time) == pytest.approx(on_time)
+    stalled = at(_Clock(True, 0.0), [*on_time[:5], *(3 + i / 100 for i in range(15))])
+    assert stalled == sorted(stalled)
+    assert stalled[-1] < 4.5
+    assert min(at(_Clock(True, 5.0), on_time)) >= 5
+    assert at(_Clock(False, 0.0), [0, 3, 3.5]) == [0, 3, 3.5]
+
+
 def test_a_mistake_in_the_reader_is_not_taken_for_the_end(server):
     def broken(_):
         raise RuntimeError("no terminal to say it in")
@@ -100,6 +166,7 @@ def test_a_mistake_in_the_reader_is_not_taken_for_the_end(server):
         ("rtsp://user:secret@127.0.0.1:9/x", "cannot be opened: Connection refused"),
         ("http://127.0.0.1:9/x", "cannot be opened: Connection refused"),
         ("nonsense://x", "cannot be opened"),
+        ("udp://127.0.0.1:9", "it did not answer in time"),
         ("absent.mp4", "does not exist"),
     ],
 )

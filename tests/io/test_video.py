@@ -1,4 +1,5 @@
 import gc
+from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -27,6 +28,28 @@ def test_variable_frame_rate(tmp_path):
     times = [0.0, 0.04, 0.5, 0.52, 1.7]
     path = write_film(tmp_path / "a.mp4", frames(5), times=times)
     assert [f.time for f in VideoReader(path)] == pytest.approx(times, abs=0.002)
+
+
+def test_films_that_were_joined_go_on(tmp_path):
+    one = write_film(tmp_path / "one.ts", frames(50)).read_bytes()
+    (tmp_path / "three.ts").write_bytes(3 * one)
+    times = [frame.time for frame in VideoReader(tmp_path / "three.ts")]
+    assert len(times) >= 145
+    assert np.diff(times) == pytest.approx(1 / 25, abs=0.02)
+
+
+@pytest.mark.parametrize(
+    ("pixel", "size"), [("2/1", (192, 64)), ("1/2", (96, 128)), (None, (96, 64))]
+)
+def test_pixels_that_are_not_square_are_made_square(tmp_path, pixel, size):
+    path = write_film(tmp_path / "a.mp4", frames(3), pixel=pixel and Fraction(pixel))
+    first = next(iter(VideoReader(path)))
+    assert first.size == size
+    assert first.image.shape == (size[1], size[0], 3)
+    red = (first.image[:, :, 0] > 150) & (first.image[:, :, 1] < 90)
+    assert red.any(axis=0).sum() == pytest.approx(16 * size[0] / 96, abs=2)
+    assert red.any(axis=1).sum() == pytest.approx(16 * size[1] / 64, abs=2)
+    assert max(first.within(48).shape) == 48
 
 
 def test_a_stream_without_times_goes_by_its_rate(tmp_path):

@@ -18,10 +18,9 @@ from masklens.errors import InputError
 from masklens.io.addresses import without_password
 from masklens.io.frames import Frame
 from masklens.io.video import (
-    Orientation,
+    Shape,
     decoded,
     duration_of,
-    frame_of,
     import_av,
     open_container,
     reason_of,
@@ -32,6 +31,8 @@ from masklens.io.video import (
 #: Seconds to wait for the first connection, and for data after that.
 OPEN_TIMEOUT = 10.0
 READ_TIMEOUT = 3.0
+#: The same for data where a camera is sent in pieces (HLS), of some seconds each.
+PIECE_TIMEOUT = 15.0
 #: A lost camera is tried again after these seconds, the last one for ever.
 BACK_OFF = (0.2, 0.5, 1.0)
 #: A first attempt to reconnect is given this long, later ones more.
@@ -40,7 +41,6 @@ RETRY_TIMEOUT = 2.5
 #: FFmpeg as it delays least. TCP, because lost UDP packets tear the picture.
 _LOW_DELAY = {
     "rtsp_transport": "tcp",
-    "fflags": "nobuffer",
     "flags": "low_delay",
     "max_delay": "0",
     "reorder_queue_size": "0",
@@ -91,9 +91,8 @@ class Camera:
         self._failure: Exception | None = None
         self._stop = threading.Event()
         self._count = 0
+        self._time = 0.0
         self._began: float | None = None
-        self._orientation = Orientation()
-        self._clock: Callable[[Any, float], float] = lambda picture, now: now
         container = self._open(OPEN_TIMEOUT)
         self._thread = threading.Thread(target=self._run, args=(container,), daemon=True)
         self._thread.start()
@@ -134,15 +133,22 @@ class Camera:
 
     def _run(self, container: Any) -> None:
         try:
-            while not self._stop.is_set():
-                if self._read(container):
+            since, attempts = 0.0, 0
+            while True:
+                began = time.monotonic()
+                reason = self._read(container)
+                if reason is None:
                     return
                 del container
                 release()
-                found = self._reconnect()
-                if found is None:
+                self.lost += 1
+                # What comes back for moments only has been lost all the time.
+                if attempts == 0 or time.monotonic() - began > READ_TIMEOUT:
+                    since, attempts = time.monotonic(), 0
+                    self._say(f"{self.name} was lost ({reason}); trying again.")
+                container, attempts = self._reconnect(since, attempts, reason)
+                if container is None:
                     return
-                container = found
         except Exception as error:  # raised where the frames are taken: else it would be an end
             self._failure = error
         finally:
@@ -150,8 +156,8 @@ class Camera:
                 self._over = True
                 self._condition.notify_all()
 
-    def _read(self, container: Any) -> bool:
-        """Read until the source ends (True) or is lost (False)."""
+    def _read(self, container: Any) -> str | None:
+        """Read until the source ends or we are told to stop (None), or is lost (why)."""
         reason = "the connection was closed"
         last = 0.0
         duration = None
@@ -160,28 +166,31 @@ class Camera:
             stream.thread_type = "SLICE"  # threads by frame would keep frames back
             self.rate = float(stream.average_rate) if stream.average_rate else self.rate
             duration = duration_of(stream)
-            self._clock = _Clock(has_times=container.format.name != "mpjpeg")
+            form = container.format.name
+            clock = _Clock(form != "mpjpeg", self._time)
+            shape = Shape(stream)
             for picture in decoded(container, stream):
                 if self._stop.is_set():
-                    return True
+                    return None
                 last = picture.time or last
-                self._put(picture)
+                self._put(picture, clock, shape, in_pieces=form == "hls")
         except self._av.error.FFmpegError as error:
             reason = reason_of(error)
         finally:
             container.close()
-        if duration is not None and last >= duration - 1:
-            return True
-        self._say(f"{self.name} was lost ({reason}); trying again.")
-        self.lost += 1
-        return False
+        if self._stop.is_set() or (duration is not None and last >= duration - 1):
+            return None
+        return reason
 
-    def _put(self, picture: Any) -> None:
+    def _put(self, picture: Any, clock: _Clock, shape: Shape, in_pieces: bool) -> None:
         now = time.monotonic()
         self._began = now if self._began is None else self._began
-        time_in_stream = self._clock(picture, now - self._began)
-        frame = frame_of(picture, self.name, self._orientation.of(picture))
-        frame.index, frame.time = self._count, time_in_stream
+        self._time = clock(picture, now - self._began)
+        if in_pieces:  # all frames of a piece are there at once: each waits for its time
+            self._stop.wait(max(0.0, self._began + self._time - now))
+            now = time.monotonic()
+        frame = shape.frame(picture, self.name)
+        frame.index, frame.time = self._count, self._time
         frame.session, frame.arrived = self.lost, now
         self._count += 1
         with self._condition:
@@ -189,56 +198,72 @@ class Camera:
             self._newest = frame
             self._condition.notify_all()
 
-    def _reconnect(self) -> Any:
-        """The camera, opened again; None when we were told to stop.
+    def _reconnect(self, since: float, attempts: int, reason: str) -> tuple[Any, int]:
+        """Open the camera again.
+
+        Args:
+            since: when it was lost, ``time.monotonic()``.
+            attempts: so many were made since then.
+            reason: of the loss.
+
+        Returns:
+            The container, or None when we were told to stop; and all attempts since the loss.
 
         Raises:
             InputError: it did not come back in time.
         """
-        since = time.monotonic()
-        attempt = 0
-        while not self._stop.wait(BACK_OFF[min(attempt, len(BACK_OFF) - 1)]):
+        again = attempts > 0
+        while not self._stop.wait(BACK_OFF[min(attempts, len(BACK_OFF) - 1)]):
+            if time.monotonic() - since > self._give_up:
+                raise InputError(
+                    f"{self.name} was lost and did not come back within "
+                    f"{self._give_up:.0f} seconds: {reason}"
+                )
+            attempts += 1
             try:
-                container = self._open(min(RETRY_TIMEOUT * 2 ** (attempt // 2), OPEN_TIMEOUT))
+                container = self._open(min(RETRY_TIMEOUT * 2 ** (attempts // 2), OPEN_TIMEOUT))
             except InputError as error:
-                attempt += 1
-                if time.monotonic() - since > self._give_up:
-                    raise InputError(
-                        f"{self.name} was lost and did not come back within "
-                        f"{self._give_up:.0f} seconds: {error}"
-                    ) from error
+                reason = str(error)
                 continue
-            self._say(f"{self.name} is back after {time.monotonic() - since:.1f} seconds.")
-            return container
-        return None
+            if not again:
+                self._say(f"{self.name} is back after {time.monotonic() - since:.1f} seconds.")
+            return container, attempts
+        return None, attempts
 
     def _open(self, timeout: float) -> Any:
         address, form = device(self._address)
         options = {} if form else dict(_LOW_DELAY)
         if not form and not address.startswith("rtsp"):
             options.pop("rtsp_transport")
-        return open_container(address, form, options, (timeout, READ_TIMEOUT))
+        patience = PIECE_TIMEOUT if ".m3u8" in address else READ_TIMEOUT
+        return open_container(address, form, options, (timeout, patience))
 
 
 class _Clock:
     """Times of one session's frames: the stream's own, from the moment the session began.
 
+    They never go back: a stream that stalled is late for its own clock, not for what was given out.
+
     Args:
         has_times: the format carries times; else (JPEGs one after the other) the time of arrival
             counts, as it does when the stream's clock strays from it by more than two seconds.
+        last: seconds, given out by the session before.
     """
 
-    def __init__(self, has_times: bool) -> None:
+    def __init__(self, has_times: bool, last: float) -> None:
         self._has_times = has_times
+        self._last = last
         self._offset: float | None = None
 
     def __call__(self, picture: Any, arrival: float) -> float:
         """Seconds for a frame that came in ``arrival`` seconds after the camera's first one."""
-        if not self._has_times or picture.time is None:
-            return arrival
-        if self._offset is None or abs(picture.time + self._offset - arrival) > 2:
-            self._offset = arrival - picture.time
-        return float(picture.time + self._offset)
+        now = max(arrival, self._last)
+        if self._has_times and picture.time is not None:
+            if self._offset is None or abs(picture.time + self._offset - arrival) > 2:
+                self._offset = now - picture.time
+            now = max(picture.time + self._offset, self._last)
+        self._last = float(now)
+        return self._last
 
 
 def device(address: str) -> tuple[str, str | None]:

@@ -31,7 +31,8 @@ def rgb(picture: Any, size: tuple[int, int] | None = None) -> Image:
 
     Args:
         picture: ``av.VideoFrame``.
-        size: width and height to scale to, averaging over areas; None is the frame's own.
+        size: width and height to scale to, smaller by averaging over areas; None is the frame's
+            own.
     """
     colours = picture.format.name, picture.colorspace, picture.color_range
     wanted = picture.width, picture.height, colours, size
@@ -64,7 +65,8 @@ def _graph(picture: Any, size: tuple[int, int] | None) -> Any:
         # those with a palette, cannot be scaled as they are.
         planes = form.is_planar and not form.is_rgb
         where = "in_chroma_loc=left"  # of H.264 and its like, which seldom say so
-        steps.append(graph.add("scale", f"{size[0]}:{size[1]}:flags=area:{where}"))
+        way = "area" if size[0] * size[1] < picture.width * picture.height else "bilinear"
+        steps.append(graph.add("scale", f"{size[0]}:{size[1]}:flags={way}:{where}"))
         steps.append(graph.add("format", form.name if planes else "rgb24"))
     steps.append(graph.add("scale", "flags=bilinear"))
     steps.append(graph.add("format", "rgb24"))

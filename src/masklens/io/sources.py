@@ -243,6 +243,12 @@ def _film(address: str) -> VideoReader | None:
     container = open_container(address, timeout=(10.0, 10.0))
     # Cameras send JPEGs or a transport stream without an end; a file knows how long it is.
     name = without_password(address)
+    if container.format.name.endswith("_pipe"):
+        container.close()
+        raise InputError(
+            f"{name} is one picture, no moving ones. Give the address of the camera's video, which "
+            "often begins with rtsp://; what masklens detect takes are files."
+        )
     if container.format.name == "mpjpeg" or duration_of(video_stream(container, name)) is None:
         container.close()
         return None

@@ -29,6 +29,8 @@ VIDEO_SUFFIXES = frozenset(
     }
 )
 
+#: A frame that is this many seconds before the last one begins another film.
+_LATE = 1.0
 #: A file that ends this many seconds before its announced end is called truncated.
 _MISSING_SECONDS = 0.5
 
@@ -108,16 +110,18 @@ class VideoReader:
         index, last, start = 0, 0.0, None
         step = 1 / (self.rate or 25)
         broken: str | None = None
-        orientation = Orientation()
+        shape = Shape(self._stream)
         try:
             for picture in decoded(self._container, self._stream):
                 following = last + step if index else 0.0
                 if picture.time is None:  # bare H.264 and its like hold no times
                     last = following
                 else:
-                    start = picture.time - following if start is None else start
+                    # Films that were joined begin anew in the middle; single frames may come late.
+                    if start is None or picture.time - start < last - _LATE:
+                        start = picture.time - following
                     last = max(picture.time - start, last)
-                frame = frame_of(picture, self.name, orientation.of(picture))
+                frame = shape.frame(picture, self.name)
                 frame.relative, frame.index, frame.time = self._relative, index, last
                 yield frame
                 index += 1
@@ -220,35 +224,38 @@ def duration_of(stream: Any) -> float | None:
     return None if whole is None or whole <= 0 else whole / 1e6
 
 
-class Orientation:
-    """The display matrix of a stream's frames, read again only when their rotation changes.
+class Shape:
+    """How the frames of a stream are shown: turned upright, and with square pixels.
 
-    PyAV's ``side_data`` and its frame refer to each other: every frame that was asked for it stays
-    in memory until Python next looks for cycles, hundreds of MB later.
+    The display matrix is read again only when the rotation changes: PyAV's ``side_data`` and its
+    frame refer to each other, and every frame that was asked for it stays in memory until Python
+    next looks for cycles, hundreds of MB later.
+
+    Args:
+        stream: of PyAV.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, stream: Any) -> None:
+        self._pixel = float(stream.sample_aspect_ratio or 1)
         self._rotation: int | None = None
         self._matrix: tuple[int, int, int, int] | None = None
 
-    def of(self, picture: Any) -> tuple[int, int, int, int] | None:
-        """The display matrix of a frame; see :func:`display_matrix`."""
+    def frame(self, picture: Any, name: str) -> Frame:
+        """A decoded frame whose upright RGB pixels are made when they are asked for."""
         if picture.rotation != self._rotation:
             self._rotation = picture.rotation
             self._matrix = display_matrix(picture)
-        return self._matrix
+        matrix, pixel = self._matrix, self._pixel
+        lies = matrix is not None and matrix[0] == 0
+        # Stretched, never squeezed, so that no face becomes smaller.
+        stretched = round(picture.width * max(pixel, 1)), round(picture.height * max(1 / pixel, 1))
+        square = stretched == (picture.width, picture.height)
 
+        def make(wanted: tuple[int, int] | None) -> Image:
+            size = wanted[::-1] if wanted and lies else wanted
+            return upright(rgb(picture, size or (None if square else stretched)), matrix)
 
-def frame_of(picture: Any, name: str, matrix: tuple[int, int, int, int] | None) -> Frame:
-    """A decoded frame whose upright RGB pixels are made when they are asked for."""
-    lies = matrix is not None and matrix[0] == 0
-
-    def make(wanted: tuple[int, int] | None) -> Image:
-        lying = wanted[::-1] if wanted and lies else wanted
-        return upright(rgb(picture, lying), matrix)
-
-    size = (picture.height, picture.width) if lies else (picture.width, picture.height)
-    return Frame(make, name, size=size)
+        return Frame(make, name, size=stretched[::-1] if lies else stretched)
 
 
 def display_matrix(picture: Any) -> tuple[int, int, int, int] | None:
@@ -280,6 +287,8 @@ def upright(image: Image, matrix: tuple[int, int, int, int] | None) -> Image:
 
 def reason_of(error: BaseException) -> str:
     """What FFmpeg or the system says of a failure, without numbers and full stops."""
+    if isinstance(error, import_av().error.ExitError):  # by which PyAV stops what takes too long
+        return "it did not answer in time"
     return str(getattr(error, "strerror", None) or str(error) or type(error).__name__).rstrip(".")
 
 
