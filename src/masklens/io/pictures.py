@@ -9,7 +9,7 @@ import struct
 import warnings
 import zlib
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from PIL import Image as PillowImage
@@ -23,6 +23,10 @@ with contextlib.suppress(ImportError):  # optional: HEIC, the format of many pho
     from pillow_heif import register_heif_opener
 
     register_heif_opener()
+
+#: Pillow's names of the formats that are read, whatever a file is called. Others are left out: some
+#: run programs (EPS), most are hardly ever met.
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "HEIF")
 
 #: Larger pictures are refused from their header, before anything is decoded.
 MAX_PIXELS = 250_000_000
@@ -77,25 +81,18 @@ def read_picture(path: str | Path) -> Image:
         raise PictureError(f"{path} is a folder, not a picture.", "absent") from error
 
 
-def decode_picture(
-    content: bytes,
-    name: str,
-    *,
-    max_pixels: int = MAX_PIXELS,
-    formats: tuple[str, ...] | None = None,
-) -> Image:
+def decode_picture(content: bytes, name: str, *, max_pixels: int = MAX_PIXELS) -> Image:
     """Read a picture from memory; see :func:`read_picture`.
 
     Args:
         content: what would be in the file.
         name: what errors call it, at the beginning of a sentence.
         max_pixels: larger pictures are refused from their header.
-        formats: Pillow's names of the formats to accept; None is all of them.
 
     Raises:
-        PictureError: no picture of these formats, damaged, empty or too large.
+        PictureError: no picture, damaged, empty or too large.
     """
-    return _read(content, name, max_pixels, formats)
+    return _read(content, name, max_pixels)
 
 
 def write_picture(path: Path, picture: PillowImage.Image, **options: Any) -> None:
@@ -123,16 +120,24 @@ def write_picture(path: Path, picture: PillowImage.Image, **options: Any) -> Non
     write_bytes(path, content.getvalue())
 
 
-def _read(
-    source: Path | bytes, name: str, max_pixels: int, formats: tuple[str, ...] | None = None
-) -> Image:
+def open_picture(file: BinaryIO | Path) -> PillowImage.Image:
+    """As ``PIL.Image.open``, for :data:`FORMATS`; nothing is decoded yet.
+
+    Raises:
+        UnidentifiedImageError: it is of none of them.
+    """
+    PillowImage.init()
+    return PillowImage.open(file, formats=[name for name in FORMATS if name in PillowImage.OPEN])
+
+
+def _read(source: Path | bytes, name: str, max_pixels: int) -> Image:
     # WeasyPrint, imported for a report, tells Pillow to fill what a truncated file lacks with grey.
     ImageFile.LOAD_TRUNCATED_IMAGES = False
     file = io.BytesIO(source) if isinstance(source, bytes) else source
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Pillow warns of harmless flaws in EXIF and TIFF tags
-            with PillowImage.open(file, formats=formats) as picture:
+            with open_picture(file) as picture:
                 width, height = max(picture.size, _tile(picture), key=math.prod)
                 if width * height > max_pixels:
                     raise PictureError(

@@ -14,7 +14,7 @@ from PIL import ExifTags
 from PIL import Image as PillowImage
 
 from masklens.errors import InputError
-from masklens.io.pictures import DAMAGED
+from masklens.io.pictures import DAMAGED, open_picture
 from masklens.io.video import VIDEO_SUFFIXES, open_container
 
 MADE_BY = "masklens"
@@ -35,7 +35,7 @@ def is_signed(path: Path) -> bool:
         if path.suffix.lower() in VIDEO_SUFFIXES:
             with open_container(str(path)) as container:
                 return bool(container.metadata.get(VIDEO_KEY) == MADE_BY)
-        with warnings.catch_warnings(), PillowImage.open(path) as picture:
+        with warnings.catch_warnings(), open_picture(path) as picture:
             warnings.simplefilter("ignore")  # as when it is read for its faces
             return bool(picture.getexif().get(ExifTags.Base.Software) == MADE_BY)
     except (InputError, *DAMAGED):

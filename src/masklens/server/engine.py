@@ -19,7 +19,6 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from PIL import Image as PillowImage
 
 from masklens.classifier import Classification
 from masklens.crop import Image, crop_faces
@@ -38,9 +37,6 @@ BATCH = 8
 
 #: Seconds that faces wait for others to fill a batch while there are pictures to search.
 PATIENCE = 0.05
-
-#: Pillow's names. Others are left out: some run programs (EPS), most are never sent.
-_FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "HEIF")
 
 #: What becomes of a picture: (image, its faces, how many more were left out) -> the result.
 Finish = Callable[[Image, Detections, int], Any]
@@ -96,8 +92,6 @@ class Engine:
         self._limits = limits
         self._metrics = metrics
         self._workers = workers
-        PillowImage.init()
-        self._formats = tuple(name for name in _FORMATS if name in PillowImage.OPEN)
         self._work = threading.Condition()
         self._pictures: deque[Job] = deque()
         self._crowds: deque[Job] = deque()
@@ -212,9 +206,7 @@ class Engine:
             self._leave(job)
             return
         check_scans(job.content, job.name)
-        image = decode_picture(
-            job.content, job.name, max_pixels=self._limits.pixels, formats=self._formats
-        )
+        image = decode_picture(job.content, job.name, max_pixels=self._limits.pixels)
         job.content = b""
         if job.future.cancelled():
             self._leave(job)
