@@ -1,6 +1,8 @@
 """Every way in which a picture file can be odd gives a correct picture or one clear sentence."""
 
+import os
 import struct
+import threading
 import zlib
 
 import numpy as np
@@ -53,6 +55,28 @@ def test_exif_rotation_is_applied(tmp_path):
         assert image.shape == (40, 20, 3)
         assert image[:8].mean() > 240
         assert image[12:].mean() < 15
+
+
+def test_an_uncompressed_tiff_on_its_side(tmp_path):
+    """Pillow maps such files into memory by their path, with width and height exchanged."""
+    picture = plain((40, 20), (0, 0, 0)).convert("RGBA")
+    picture.paste((255, 255, 255, 255), (0, 0, 10, 20))
+    picture.putalpha(255)
+    for mode in ("L", "RGBA"):
+        image = read_picture(save(tmp_path, "a.tif", picture.convert(mode), tiffinfo={274: 6}))
+        assert image.shape == (40, 20, 3)
+        assert image[:10].min() == 255
+        assert image[10:].max() == 0
+
+
+def test_a_picture_from_a_pipe(tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    content = save(tmp_path, "a.png", plain()).read_bytes()
+    writer = threading.Thread(target=pipe.write_bytes, args=(content,))
+    writer.start()
+    assert read_picture(pipe).shape == (30, 40, 3)
+    writer.join()
 
 
 @pytest.mark.parametrize("mode", ["L", "1", "P", "CMYK", "YCbCr", "LAB"])
@@ -164,7 +188,7 @@ def test_a_file_that_may_not_be_read(tmp_path, monkeypatch):
         raise PermissionError(13, "Permission denied")
 
     # chmod does not stop root, who runs the tests in CI.
-    monkeypatch.setattr(pictures.PillowImage, "open", refuse)
+    monkeypatch.setattr(pictures.Path, "open", refuse)
     with pytest.raises(InputError, match="Permission denied"):
         read_picture(path)
 

@@ -120,8 +120,12 @@ def write_picture(path: Path, picture: PillowImage.Image, **options: Any) -> Non
     write_bytes(path, content.getvalue())
 
 
-def open_picture(file: BinaryIO | Path) -> PillowImage.Image:
+def open_picture(file: BinaryIO) -> PillowImage.Image:
     """As ``PIL.Image.open``, for :data:`FORMATS`; nothing is decoded yet.
+
+    Args:
+        file: open; a path would have Pillow map uncompressed TIFFs into memory, and read those that
+            are stored on their side as noise.
 
     Raises:
         UnidentifiedImageError: it is of none of them.
@@ -133,28 +137,38 @@ def open_picture(file: BinaryIO | Path) -> PillowImage.Image:
 def _read(source: Path | bytes, name: str, max_pixels: int) -> Image:
     # WeasyPrint, imported for a report, tells Pillow to fill what a truncated file lacks with grey.
     ImageFile.LOAD_TRUNCATED_IMAGES = False
-    file = io.BytesIO(source) if isinstance(source, bytes) else source
     try:
-        with warnings.catch_warnings():
+        with _opened(source) as file, warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Pillow warns of harmless flaws in EXIF and TIFF tags
-            with open_picture(file) as picture:
-                width, height = max(picture.size, _tile(picture), key=math.prod)
-                if width * height > max_pixels:
-                    raise PictureError(
-                        f"{name} has {width}×{height} pixels, more than the "
-                        f"{max_pixels // 1_000_000} megapixels that are read. Scale it down first.",
-                        "too_large",
-                    )
-                return _to_rgb(picture)
+            try:
+                picture = open_picture(file)
+            except UnidentifiedImageError as error:
+                file.seek(0)
+                what = "is not a picture that can be read" if file.read(1) else "is empty"
+                raise PictureError(f"{name} {what}.", "unknown") from error
+            width, height = max(picture.size, _tile(picture), key=math.prod)
+            if width * height > max_pixels:
+                raise PictureError(
+                    f"{name} has {width}×{height} pixels, more than the "
+                    f"{max_pixels // 1_000_000} megapixels that are read. Scale it down first.",
+                    "too_large",
+                )
+            return _to_rgb(picture)
     except (FileNotFoundError, IsADirectoryError):
         raise
-    except UnidentifiedImageError as error:
-        size = len(source) if isinstance(source, bytes) else source.stat().st_size
-        what = "is empty" if size == 0 else "is not a picture that can be read"
-        raise PictureError(f"{name} {what}.", "unknown") from error
     except DAMAGED as error:
         reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
         raise PictureError(f"{name} cannot be read: {reason.rstrip('.')}.", "damaged") from error
+
+
+def _opened(source: Path | bytes) -> BinaryIO:
+    if isinstance(source, bytes):
+        return io.BytesIO(source)
+    file = source.open("rb")
+    if file.seekable():
+        return file
+    with file:  # a pipe
+        return io.BytesIO(file.read())
 
 
 def _tile(picture: PillowImage.Image) -> tuple[int, int]:

@@ -35,8 +35,8 @@ def is_signed(path: Path) -> bool:
         if path.suffix.lower() in VIDEO_SUFFIXES:
             with open_container(str(path)) as container:
                 return bool(container.metadata.get(VIDEO_KEY) == MADE_BY)
-        with warnings.catch_warnings(), open_picture(path) as picture:
+        with path.open("rb") as file, warnings.catch_warnings():
             warnings.simplefilter("ignore")  # as when it is read for its faces
-            return bool(picture.getexif().get(ExifTags.Base.Software) == MADE_BY)
+            return bool(open_picture(file).getexif().get(ExifTags.Base.Software) == MADE_BY)
     except (InputError, *DAMAGED):
         return False
