@@ -13,6 +13,7 @@ from PIL import Image as PillowImage
 from masklens.cli import main
 from masklens.errors import OutputError
 from masklens.io import writers
+from masklens.io.pictures import read_picture
 
 
 @pytest.fixture
@@ -235,3 +236,15 @@ def test_the_module_runs_without_training_libraries(portrait_file, toy_bundle):
         [sys.executable, "-c", probe + code], capture_output=True, text=True, check=True
     )
     assert "HEAVY []" in done.stdout
+
+
+def test_nothing_is_said_of_harmless_flaws(run, tmp_path, portrait_file, recwarn):
+    """Pillow warns of them, in words that help nobody on the command line."""
+    flawed = tmp_path / "flawed.jpg"
+    exif = b"Exif\0\0II*\0\x08\0\0\0\x05\0"  # five entries, and none of them there
+    PillowImage.open(portrait_file).save(flawed, exif=exif)
+    read_picture(flawed)
+    assert any("Corrupt EXIF" in str(warning.message) for warning in recwarn)
+    recwarn.clear()
+    assert run(flawed).exit_code == 0
+    assert not len(recwarn)

@@ -5,8 +5,10 @@ import csv
 import json
 import re
 import shutil
+import subprocess
 import sys
 import xml.etree.ElementTree as ElementTree
+from importlib.util import find_spec
 
 import numpy as np
 import pytest
@@ -188,6 +190,20 @@ def test_the_report_stands_alone_and_says_what_the_json_says(
     assert linked
     assert all((out / a).is_file() for a in linked)
     assert "**Table 1.**" in markdown
+
+
+def test_a_pdf_leaves_pillow_as_it_was(tmp_path):
+    """WeasyPrint tells it to read truncated pictures, which ours must not be."""
+    if find_spec("weasyprint") is None:
+        pytest.skip("it is not installed")
+    code = (
+        "import sys; from pathlib import Path; from PIL import ImageFile; "
+        "from masklens.evaluation.report import write_pdf; "
+        "write_pdf(Path(sys.argv[1]), '<p>short'); print(ImageFile.LOAD_TRUNCATED_IMAGES)"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path / "a.pdf")]
+    said = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert said.stdout.strip() == "False"
 
 
 def test_the_report_on_bare_faces_only(run, toy_bundle, coco, tmp_path):

@@ -2,16 +2,21 @@
 
 import os
 import struct
+import subprocess
+import sys
 import threading
+import warnings
 import zlib
 
 import numpy as np
 import pytest
 from PIL import Image as PillowImage
+from PIL import ImageFile
 
 from masklens.errors import InputError
 from masklens.io import pictures
 from masklens.io.pictures import PictureError, decode_picture, read_picture
+from masklens.io.signature import is_signed
 
 RED = (200, 30, 40)
 
@@ -193,11 +198,38 @@ def test_a_file_that_may_not_be_read(tmp_path, monkeypatch):
         read_picture(path)
 
 
-def test_truncated_files_are_refused_whatever_other_libraries_told_pillow(tmp_path, monkeypatch):
-    monkeypatch.setattr(pictures.ImageFile, "LOAD_TRUNCATED_IMAGES", True)
-    make_truncated_jpeg(tmp_path / "half.jpg")
-    with pytest.raises(InputError, match="cannot be read"):
-        read_picture(tmp_path / "half.jpg")
+def test_pillow_keeps_the_settings_of_its_host(tmp_path, monkeypatch):
+    """They are one for the whole process; our limit holds beside them."""
+    monkeypatch.setattr(PillowImage, "MAX_IMAGE_PIXELS", 100)
+    monkeypatch.setattr(ImageFile, "LOAD_TRUNCATED_IMAGES", True)
+    assert read_picture(save(tmp_path, "a.png", plain())).shape == (30, 40, 3)
+    path = save(tmp_path, "a.webp", plain())
+    with pytest.raises(PictureError, match=r"1200 pixels.*Scale it down first") as refused:
+        read_picture(path)
+    assert refused.value.reason == "too_large"
+    assert not is_signed(path)
+    assert (PillowImage.MAX_IMAGE_PIXELS, ImageFile.LOAD_TRUNCATED_IMAGES) == (100, True)
+
+
+def test_reading_leaves_the_filters_of_warnings_alone(tmp_path, monkeypatch):
+    """They are the whole process's: threads that change and restore them leave them changed."""
+    before = list(warnings.filters)
+    seen = []
+    whole = pictures._to_rgb
+    monkeypatch.setattr(
+        pictures, "_to_rgb", lambda picture: (seen.extend(warnings.filters), whole(picture))[1]
+    )
+    read_picture(save(tmp_path, "a.png", plain()))
+    assert seen == before
+
+
+def test_importing_masklens_sets_nothing_in_pillow():
+    code = (
+        "from PIL import Image, ImageFile; from masklens import MaskDetector; "
+        "print(Image.MAX_IMAGE_PIXELS, ImageFile.LOAD_TRUNCATED_IMAGES)"
+    )
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert said.stdout.split() == [str(1024**3 // 4 // 3), "False"]
 
 
 def test_a_damaged_avif(tmp_path):

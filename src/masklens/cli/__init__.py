@@ -9,6 +9,7 @@ import io
 import os
 import signal
 import sys
+import warnings
 from typing import Any
 
 import click
@@ -37,6 +38,9 @@ class Commands(click.Group):
     def main(self, *args: Any, **kwargs: Any) -> Any:
         """Run as a program."""
         prepare_streams()
+        warnings.filterwarnings(
+            "ignore", module=r"PIL\."
+        )  # of harmless flaws in EXIF and TIFF tags
         with stopped_by_signals():
             return super().main(*args, **kwargs)
 

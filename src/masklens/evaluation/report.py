@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from PIL import ImageFile
+
 from masklens.errors import OutputError
 from masklens.evaluation.audit import audit_data
 from masklens.evaluation.blocks import Document, Picture
@@ -92,6 +94,7 @@ def write_pdf(target: Path, html: str) -> None:
     Raises:
         OutputError: the libraries that WeasyPrint needs from the system are missing.
     """
+    before = ImageFile.LOAD_TRUNCATED_IMAGES
     try:
         import weasyprint
     except OSError as error:
@@ -99,6 +102,9 @@ def write_pdf(target: Path, html: str) -> None:
             "Writing a PDF needs Pango, which is not installed. Run: apt-get install "
             "libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0; or use --format html,md."
         ) from error
+    finally:
+        # Importing it tells Pillow to fill what truncated files lack with grey, for everybody.
+        ImageFile.LOAD_TRUNCATED_IMAGES = before
     # It warns of rules that are for screens only.
     logging.getLogger("weasyprint").setLevel(logging.ERROR)
     with atomic_path(target) as temporary:

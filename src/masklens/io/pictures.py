@@ -6,14 +6,23 @@ import contextlib
 import io
 import math
 import struct
-import warnings
 import zlib
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
+from PIL import (  # the plugins are imported because that makes their formats known
+    AvifImagePlugin,  # noqa: F401
+    BmpImagePlugin,  # noqa: F401
+    GifImagePlugin,  # noqa: F401
+    ImageOps,
+    JpegImagePlugin,  # noqa: F401
+    PngImagePlugin,  # noqa: F401
+    TiffImagePlugin,  # noqa: F401
+    UnidentifiedImageError,
+    WebPImagePlugin,  # noqa: F401
+)
 from PIL import Image as PillowImage
-from PIL import ImageFile, ImageOps, UnidentifiedImageError
 
 from masklens.crop import Image
 from masklens.errors import InputError, OutputError
@@ -39,9 +48,6 @@ DAMAGED = (
 
 #: TIFF 6.0, section 15: TileWidth and TileLength.
 _TILE_TAGS = (322, 323)
-
-#: Our own limit stands in for Pillow's, which warns at 89 and refuses at 179 megapixels.
-PillowImage.MAX_IMAGE_PIXELS = None
 
 
 class PictureError(InputError):
@@ -69,7 +75,9 @@ def read_picture(path: str | Path) -> Image:
         uint8 (H, W, 3), RGB, upright.
 
     Raises:
-        InputError: no such file, no picture, damaged, empty, or more than ``MAX_PIXELS`` pixels.
+        InputError: no such file, no picture, damaged, empty, or more than ``MAX_PIXELS`` pixels;
+            of WebP and TIFF, also more than Pillow's own limit, which is 179 million pixels as long
+            as nobody sets ``PIL.Image.MAX_IMAGE_PIXELS``.
     """
     path = Path(path)
     try:
@@ -121,25 +129,34 @@ def write_picture(path: Path, picture: PillowImage.Image, **options: Any) -> Non
 
 
 def open_picture(file: BinaryIO) -> PillowImage.Image:
-    """As ``PIL.Image.open``, for :data:`FORMATS`; nothing is decoded yet.
+    """Open a picture of :data:`FORMATS`; nothing is decoded yet.
+
+    ``PIL.Image.open`` would warn at 89 megapixels and refuse at 179, a limit of the whole process,
+    which is not ours to move.
 
     Args:
-        file: open; a path would have Pillow map uncompressed TIFFs into memory, and read those that
+        file: open; by a path Pillow would map uncompressed TIFFs into memory, and read those that
             are stored on their side as noise.
 
     Raises:
         UnidentifiedImageError: it is of none of them.
     """
-    PillowImage.init()
-    return PillowImage.open(file, formats=[name for name in FORMATS if name in PillowImage.OPEN])
+    start = file.read(16)
+    for name in FORMATS:
+        opener, accepts = PillowImage.OPEN.get(name, (None, None))
+        # The answer is a text where the format is right, but Pillow was built without it.
+        if opener is None or (accepts is not None and accepts(start) is not True):
+            continue
+        file.seek(0)
+        # What Pillow takes as the sign of another format, too.
+        with contextlib.suppress(SyntaxError, IndexError, TypeError, struct.error):
+            return opener(file, "")
+    raise UnidentifiedImageError("none of the formats that are read")
 
 
 def _read(source: Path | bytes, name: str, max_pixels: int) -> Image:
-    # WeasyPrint, imported for a report, tells Pillow to fill what a truncated file lacks with grey.
-    ImageFile.LOAD_TRUNCATED_IMAGES = False
     try:
-        with _opened(source) as file, warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Pillow warns of harmless flaws in EXIF and TIFF tags
+        with _opened(source) as file:
             try:
                 picture = open_picture(file)
             except UnidentifiedImageError as error:
@@ -156,6 +173,11 @@ def _read(source: Path | bytes, name: str, max_pixels: int) -> Image:
             return _to_rgb(picture)
     except (FileNotFoundError, IsADirectoryError):
         raise
+    except PillowImage.DecompressionBombError as error:
+        raise PictureError(
+            f"{name} has more pixels than Pillow reads of its format: {error} Scale it down first.",
+            "too_large",
+        ) from error
     except DAMAGED as error:
         reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
         raise PictureError(f"{name} cannot be read: {reason.rstrip('.')}.", "damaged") from error

@@ -7,7 +7,6 @@ signed: they cannot be made again.
 
 from __future__ import annotations
 
-import warnings
 from pathlib import Path
 
 from PIL import ExifTags
@@ -35,8 +34,7 @@ def is_signed(path: Path) -> bool:
         if path.suffix.lower() in VIDEO_SUFFIXES:
             with open_container(str(path)) as container:
                 return bool(container.metadata.get(VIDEO_KEY) == MADE_BY)
-        with path.open("rb") as file, warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # as when it is read for its faces
+        with path.open("rb") as file:
             return bool(open_picture(file).getexif().get(ExifTags.Base.Software) == MADE_BY)
-    except (InputError, *DAMAGED):
+    except (InputError, PillowImage.DecompressionBombError, *DAMAGED):
         return False

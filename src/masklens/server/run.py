@@ -45,7 +45,7 @@ def run(detector: MaskDetector, settings: Settings, ready: Callable[[str], None]
     """
     _return_memory()
     cv2.setNumThreads(1)  # the workers are what uses the cores
-    warnings.filterwarnings("ignore", module=r"PIL(\.|$)")  # io.pictures' own filter is per thread
+    warnings.filterwarnings("ignore", module=r"PIL\.")  # of harmless flaws in EXIF and TIFF tags
     listener = _listen(settings.host, settings.port)
     detector.detect(np.zeros((64, 64, 3), np.uint8))  # the first run of a network takes longer
     app, service = create_app(detector, settings)
