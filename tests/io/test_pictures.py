@@ -147,6 +147,10 @@ def make_postscript(path):
     path.write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 8 8\n%%EndComments\nshowpage\n")
 
 
+def make_heic(path):
+    path.write_bytes(b"\0\0\0\x1cftypheic\0\0\0\0mif1heicmiaf" + bytes(64))
+
+
 def make_truncated_jpeg(path):
     noise = np.random.default_rng(0).integers(0, 255, (200, 200, 3), dtype=np.uint8)
     PillowImage.fromarray(noise).save(path, "JPEG")
@@ -169,6 +173,7 @@ def make_zero_by_zero(path):
     [
         (make_text, "not a picture"),
         (make_postscript, "not a picture"),  # a program: Pillow would have Ghostscript run it
+        (make_heic, "is HEIC: run pip install pillow-heif|cannot be read"),
         (lambda p: p.touch(), "is empty"),
         (lambda p: p.mkdir(), "is a folder"),
         (lambda p: None, "does not exist"),

@@ -46,6 +46,9 @@ DAMAGED = (
     *(TypeError, ValueError, struct.error, zlib.error),
 )
 
+#: ISO/IEC 23008-12, annex B: the brands of pictures that are coded as HEVC, and the one of any.
+_HEIC = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
+
 #: TIFF 6.0, section 15: TileWidth and TileLength.
 _TILE_TAGS = (322, 323)
 
@@ -160,9 +163,7 @@ def _read(source: Path | bytes, name: str, max_pixels: int) -> Image:
             try:
                 picture = open_picture(file)
             except UnidentifiedImageError as error:
-                file.seek(0)
-                what = "is not a picture that can be read" if file.read(1) else "is empty"
-                raise PictureError(f"{name} {what}.", "unknown") from error
+                raise PictureError(f"{name} {_unknown(file)}.", "unknown") from error
             width, height = max(picture.size, _tile(picture), key=math.prod)
             if width * height > max_pixels:
                 raise PictureError(
@@ -191,6 +192,17 @@ def _opened(source: Path | bytes) -> BinaryIO:
         return file
     with file:  # a pipe
         return io.BytesIO(file.read())
+
+
+def _unknown(file: BinaryIO) -> str:
+    """What a file of no known format is, and what to do, as the rest of a sentence."""
+    file.seek(0)
+    start = file.read(12)
+    if not start:
+        return "is empty"
+    if start[4:8] == b"ftyp" and start[8:] in _HEIC:
+        return "is HEIC: run pip install pillow-heif to have it read, or convert it to JPEG"
+    return "is not a picture that can be read"
 
 
 def _tile(picture: PillowImage.Image) -> tuple[int, int]:
