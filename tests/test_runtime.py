@@ -35,6 +35,25 @@ def test_the_whole_detector_in_openvino(toy_bundle, portrait):
     np.testing.assert_allclose(ours.scores, theirs.scores, atol=1e-3)
 
 
+@pytest.mark.parametrize("name", runtime.RUNTIMES)
+def test_many_pictures_in_two_threads(name, portrait):
+    """A finder that both use at a time would see one's picture and answer the other."""
+    if name != "onnx":
+        pytest.importorskip({"litert": "ai_edge_litert"}.get(name, name))
+    detector = MaskDetector(threads=2, runtime=name)
+    blank = np.full_like(portrait, 99)
+    found = list(detector.detect_many([portrait, blank] * 12))
+    assert [len(detections) for detections in found] == [1, 0] * 12
+
+
+def test_what_is_not_in_use_is_used_again():
+    spares = runtime.Spares(object)
+    with spares.one() as first, spares.one() as second:
+        assert first is not second
+    with spares.one() as again:
+        assert again in (first, second)
+
+
 @pytest.mark.parametrize("name", ["litert", "openvino"])
 def test_a_missing_runtime_names_its_extra(toy_bundle, monkeypatch, name):
     monkeypatch.setattr(runtime, "find_spec", lambda module: None)

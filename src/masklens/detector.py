@@ -37,8 +37,9 @@ class MaskDetector:
 
     Args:
         bundle: folder of a bundle; None takes the one that ships with masklens.
-        finder: "yunet", the path of an ONNX face finder, or any :class:`FaceFinder`; None takes the
-            bundle's own, and where it has none that of the bundle that ships.
+        finder: "yunet", the path of an ONNX face finder, or any :class:`FaceFinder`, whose ``find``
+            is called by several threads at once; None takes the bundle's own, and where it has none
+            that of the bundle that ships.
         threshold: faces with a lower score are left out (0…1); None takes the card's default.
         threads: pictures in which faces are found at a time, and threads of the classifier; 0 is
             one per core.

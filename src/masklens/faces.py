@@ -53,7 +53,10 @@ class Faces:
 
 @runtime_checkable
 class FaceFinder(Protocol):
-    """Anything that finds faces; ``name`` goes into reports and cards."""
+    """Anything that finds faces; ``name`` goes into reports and cards.
+
+    ``find`` is called by several threads at once, for pictures of a folder and frames of a film.
+    """
 
     @property
     def name(self) -> str:

@@ -9,7 +9,8 @@ from __future__ import annotations
 import functools
 import os
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Protocol
@@ -55,7 +56,7 @@ class Network(Protocol):
     outputs: Mapping[str, int]
 
     def run(self, tensor: npt.NDArray[Any], names: Sequence[str]) -> list[FloatArray]:
-        """One tensor in, the named outputs in their order."""
+        """One tensor in, the named outputs in their order; called by several threads at once."""
         ...
 
 
@@ -122,6 +123,32 @@ class OnnxNetwork:
         return outputs
 
 
+class Spares:
+    """What only one thread may use at a time: as many are made as are ever used at once.
+
+    They outlive the threads, which come and go with every folder and film.
+
+    Args:
+        make: makes one; called by whichever thread finds all others in use.
+    """
+
+    def __init__(self, make: Callable[[], Any]) -> None:
+        self._make = make
+        self._idle: list[Any] = []
+
+    @contextmanager
+    def one(self) -> Iterator[Any]:
+        """One that nobody else uses meanwhile."""
+        try:
+            item = self._idle.pop()  # in one step, whatever other threads do
+        except IndexError:
+            item = self._make()
+        try:
+            yield item
+        finally:
+            self._idle.append(item)
+
+
 class LiteRTNetwork:
     """A network in LiteRT, formerly TensorFlow Lite. Its files take one picture at a time."""
 
@@ -129,14 +156,18 @@ class LiteRTNetwork:
         from ai_edge_litert.interpreter import Interpreter
 
         content = model.read_bytes() if isinstance(model, Path) else model
+
+        def opened() -> Any:
+            interpreter = Interpreter(model_content=content, num_threads=threads or os.cpu_count())
+            interpreter.allocate_tensors()
+            return interpreter
+
+        self._interpreters = Spares(opened)
         try:
-            self._interpreter = Interpreter(
-                model_content=content, num_threads=threads or os.cpu_count()
-            )
-            (signature,) = self._interpreter.get_signature_list()
-            details = self._interpreter.get_signature_runner(signature).get_output_details()
-            (only,) = self._interpreter.get_input_details()
-            self._interpreter.allocate_tensors()
+            with self._interpreters.one() as interpreter:
+                (signature,) = interpreter.get_signature_list()
+                details = interpreter.get_signature_runner(signature).get_output_details()
+                (only,) = interpreter.get_input_details()
         except _AnyError as error:
             raise BundleError(f"LiteRT cannot open {_name_of(model)}: {error}") from error
         self._input = int(only["index"])
@@ -150,11 +181,12 @@ class LiteRTNetwork:
     def run(self, tensor: npt.NDArray[Any], names: Sequence[str]) -> list[FloatArray]:
         """See :class:`Network`."""
         rows: list[list[FloatArray]] = [[] for _ in names]
-        for index in range(len(tensor)):
-            self._interpreter.set_tensor(self._input, tensor[index : index + 1])
-            self._interpreter.invoke()
-            for row, name in zip(rows, names, strict=True):
-                row.append(self._interpreter.get_tensor(self._indices[name]))
+        with self._interpreters.one() as interpreter:
+            for index in range(len(tensor)):
+                interpreter.set_tensor(self._input, tensor[index : index + 1])
+                interpreter.invoke()
+                for row, name in zip(rows, names, strict=True):
+                    row.append(interpreter.get_tensor(self._indices[name]))
         return [np.concatenate(row) for row in rows]
 
 
@@ -175,7 +207,7 @@ class OpenVinoNetwork:
             compiled = core.compile_model(core.read_model(model), "CPU", settings)
         except _AnyError as error:
             raise BundleError(f"OpenVINO cannot open {_name_of(model)}: {error}") from error
-        self._request = compiled.create_infer_request()
+        self._requests = Spares(compiled.create_infer_request)
         self.takes_pixels = bool(compiled.input(0).element_type == openvino.Type.u8)
         self.fixed_size = _fixed_size(
             [d.get_length() if d.is_static else -1 for d in compiled.input(0).partial_shape]
@@ -188,8 +220,9 @@ class OpenVinoNetwork:
 
     def run(self, tensor: npt.NDArray[Any], names: Sequence[str]) -> list[FloatArray]:
         """See :class:`Network`."""
-        outputs = self._request.infer({0: tensor})
-        return [outputs[name].copy() for name in names]
+        with self._requests.one() as request:
+            outputs = request.infer({0: tensor})
+            return [outputs[name].copy() for name in names]
 
 
 def _name_of(model: Path | bytes) -> str:

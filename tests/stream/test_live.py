@@ -65,6 +65,15 @@ def test_a_slow_camera_is_looked_at_in_every_frame(labeller, max_fps):
     assert [list(found.track_ids) for found in seen] == [[1]] * len(seen)
 
 
+@pytest.mark.parametrize("runtime", ["litert", "openvino"])
+def test_frames_share_a_finder_in_other_runtimes(tmp_path, runtime):
+    pytest.importorskip({"litert": "ai_edge_litert"}.get(runtime, runtime))
+    labeller = StreamLabeller(MaskDetector(threads=1, runtime=runtime))
+    with VideoReader(write_film(tmp_path / "a.mp4", frames(24))) as reader:
+        seen = [item.frame.index for item in labelled_frames(reader, labeller, every=1)]
+    assert seen == list(range(24))
+
+
 def test_all_frames_before_the_break_are_given_out(tmp_path, labeller):
     noise = np.random.default_rng(0).integers(0, 255, (60, 64, 96, 3), np.uint8)
     path = write_film(tmp_path / "a.mp4", noise, options={"movflags": "faststart"})
