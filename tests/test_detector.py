@@ -137,9 +137,8 @@ def test_endless_input_is_read_only_as_far_as_needed(detector, portrait):
 
 def test_a_failure_comes_in_its_turn(toy_bundle, portrait):
     detector = MaskDetector(toy_bundle, threads=2)
-    pictures = [portrait] * BATCH + ["absent.jpg", portrait]
-    stream = detector.detect_many(pictures)
-    for _ in range(BATCH):
+    stream = detector.detect_many([*[portrait] * 3, "absent.jpg", portrait])
+    for _ in range(3):
         assert len(next(stream)) == 1
     with pytest.raises(InputError, match="absent"):
         next(stream)

@@ -104,7 +104,8 @@ class MaskDetector:
         need, so an endless iterable is fine.
 
         Raises:
-            InputError: a picture cannot be read, see :meth:`detect`; or this is one picture.
+            InputError: a picture cannot be read, see :meth:`detect`, and those before it were given
+                out; or this is one picture.
         """
         if isinstance(pictures, str | os.PathLike) or getattr(pictures, "ndim", 4) < 4:
             raise InputError(
@@ -113,13 +114,19 @@ class MaskDetector:
             )
         waiting: list[tuple[Image, Faces]] = []
         faces = 0
-        for image, found in in_parallel(self._find, pictures, self.workers):
-            waiting.append((image, found))
-            faces += len(found)
-            if faces >= BATCH or len(waiting) >= BATCH:
-                yield from self._label(waiting)
-                waiting, faces = [], 0
+        failure: InputError | None = None
+        try:
+            for image, found in in_parallel(self._find, pictures, self.workers):
+                waiting.append((image, found))
+                faces += len(found)
+                if faces >= BATCH or len(waiting) >= BATCH:
+                    yield from self._label(waiting)
+                    waiting, faces = [], 0
+        except InputError as error:
+            failure = error
         yield from self._label(waiting)
+        if failure is not None:
+            raise failure
 
     def _find(self, picture: Image | str | Path) -> tuple[Image, Faces]:
         if isinstance(picture, str | os.PathLike):
