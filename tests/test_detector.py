@@ -1,6 +1,7 @@
 import multiprocessing
 import pickle
 import re
+import threading
 from concurrent.futures import ProcessPoolExecutor
 
 import numpy as np
@@ -31,6 +32,20 @@ def test_one_face_from_array_and_from_file(detector, portrait, portrait_file):
     assert len(from_array) == len(from_file) == 1
     np.testing.assert_allclose(from_array.boxes, from_file.boxes)
     np.testing.assert_allclose(from_array.probabilities.sum(axis=1), 1, atol=1e-6)
+
+
+def test_one_picture_is_searched_where_it_is_asked_for(toy_bundle, portrait):
+    """What a finder keeps for a thread would be lost with a thread for each picture."""
+    detector = MaskDetector(toy_bundle, threads=2)
+    find, threads = detector.finder.find, []
+
+    def watched(image):
+        threads.append(threading.current_thread())
+        return find(image)
+
+    detector.finder.find = watched
+    detector.detect(portrait)
+    assert threads == [threading.current_thread()]
 
 
 @pytest.mark.parametrize("threads", [1, 3])

@@ -94,7 +94,8 @@ class MaskDetector:
         Raises:
             InputError: the file is no picture, or the array has another form.
         """
-        return next(self.detect_many([picture]))
+        # In this thread, whose tensor the finder keeps for the next picture.
+        return next(self._label([self._find(picture)]))
 
     def detect_many(self, pictures: Iterable[Image | str | Path]) -> Iterator[Detections]:
         """The faces of many pictures, in order; faces are classified in batches across pictures.
