@@ -150,6 +150,14 @@ def test_endless_input_is_read_only_as_far_as_needed(detector, portrait):
     stream.close()
 
 
+def test_large_pictures_do_not_wait_for_many_others(toy_bundle, portrait, monkeypatch):
+    monkeypatch.setattr("masklens.detector.WAITING_PIXELS", 3 * portrait.size // 3)
+    taken = []
+    pictures = (taken.append(i) or portrait for i in range(BATCH))
+    next(MaskDetector(toy_bundle, threads=1).detect_many(pictures))
+    assert len(taken) == 3
+
+
 def test_a_failure_comes_in_its_turn(toy_bundle, portrait):
     detector = MaskDetector(toy_bundle, threads=2)
     stream = detector.detect_many([*[portrait] * 3, "absent.jpg", portrait])

@@ -29,6 +29,10 @@ R = TypeVar("R")
 #: Faces are classified in batches of about this size, across pictures.
 BATCH = 16
 
+#: Pixels of pictures that wait for a batch to fill: as many as 16 of a telephone's would take as
+#: much memory as the whole rest, and searching them takes so long that small batches cost nothing.
+WAITING_PIXELS = 20_000_000
+
 
 class MaskDetector:
     """Finds every face of a picture and says whether it wears a mask.
@@ -102,7 +106,7 @@ class MaskDetector:
 
         Faces are found in several pictures at a time, one thread each: the finder is so small that
         this is faster than many threads inside it. Reads ahead only as far as that and one batch
-        need, so an endless iterable is fine.
+        need, and a batch waits for at most ``WAITING_PIXELS``, so an endless iterable is fine.
 
         Raises:
             InputError: a picture cannot be read, see :meth:`detect`, and those before it were given
@@ -114,15 +118,16 @@ class MaskDetector:
                 f"one. Received: {_shown(pictures)}"
             )
         waiting: list[tuple[Image, Faces]] = []
-        faces = 0
+        faces = pixels = 0
         failure: InputError | None = None
         try:
             for image, found in in_parallel(self._find, pictures, self.workers):
                 waiting.append((image, found))
                 faces += len(found)
-                if faces >= BATCH or len(waiting) >= BATCH:
+                pixels += image.shape[0] * image.shape[1]
+                if max(faces, len(waiting)) >= BATCH or pixels >= WAITING_PIXELS:
                     yield from self._label(waiting)
-                    waiting, faces = [], 0
+                    waiting, faces, pixels = [], 0, 0
         except InputError as error:
             failure = error
         yield from self._label(waiting)
