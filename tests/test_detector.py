@@ -12,6 +12,8 @@ from masklens.card import FaceCalibration
 from masklens.classifier import Classification, MaskClassifier, with_temperature
 from masklens.detector import BATCH, MaskDetector, refined_boxes
 from masklens.errors import InputError
+from masklens.finder import load_finder
+from masklens.runtime import RUNTIMES
 from tests.conftest import make_toy_model, toy_card
 
 
@@ -151,7 +153,7 @@ def test_endless_input_is_read_only_as_far_as_needed(detector, portrait):
 
 
 def test_large_pictures_do_not_wait_for_many_others(toy_bundle, portrait, monkeypatch):
-    monkeypatch.setattr("masklens.detector.WAITING_PIXELS", 3 * portrait.size // 3)
+    monkeypatch.setattr("masklens.detector.WAITING_PIXELS", 3 * portrait[..., 0].size)
     taken = []
     pictures = (taken.append(i) or portrait for i in range(BATCH))
     next(MaskDetector(toy_bundle, threads=1).detect_many(pictures))
@@ -250,6 +252,42 @@ def test_a_copy_of_a_detector_has_its_options(toy_bundle):
     again = pickle.loads(pickle.dumps(detector))
     assert again.bundle == toy_bundle
     assert (again.workers, again.threshold, again.finder.long_side) == (2, 0.7, 320)
+
+
+@pytest.mark.parametrize("options", [{}, {"long_side": 320}, {"long_side": (320, 640)}])
+@pytest.mark.parametrize("name", [None, "yunet"])
+def test_a_finder_goes_to_other_processes_as_it_is(toy_bundle, portrait, name, options):
+    detector = MaskDetector(toy_bundle, finder=load_finder(name, 1, **options), threshold=0)
+    again = pickle.loads(pickle.dumps(detector))
+    np.testing.assert_array_equal(again.detect(portrait).boxes, detector.detect(portrait).boxes)
+    assert again.finder.long_side == detector.finder.long_side
+
+
+@pytest.mark.parametrize("runtime", RUNTIMES)
+def test_a_network_is_opened_again_in_its_runtime(runtime):
+    if runtime != "onnx":
+        pytest.importorskip({"litert": "ai_edge_litert"}.get(runtime, runtime))
+    classifier = MaskDetector(threads=1, runtime=runtime).classifier
+    size = classifier.card.size
+    crops = np.random.default_rng(0).integers(0, 256, (2, size, size, 3), np.uint8)
+    again = pickle.loads(pickle.dumps(classifier))
+    assert type(again.network) is type(classifier.network)
+    np.testing.assert_allclose(
+        again.predict(crops).probabilities, classifier.predict(crops).probabilities, atol=1e-6
+    )
+
+
+def test_a_finder_that_is_open_has_its_size(toy_bundle):
+    with pytest.raises(ValueError, match=r"yunet-s is open.*Received: 320"):
+        MaskDetector(toy_bundle, finder=load_finder("yunet", 1), long_side=320)
+
+
+@pytest.mark.parametrize(("value", "error"), [(7, ValueError), ("high", TypeError)])
+def test_a_threshold_that_is_set_later_is_checked_too(detector, value, error):
+    before = detector.threshold
+    with pytest.raises(error, match=f"threshold must be .*Received: .*{value}"):
+        detector.threshold = value
+    assert detector.threshold == before
 
 
 @pytest.mark.parametrize("boxes", [True, False])

@@ -29,15 +29,16 @@ R = TypeVar("R")
 #: Faces are classified in batches of about this size, across pictures.
 BATCH = 16
 
-#: Pixels of pictures that wait for a batch to fill: as many as 16 of a telephone's would take as
-#: much memory as the whole rest, and searching them takes so long that small batches cost nothing.
+#: Pixels of pictures that wait for a batch to fill: 16 of a telephone's would take half a gigabyte,
+#: and reading them takes so long that smaller batches cost nothing.
 WAITING_PIXELS = 20_000_000
 
 
 class MaskDetector:
     """Finds every face of a picture and says whether it wears a mask.
 
-    It can be pickled, for example for worker processes: there the same files are opened again.
+    It can be pickled, for example for worker processes: there the same files are opened again. A
+    finder of one's own must be something that can be, too.
 
     Args:
         bundle: folder of a bundle; None takes the one that ships with masklens.
@@ -52,12 +53,13 @@ class MaskDetector:
         long_side: working size of the face finder in pixels; None is its own. Smaller is faster,
             and loses small faces; larger finds smaller faces in large pictures, and loses those
             that fill the picture. Several, such as (704, 2112), are searched one after the other
-            and lose neither.
+            and lose neither. A finder that is an object has its own.
 
     Raises:
         BundleError: the bundle or the face finder cannot be used.
         MissingExtraError: the runtime is not installed.
-        TypeError, ValueError: an option is of another type, or a number out of range.
+        TypeError, ValueError: an option is of another type, a number out of range, or ``long_side``
+            beside a finder that is an object.
     """
 
     def __init__(
@@ -85,6 +87,16 @@ class MaskDetector:
         self.finder = load_finder(finder, 1, runtime, bundle=self.bundle, long_side=long_side)
         self.workers = threads or os.cpu_count() or 1
         self.threshold = self.card.threshold() if threshold is None else threshold
+
+    @property
+    def threshold(self) -> float:
+        """Faces with a lower score are left out (0…1)."""
+        return self._threshold
+
+    @threshold.setter
+    def threshold(self, value: float) -> None:
+        _check_threshold(value)
+        self._threshold = value
 
     def __reduce__(self) -> tuple[Any, ...]:
         return partial(self._reopen, threshold=self.threshold), ()
@@ -230,7 +242,6 @@ def _check_options(
         ("bundle", [bundle], str | os.PathLike | Bundle | None, "a folder's path or a Bundle"),
         ("finder", [finder], str | Path | FaceFinder | None, '"yunet", a path or a FaceFinder'),
         ("threads", [threads], Integral, f"a whole number in 0…{MAX_THREADS}"),
-        ("threshold", [threshold], Real | None, "a number in 0…1"),
         ("long_side", sizes, Integral, f"a whole number in {low}…{high}, or several"),
     ):
         for value in values:
@@ -238,10 +249,17 @@ def _check_options(
                 raise TypeError(f"{name} must be {accepted}. Received: {value!r:.80}")
     if not 0 <= threads <= MAX_THREADS:
         raise ValueError(f"threads must be in 0…{MAX_THREADS}. Received: {threads}")
-    if threshold is not None and not 0 <= threshold <= 1:
-        raise ValueError(f"threshold must be in 0…1. Received: {threshold}")
+    if threshold is not None:
+        _check_threshold(threshold)
     if (several and not sizes) or not all(low <= size <= high for size in sizes):
         raise ValueError(f"long_side must be in {low}…{high}. Received: {long_side}")
+
+
+def _check_threshold(value: Any) -> None:
+    if not isinstance(value, Real):
+        raise TypeError(f"threshold must be a number in 0…1. Received: {value!r:.80}")
+    if not 0 <= float(value) <= 1:
+        raise ValueError(f"threshold must be in 0…1. Received: {value}")
 
 
 def refined_boxes(

@@ -28,6 +28,15 @@ from masklens.runtime import RUNTIMES, open_network
 _OUTPUTS = {"face": 0, "box": 4, "landmarks": 10, "labels": 3}
 
 
+class _Kept(threading.local):
+    """What each thread keeps of a finder; a pickled one begins with nothing."""
+
+    tensor: FloatArray | None = None
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), ()
+
+
 class CellFinder:
     """A finder by the contract of ``docs/bundle.md``, run at a size that follows the picture.
 
@@ -85,13 +94,13 @@ class CellFinder:
             )
         #: (height, width) of a file that takes no other, else None
         self.fixed = self.network.fixed_size
-        self._kept = threading.local()
+        self._kept = _Kept()
 
     def find(self, image: Image) -> Faces:
         """Find the faces of a picture: uint8 (H, W, 3), RGB."""
         height, width = image.shape[:2]
         # Fresh memory for every tensor takes longer than filling it, and leaves holes in the heap.
-        tensor, scale = self.prepare(image, getattr(self._kept, "tensor", None))
+        tensor, scale = self.prepare(image, self._kept.tensor)
         self._kept.tensor = tensor
         boxes, scores, landmarks = self._decode(self.run(tensor), tensor.shape[1:3])
         boxes = np.clip(boxes / scale, 0, np.array([width, height, width, height], np.float32))
@@ -240,8 +249,14 @@ def load_finder(
     Raises:
         BundleError: no such name, or the file is no face finder.
         MissingExtraError: YuNet needs the extra of that name.
+        ValueError: ``long_side`` beside a finder that is an object.
     """
     if finder is not None and not isinstance(finder, str | Path):
+        if long_side is not None:
+            raise ValueError(
+                f"long_side is for finders that are opened here, and {finder.name} is open: make "
+                f"it with that size. Received: {long_side}"
+            )
         return finder
     if isinstance(long_side, Sequence):
         first, *larger = (

@@ -42,7 +42,7 @@ _AnyError = Exception
 
 
 class Network(Protocol):
-    """A network that is ready to run.
+    """A network that is ready to run. It can be pickled; there the same model is opened again.
 
     Attributes:
         takes_pixels: its input is uint8 0…255, so that it wants crops as they are; otherwise it is
@@ -107,6 +107,7 @@ class OnnxNetwork:
     takes_pixels = False
 
     def __init__(self, model: Path | bytes, threads: int) -> None:
+        self._opened = model, threads
         content = model.read_bytes() if isinstance(model, Path) else model
         self.session = open_session(content, threads, _name_of(model))
         (only, *_) = self.session.get_inputs()
@@ -116,6 +117,9 @@ class OnnxNetwork:
         self.outputs: Mapping[str, int] = {
             output.name: _columns(output.shape) for output in self.session.get_outputs()
         }
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), self._opened
 
     def run(self, tensor: npt.NDArray[Any], names: Sequence[str]) -> list[FloatArray]:
         """See :class:`Network`."""
@@ -153,6 +157,7 @@ class LiteRTNetwork:
     """A network in LiteRT, formerly TensorFlow Lite. Its files take one picture at a time."""
 
     def __init__(self, model: Path | bytes, threads: int) -> None:
+        self._opened = model, threads
         from ai_edge_litert.interpreter import Interpreter
 
         content = model.read_bytes() if isinstance(model, Path) else model
@@ -178,6 +183,9 @@ class LiteRTNetwork:
             name: _columns(output["shape"]) for name, output in details.items()
         }
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), self._opened
+
     def run(self, tensor: npt.NDArray[Any], names: Sequence[str]) -> list[FloatArray]:
         """See :class:`Network`."""
         rows: list[list[FloatArray]] = [[] for _ in names]
@@ -194,6 +202,7 @@ class OpenVinoNetwork:
     """A network in OpenVINO, from its own format or from ONNX."""
 
     def __init__(self, model: Path | bytes, threads: int) -> None:
+        self._opened = model, threads
         import openvino
 
         settings = {
@@ -217,6 +226,9 @@ class OpenVinoNetwork:
             for output in compiled.outputs
             for name in output.names
         }
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), self._opened
 
     def run(self, tensor: npt.NDArray[Any], names: Sequence[str]) -> list[FloatArray]:
         """See :class:`Network`."""
