@@ -185,7 +185,8 @@ threads_option = count_option(
     least=0,
     most=MAX_THREADS,
     default=0,
-    help="Threads per network; 0 uses every core.",
+    help="Pictures in which faces are found at a time, and threads of the classifier; 0 is one per "
+    "core, as videos always have.",
 )
 rounds_option = count_option(
     "--rounds", default=60, help="Runs of each network for its times; the median counts."
