@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from masklens.crop import crop_face, crop_faces, crop_square, whole_picture
+from masklens.crop import crop_face, crop_faces, crop_square, in_range, whole_picture
 
 
 @pytest.mark.parametrize(
@@ -66,3 +66,10 @@ def test_of_a_whole_picture_the_pixels_under_the_middles_are_taken():
     rows, columns = ((np.arange(16) + 0.5) * side / 16 for side in image.shape[:2])
     expected = image[rows.astype(int)][:, columns.astype(int)]
     np.testing.assert_array_equal(whole_picture(image, 16), expected)
+
+
+@pytest.mark.parametrize("value_range", [(-1, 1), (0, 255), (0, 1)])
+def test_black_and_white_are_the_ends_of_the_range(value_range):
+    values = in_range(np.array([0, 255], np.uint8), value_range)
+    assert values.dtype == np.float32
+    np.testing.assert_allclose(values, value_range, atol=1e-6)

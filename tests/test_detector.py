@@ -9,7 +9,7 @@ import pytest
 
 from masklens.bundle import write_bundle
 from masklens.card import FaceCalibration
-from masklens.classifier import Classification, MaskClassifier, with_temperature
+from masklens.classifier import Classification, MaskClassifier, logit, with_temperature
 from masklens.detector import BATCH, MaskDetector, refined_boxes
 from masklens.errors import InputError
 from masklens.finder import load_finder
@@ -99,6 +99,11 @@ def test_calibration_of_the_face_score(toy_bundle, tmp_path, portrait):
     face = 1 / (1 + np.exp(-(-1 + 2 * logit + classifier - 0.5 * both)))
     expected = face * found.probabilities.max(axis=1)
     np.testing.assert_allclose(found.scores, expected, rtol=1e-4)
+
+
+def test_the_logit_stays_finite():
+    values = logit(np.array([0, 0.5, 0.75, 1], np.float32))
+    np.testing.assert_allclose(values, [-13.8155, 0, np.log(3), 13.8155], atol=0.02)
 
 
 def test_temperature_softens_without_changing_the_order():

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from masklens.bundle import CLASSIFIER_FILE, Bundle
 from masklens.card import SecondLook
-from masklens.crop import FloatArray, Image
+from masklens.crop import FloatArray, Image, in_range
 from masklens.errors import BundleError
 from masklens.labels import NOT_A_FACE
 from masklens.runtime import RUNTIMES, open_network
@@ -130,8 +130,7 @@ class MaskClassifier:
         """
         if self.network.takes_pixels:
             return crops
-        low, high = self.card.value_range
-        return crops.astype(np.float32) * np.float32((high - low) / 255) + np.float32(low)
+        return in_range(crops, self.card.value_range)
 
     def run(self, tensor: npt.NDArray[Any]) -> list[FloatArray]:
         """The bare network: the tensor of :meth:`prepare` -> probabilities (and boxes)."""
@@ -168,3 +167,9 @@ def with_temperature(probabilities: FloatArray, temperature: float) -> FloatArra
     logits = np.log(np.maximum(probabilities, 1e-12)) / temperature
     exponents = np.exp(logits - logits.max(axis=1, keepdims=True))
     return np.asarray(exponents / exponents.sum(axis=1, keepdims=True), dtype=np.float32)
+
+
+def logit(probability: FloatArray) -> FloatArray:
+    """log(p / (1 - p)), float32 of any shape; finite, because p is kept a millionth off 0 and 1."""
+    p = np.clip(probability, 1e-6, 1 - 1e-6)
+    return np.asarray(np.log(p / (1 - p)), dtype=np.float32)

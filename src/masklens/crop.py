@@ -98,3 +98,17 @@ def whole_picture(image: Image, size: int) -> Image:
     """
     picture = PillowImage.fromarray(image)
     return np.asarray(picture.resize((size, size), PillowImage.Resampling.NEAREST))
+
+
+def in_range(crops: Image, value_range: tuple[float, float]) -> FloatArray:
+    """Crops as a network of floating-point numbers takes them.
+
+    Args:
+        crops: uint8, of any shape, 0…255.
+        value_range: of the card: what 0 and 255 become.
+
+    Returns:
+        float32, of the same shape.
+    """
+    low, high = value_range
+    return crops.astype(np.float32) * np.float32((high - low) / 255) + np.float32(low)

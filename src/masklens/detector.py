@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from masklens.bundle import Bundle
-from masklens.classifier import Classification, MaskClassifier
+from masklens.classifier import Classification, MaskClassifier, logit
 from masklens.crop import FloatArray, Image, crop_faces, crop_square
 from masklens.detections import Detections
 from masklens.errors import InputError
@@ -221,14 +221,14 @@ class MaskDetector:
         calibration = self.card.face_calibration
         if calibration is None:
             return finder * classifier
-        f, c = _logit(finder), _logit(classifier)
-        logit = (
+        f, c = logit(finder), logit(classifier)
+        face = (
             calibration.bias
             + calibration.finder * f
             + calibration.classifier * c
             + calibration.both * np.logaddexp(0, f) * np.logaddexp(0, c)
         )
-        return np.asarray(np.exp(-np.logaddexp(0, -logit)), dtype=np.float32)
+        return np.asarray(np.exp(-np.logaddexp(0, -face)), dtype=np.float32)
 
 
 def _check_options(
@@ -319,8 +319,3 @@ def _shown(picture: object) -> str:
     if isinstance(picture, np.ndarray):
         return f"{picture.dtype} {picture.shape}"
     return repr(picture) if isinstance(picture, str | os.PathLike) else type(picture).__name__
-
-
-def _logit(probability: FloatArray) -> FloatArray:
-    p = np.clip(probability, 1e-6, 1 - 1e-6)
-    return np.asarray(np.log(p / (1 - p)), dtype=np.float32)

@@ -13,7 +13,7 @@ from scipy.special import expit
 pytest.importorskip("keras")
 
 from masklens.bundle import Bundle, write_bundle
-from masklens.classifier import MaskClassifier
+from masklens.classifier import MaskClassifier, logit
 from masklens.dataset.scan import load_dataset
 from masklens.errors import BundleError, DatasetError
 from masklens.faces import Faces
@@ -189,7 +189,7 @@ def test_each_face_is_matched_once_and_small_ones_do_not_count() -> None:
 def test_the_probability_of_a_face_is_fitted() -> None:
     rng = np.random.default_rng(0)
     finder, classifier, label = rng.uniform(0.2, 0.98, (3, 20000))
-    f, c = calibration.logit(finder), calibration.logit(classifier)
+    f, c = logit(finder), logit(classifier)
     true = expit(-2 + 0.8 * f + 0.5 * np.logaddexp(0, f) * np.logaddexp(0, c))
     right = rng.random(20000) < true * label
     fitted = calibration.fit_face_calibration(finder, classifier, label, right)

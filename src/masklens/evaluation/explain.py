@@ -15,7 +15,7 @@ import numpy as np
 
 from masklens.bundle import Bundle
 from masklens.classifier import MaskClassifier
-from masklens.crop import FloatArray, Image
+from masklens.crop import FloatArray, Image, in_range
 from masklens.errors import BundleError, MissingExtraError
 
 
@@ -138,8 +138,7 @@ class GradCam:
         """The feature maps (h, w, C) and the gradient of the label's output at each of them."""
         import tensorflow as tf
 
-        low, high = self._card.value_range
-        tensor = tf.constant(crop[None].astype(np.float32) * ((high - low) / 255) + low)
+        tensor = tf.constant(in_range(crop[None], self._card.value_range))
         with tf.GradientTape() as tape:
             tape.watch(tensor)
             maps, outputs = self._model(tensor, training=False)

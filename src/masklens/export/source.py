@@ -13,7 +13,7 @@ import numpy as np
 
 from masklens.bundle import CARD_FILE, Bundle
 from masklens.card import ModelCard
-from masklens.crop import FloatArray, Image
+from masklens.crop import FloatArray, Image, in_range
 from masklens.errors import BundleError, InputError
 from masklens.labels import WITH_MASK, WITHOUT_MASK
 
@@ -52,8 +52,7 @@ class Source:
 
     def prepare(self, crops: Image) -> FloatArray:
         """Crops uint8 (N, size, size, 3) -> float32 in the card's value range."""
-        low, high = self.card.value_range
-        return crops.astype(np.float32) * np.float32((high - low) / 255) + np.float32(low)
+        return in_range(crops, self.card.value_range)
 
     def predict(self, crops: Image) -> dict[str, FloatArray]:
         """What Keras says of crops, uint8 (N, size, size, 3): every output by its name."""

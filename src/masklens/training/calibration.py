@@ -15,7 +15,7 @@ from scipy.special import expit
 
 from masklens.boxes import iou as box_iou
 from masklens.card import FaceCalibration
-from masklens.classifier import with_temperature
+from masklens.classifier import logit, with_temperature
 from masklens.crop import FloatArray
 
 BoolArray = npt.NDArray[np.bool_]
@@ -150,9 +150,3 @@ def expected_calibration_error(scores: FloatArray, right: BoolArray, bins: int =
         for b in np.unique(which)
     ]
     return float(sum(gaps))
-
-
-def logit(probability: FloatArray) -> FloatArray:
-    """log(p / (1 - p)), kept finite as the detector keeps it."""
-    p = np.clip(probability, 1e-6, 1 - 1e-6)
-    return np.asarray(np.log(p / (1 - p)), dtype=np.float32)
