@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from masklens.crop import crop_face, crop_faces, crop_square, in_range, whole_picture
+from masklens.crop import crop_face, crop_faces, crop_square, in_range, refined_boxes, whole_picture
 
 
 @pytest.mark.parametrize(
@@ -73,3 +73,12 @@ def test_black_and_white_are_the_ends_of_the_range(value_range):
     values = in_range(np.array([0, 255], np.uint8), value_range)
     assert values.dtype == np.float32
     np.testing.assert_allclose(values, value_range, atol=1e-6)
+
+
+def test_refined_boxes_go_back_to_the_picture():
+    boxes = np.array([[10, 10, 30, 30], [0, 0, 20, 20]], np.float32)
+    refined = np.array([[0.25, 0.25, 0.75, 1.0], [0.0, 0.0, 0.0, 0.0]], np.float32)
+    # The first crop with margin 0.5 is the square from 0 to 40; the second box is degenerate, so
+    # the finder's stays.
+    out = refined_boxes(boxes, refined, 0.5, (100, 100, 3))
+    assert out.tolist() == [[10, 10, 30, 40], [0, 0, 20, 20]]

@@ -10,7 +10,7 @@ import pytest
 from masklens.bundle import write_bundle
 from masklens.card import FaceCalibration
 from masklens.classifier import Classification, MaskClassifier, logit, with_temperature
-from masklens.detector import BATCH, MaskDetector, refined_boxes
+from masklens.detector import BATCH, MaskDetector
 from masklens.errors import InputError
 from masklens.finder import load_finder
 from masklens.runtime import RUNTIMES
@@ -112,15 +112,6 @@ def test_temperature_softens_without_changing_the_order():
     softer = with_temperature(p, 2)
     expected = np.sqrt(p) / np.sqrt(p).sum()
     np.testing.assert_allclose(softer, expected, atol=1e-6)
-
-
-def test_refined_boxes_go_back_to_the_picture():
-    boxes = np.array([[10, 10, 30, 30], [0, 0, 20, 20]], np.float32)
-    refined = np.array([[0.25, 0.25, 0.75, 1.0], [0.0, 0.0, 0.0, 0.0]], np.float32)
-    # The first crop with margin 0.5 is the square from 0 to 40; the second box is degenerate, so
-    # the finder's stays.
-    out = refined_boxes(boxes, refined, 0.5, (100, 100, 3))
-    assert out.tolist() == [[10, 10, 30, 40], [0, 0, 20, 20]]
 
 
 def test_the_threshold_leaves_out(toy_bundle, portrait):

@@ -100,6 +100,28 @@ def whole_picture(image: Image, size: int) -> Image:
     return np.asarray(picture.resize((size, size), PillowImage.Resampling.NEAREST))
 
 
+def refined_boxes(
+    boxes: FloatArray, refined: FloatArray, margin: float, shape: tuple[int, ...]
+) -> FloatArray:
+    """Boxes that the classifier gave in its crops, back in the picture and clipped to it.
+
+    Args:
+        boxes: (N, 4), xyxy pixels: the boxes that were cut.
+        refined: (N, 4), xyxy in the crop's square, 0…1.
+        margin: of the crop.
+        shape: (H, W, …) of the picture.
+    """
+    height, width = shape[:2]
+    out = np.empty_like(boxes)
+    for i, box in enumerate(boxes):
+        left, top, side = crop_square(box, margin)
+        out[i] = np.array([left, top, left, top], np.float32) + refined[i] * side
+    out = np.clip(out, 0, np.array([width, height, width, height], np.float32))
+    thin = np.any(out[:, 2:] - out[:, :2] < 1, axis=1)
+    out[thin] = boxes[thin]
+    return out
+
+
 def in_range(crops: Image, value_range: tuple[float, float]) -> FloatArray:
     """Crops as a network of floating-point numbers takes them.
 

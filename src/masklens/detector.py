@@ -15,7 +15,7 @@ import numpy as np
 
 from masklens.bundle import Bundle
 from masklens.classifier import Classification, MaskClassifier, logit
-from masklens.crop import FloatArray, Image, crop_faces, crop_square
+from masklens.crop import FloatArray, Image, crop_faces, refined_boxes
 from masklens.detections import Detections
 from masklens.errors import InputError
 from masklens.faces import FaceFinder, Faces
@@ -260,28 +260,6 @@ def _check_threshold(value: Any) -> None:
         raise TypeError(f"threshold must be a number in 0…1. Received: {value!r:.80}")
     if not 0 <= float(value) <= 1:
         raise ValueError(f"threshold must be in 0…1. Received: {value}")
-
-
-def refined_boxes(
-    boxes: FloatArray, refined: FloatArray, margin: float, shape: tuple[int, ...]
-) -> FloatArray:
-    """Boxes that the classifier gave in its crops, back in the picture and clipped to it.
-
-    Args:
-        boxes: (N, 4), xyxy pixels: the boxes that were cut.
-        refined: (N, 4), xyxy in the crop's square, 0…1.
-        margin: of the crop.
-        shape: (H, W, …) of the picture.
-    """
-    height, width = shape[:2]
-    out = np.empty_like(boxes)
-    for i, box in enumerate(boxes):
-        left, top, side = crop_square(box, margin)
-        out[i] = np.array([left, top, left, top], np.float32) + refined[i] * side
-    out = np.clip(out, 0, np.array([width, height, width, height], np.float32))
-    thin = np.any(out[:, 2:] - out[:, :2] < 1, axis=1)
-    out[thin] = boxes[thin]
-    return out
 
 
 def in_parallel(function: Callable[[T], R], items: Iterable[T], workers: int) -> Iterator[R]:
