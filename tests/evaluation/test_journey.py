@@ -4,7 +4,6 @@ import base64
 import csv
 import json
 import re
-import shutil
 import subprocess
 import sys
 import xml.etree.ElementTree as ElementTree
@@ -18,7 +17,7 @@ from PIL import Image as PillowImage
 from masklens.bundle import write_bundle
 from masklens.cli import main
 from masklens.dataset import duplicates
-from masklens.dataset.split import COLUMNS, named_parts
+from masklens.dataset.split import COLUMNS
 from masklens.evaluation import extras
 from masklens.evaluation.compare import compare, signed
 from masklens.evaluation.evaluate import Options, evaluate
@@ -230,15 +229,6 @@ def test_unreadable_pictures_end_with_1(run, toy_bundle, folders):
     result = run(toy_bundle.folder, folders, "--faces", "whole")
     assert result.exit_code == 1
     assert "could not be read" in result.output
-
-
-def test_the_report_split_is_the_one_of_training(folders):
-    for label in ("with_mask", "without_mask"):
-        for number in range(4, 10):
-            shutil.copy(folders / label / "0.png", folders / label / f"{number}.png")
-    names = {p.name for p in select(folders, "report").dataset.pictures}
-    assert names == set(named_parts(select(folders).dataset, "report")[1])
-    assert len(names) == 4
 
 
 @pytest.fixture

@@ -21,6 +21,7 @@ from masklens.errors import (
     MissingExtraError,
     OutputError,
 )
+from masklens.evaluation.selection import select
 from masklens.training.run import TrainOptions
 from tests.training.toys import make_portraits, tiny_backbone
 
@@ -153,7 +154,7 @@ def test_a_given_split_is_used(report, options, tmp_path):
     report.train(given, split=(train_names, test_names))
     predictions = (tmp_path / "run" / "predictions.csv").read_text().splitlines()[1:]
     assert [line.split(",")[0] for line in predictions] == test_names[:2]
-    with pytest.raises(DatasetError, match="no picture of this data set for the test"):
+    with pytest.raises(DatasetError, match="that can be read, for the test"):
         report.train(
             dataclasses.replace(given, out=tmp_path / "b"), split=(train_names, ["gone.png"])
         )
@@ -168,6 +169,20 @@ def test_unreadable_pictures_are_skipped_and_named(report, portraits, options, t
     assert "broken.jpg is not a picture" in result.skipped[0]
     assert result.metrics["skipped"] == list(result.skipped)
     assert result.metrics["train_pictures"] + result.metrics["test_pictures"] == 20
+
+
+def test_the_test_part_is_the_one_that_evaluate_judges(report, portraits, options, tmp_path):
+    """With three labels and a file that cannot be read, which both could change the draw."""
+    data = shutil.copytree(portraits, tmp_path / "data")
+    shutil.copytree(data / "with_mask", data / "mask_worn_incorrectly")
+    (data / "with_mask" / "0.png").write_text("no picture")
+    given = dataclasses.replace(options, data=(data,), out=tmp_path / "run", epochs=1, views=1)
+    metrics = report.train(given).metrics
+    with (given.out / "predictions.csv").open() as file:
+        tested = {row["file"] for row in csv.DictReader(file)}
+    judged = {picture.name for picture in select(data, "report").dataset.pictures}
+    assert tested == judged - {"with_mask/0.png"}
+    assert metrics["train_pictures"] + len(tested) == 29
 
 
 def _empty(root):
@@ -199,7 +214,7 @@ def _too_few(root):
         (_empty, "no labelled pictures"),
         (_one_label, "at least two labels.*only without_mask"),
         (_all_broken, "at least two labels.*none that can be read"),
-        (_other_label, r"no labels: \['cats'\]"),
+        (_other_label, r"not known: \['cats'\]"),
         (_too_few, "at least 5 of each label"),
     ],
 )

@@ -43,14 +43,12 @@ class Portraits:
 def read_portraits(dataset: Dataset) -> Portraits:
     """Read whole pictures at 224×224, with the nearest pixel, as the notebook does.
 
+    Args:
+        dataset: folders of classes; its labels must be known ones.
+
     Raises:
-        DatasetError: fewer than two labels are left, or one that masklens does not know.
+        DatasetError: fewer than two labels are left.
     """
-    if unknown := set(dataset.labels) - set(LABELS):
-        raise DatasetError(
-            f"{dataset.source} has sub-folders that are no labels: {sorted(unknown)}. "
-            f"The labels are {', '.join(LABELS)}."
-        )
 
     def read(path: Path) -> Image | str:
         try:
@@ -89,14 +87,22 @@ def read_portraits(dataset: Dataset) -> Portraits:
 def split_by_name(
     names: Sequence[str], split: tuple[Sequence[str], Sequence[str]]
 ) -> tuple[Indices, Indices]:
-    """Indices of the training and of the test pictures that a split names; others are left out."""
+    """Indices of the training and of the test pictures that a split names; others are left out.
+
+    Args:
+        names: of the pictures that could be read.
+        split: names for training and for the test.
+
+    Raises:
+        DatasetError: nothing is left of a part.
+    """
     index = {name: i for i, name in enumerate(names)}
     train_part, test_part = (
         np.array([index[name] for name in part if name in index], np.intp) for part in split
     )
     if len(train_part) == 0 or len(test_part) == 0:
         raise DatasetError(
-            "The split names no picture of this data set for "
+            "The split names no picture of this data set that can be read, for "
             f"{'training' if len(train_part) == 0 else 'the test'}."
         )
     return train_part, test_part

@@ -31,8 +31,9 @@ from masklens.card import ModelCard
 from masklens.crop import FloatArray, Image
 from masklens.dataset.bars import step_bars
 from masklens.dataset.scan import Dataset, load_dataset
-from masklens.dataset.split import named_parts, report_split
+from masklens.dataset.split import named_parts
 from masklens.errors import DatasetError, OutputError
+from masklens.labels import LABELS
 from masklens.runtime import open_session
 from masklens.training.convert import check_parity, to_onnx
 from masklens.training.features import BATCH, FeatureExtractor, to_range
@@ -83,13 +84,12 @@ def train(
     if options.calibrate_on is not None:
         raise DatasetError("The report's recipe does not calibrate: run it without --calibrate-on.")
     dataset = _load(options.data)
-    if split is None and options.split != "report":
+    # Of all pictures, not of the readable ones: evaluate and audit must name the same test part.
+    if split is None:
         with step_bars() as progress:
             split = named_parts(dataset, options.split, progress)
     portraits = read_portraits(dataset)
-    train_part, test_part = (
-        report_split(portraits.targets) if split is None else split_by_name(portraits.names, split)
-    )
+    train_part, test_part = split_by_name(portraits.names, split)
     views = options.views or VIEWS
     epochs = options.epochs or EPOCHS
     batch_size = options.batch_size or BATCH_SIZE
@@ -155,6 +155,7 @@ def _load(sources: Sequence[Path]) -> Dataset:
             f"{sources[0]} has boxed faces, but the report's recipe takes whole pictures: a folder "
             "with one sub-folder per label. For boxed faces use --recipe street."
         )
+    dataset.check_labels(LABELS)
     return dataset
 
 

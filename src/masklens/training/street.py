@@ -24,7 +24,7 @@ from masklens.bundle import CLASSIFIER_FILE, Bundle, write_bundle
 from masklens.card import ModelCard, SecondLook
 from masklens.crop import FloatArray
 from masklens.dataset.scan import Dataset, Picture, load_dataset
-from masklens.dataset.split import report_split
+from masklens.dataset.split import named_parts
 from masklens.errors import DatasetError
 from masklens.finder import shipped_finder
 from masklens.io.atomic import write_json
@@ -249,13 +249,13 @@ def _with_options(recipe: StreetRecipe, options: TrainOptions) -> StreetRecipe:
 def held_in(dataset: Dataset, *, test: bool = False) -> Dataset:
     """The four fifths of a folder of classes that are trained on, or the fifth that is not.
 
-    Stratified with seed 42, as the report's recipe splits; COCO files stay whole.
+    As the report's recipe splits, see :func:`masklens.dataset.split.report_split`; COCO files stay
+    whole.
     """
     if dataset.boxed:
         return dataset
-    labels = [picture.annotations[0].label for picture in dataset.pictures]
-    rows = np.sort(report_split(labels)[1 if test else 0])
-    return replace(dataset, pictures=tuple(dataset.pictures[i] for i in rows))
+    names = set(named_parts(dataset, "report")[1 if test else 0])
+    return replace(dataset, pictures=tuple(p for p in dataset.pictures if p.name in names))
 
 
 def cut_all(datasets: Sequence[Dataset]) -> Samples:
