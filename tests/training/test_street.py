@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,7 +21,7 @@ from masklens.dataset.scan import load_dataset
 from masklens.errors import BundleError, DatasetError
 from masklens.faces import Faces
 from masklens.labels import LABELS
-from masklens.training import calibration, street, street_files
+from masklens.training import calibration, fit, street, street_files
 from masklens.training.fit import FitSettings
 from masklens.training.run import TrainOptions, TrainResult
 from masklens.training.samples import OUTPUTS, cut_samples
@@ -60,7 +63,7 @@ def scenes(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def run(data: Path, out: Path, **kwargs: object) -> TrainResult:
     options = TrainOptions(data=(data,), out=out, resume=bool(kwargs.pop("resume", False)))
-    return train(options, recipe=TOY, weights=None, **kwargs)
+    return train(options, **({"recipe": TOY, "weights": None} | kwargs))
 
 
 class OneFace:
@@ -127,6 +130,29 @@ def test_a_run_goes_on_where_it_stopped(scenes: Path, tmp_path: Path) -> None:
     assert second.epochs == 3
     lines = (tmp_path / "history.csv").read_text().splitlines()
     assert [line.split(",")[0] for line in lines] == ["epoch", "1", "2"]
+
+
+def test_ctrl_c_in_the_second_round_keeps_the_first(
+    scenes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop_when_taught(*arguments: Any) -> Iterator[fit.Batch]:
+        if arguments[3].taught:
+            raise KeyboardInterrupt
+        return batches(*arguments)
+
+    batches = fit.batches
+    averaged = run(scenes, tmp_path / "one", recipe=replace(TOY, polish=None))
+    monkeypatch.setattr(fit, "batches", stop_when_taught)
+    cut = run(scenes, tmp_path / "two")
+    assert cut.interrupted
+    assert (cut.epochs, cut.wanted) == (2, 3)
+    assert cut.bundle.card.training["epochs"] == 2
+    crops = np.random.default_rng(3).integers(0, 256, (4, 32, 32, 3)).astype(np.uint8)
+    np.testing.assert_allclose(
+        MaskClassifier(cut.bundle).predict(crops).probabilities,
+        MaskClassifier(averaged.bundle).predict(crops).probabilities,
+        atol=1e-5,
+    )
 
 
 def test_samples_know_where_faces_are_and_what_is_none(scenes: Path) -> None:

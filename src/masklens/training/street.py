@@ -198,7 +198,10 @@ def _train_rounds(
         return model, epochs
     teacher = network(weights=None, widths=recipe.widths)
     teacher.set_weights(model.get_weights())
-    return model, epochs + train_round(model, recipe.polish, "polish", teacher)
+    try:
+        return model, epochs + train_round(model, recipe.polish, "polish", teacher)
+    except KeyboardInterrupt:  # in its first epoch: the teacher is what the first round made
+        return teacher, epochs
 
 
 def write_model(
