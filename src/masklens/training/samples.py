@@ -108,6 +108,8 @@ class Samples:
 
 @dataclass(frozen=True, slots=True)
 class _Row:
+    """One sample, and ``face``: its row among the finder's faces, or -1 where it found nothing."""
+
     context: Image
     centre: FloatArray
     target: int
@@ -116,6 +118,7 @@ class _Row:
     score: float
     width: float
     group: int
+    face: int
     painted: bool = False
 
 
@@ -182,19 +185,19 @@ def _boxed(
     overlap = iou(faces.boxes, truth)
     for column, annotation in enumerate(picture.annotations):
         box = truth[column]
-        match, score = _UNKNOWN, 0.0
+        match, score, face = _UNKNOWN, 0.0, -1
         if len(faces) and overlap[:, column].max() >= MATCH_IOU:
             best = int(overlap[:, column].argmax())
             # A finder's box goes to the face it covers best, not to every face it touches.
             if overlap[best].argmax() == column:
-                match, score = faces.boxes[best], float(faces.scores[best])
-        rows.append(_row(image, box, annotation.label, box, match, score, group))
+                match, score, face = faces.boxes[best], float(faces.scores[best]), best
+        rows.append(_row(image, box, annotation.label, box, match, score, group, face))
     stray = overlap.max(axis=1, initial=0) < STRAY_IOU
     widths = faces.boxes[:, 2] - faces.boxes[:, 0]
     limit = np.where(widths < STRAY_SMALL, STRAY_MAX_SCORE_SMALL, STRAY_MAX_SCORE)
     for i in np.flatnonzero(stray & (faces.scores < limit)):
         box, score = faces.boxes[i], float(faces.scores[i])
-        rows.append(_row(image, box, NOT_A_FACE, _UNKNOWN, box, score, group))
+        rows.append(_row(image, box, NOT_A_FACE, _UNKNOWN, box, score, group, int(i)))
     background = _background(image, np.concatenate([truth, faces.boxes]), rng)
     if background is not None:
         rows.append(_row(image, background, NOT_A_FACE, _UNKNOWN, background, 0.0, group))
@@ -206,12 +209,12 @@ def _whole(image: Image, picture: Picture, faces: Faces, group: int) -> _Row:
     label = picture.annotations[0].label
     good = np.flatnonzero(faces.scores >= 0.5)
     if len(good) == 0:
-        box, score = np.array([0, 0, width, height], np.float32), 0.0
+        box, score, best = np.array([0, 0, width, height], np.float32), 0.0, -1
     else:
         sides = faces.boxes[good, 2] - faces.boxes[good, 0]
-        best = good[int((sides * faces.scores[good]).argmax())]
+        best = int(good[(sides * faces.scores[good]).argmax()])
         box, score = faces.boxes[best], float(faces.scores[best])
-    return _row(image, box, label, _UNKNOWN, box, score, group)
+    return _row(image, box, label, _UNKNOWN, box, score, group, best)
 
 
 def _painted(image: Image, row: _Row, faces: Faces, rng: np.random.Generator) -> _Row | None:
@@ -220,15 +223,14 @@ def _painted(image: Image, row: _Row, faces: Faces, rng: np.random.Generator) ->
         return None
     if row.width < PAINT_MIN_WIDTH:
         return None
-    face = int(np.abs(faces.scores - row.score).argmin())
     label = str(rng.choice(list(PAINTED_SHARES), p=list(PAINTED_SHARES.values())))
-    box = faces.boxes[face]
+    box = faces.boxes[row.face]
     room = (image.shape[0] - box[3]) / (box[3] - box[1])
     hidden = {"hanging"} if room >= PAINT_ROOM else {"hanging", "under_chin"}
     styles = [n for n, shown in PAINTED_STYLES.items() if shown == label and n not in hidden]
     style = str(rng.choice(styles))
     try:
-        copy = paint(image, faces.landmarks[face], box, style, rng).image
+        copy = paint(image, faces.landmarks[row.face], box, style, rng).image
     except InputError:  # landmarks in profile, or a face that reaches outside
         return None
     context = crop_face(copy, row.centre, CONTEXT_SIZE, CONTEXT_MARGIN)
@@ -256,6 +258,7 @@ def _row(
     found: FloatArray,
     score: float,
     group: int,
+    face: int = -1,
 ) -> _Row:
     left, top, side = crop_square(centre, CONTEXT_MARGIN)
     origin = np.array([left, top, left, top], np.float32)
@@ -268,4 +271,5 @@ def _row(
         score=score,
         width=float(centre[2] - centre[0]),
         group=group,
+        face=face,
     )
