@@ -22,12 +22,12 @@ from masklens.bundle import Bundle
 from masklens.dataset.scan import Dataset, load_dataset
 from masklens.detector import MaskDetector, in_parallel
 from masklens.evaluation.average_precision import Boxes, ResampledPrecision, coco_average_precision
-from masklens.evaluation.matching import match
 from masklens.faces import FaceFinder, Faces, YuNet
 from masklens.finder import CellFinder, bundle_finder
 from masklens.intervals import Estimate, bootstrap, group_weights
 from masklens.io.pictures import read_picture
 from masklens.labels import WITHOUT_MASK
+from masklens.matching import match
 from masklens.training.scoring import judge
 
 MIN_WIDTH = 16

@@ -22,9 +22,9 @@ from mosaic import CELL, mosaic
 
 from masklens import Detections, MaskDetector
 from masklens.dataset.scan import load_dataset
-from masklens.evaluation.matching import match, widths
 from masklens.io.pictures import read_picture
 from masklens.labels import WITHOUT_MASK
+from masklens.matching import match, widths
 from masklens.pyramid import closer_size
 
 MIN_WIDTH = 16

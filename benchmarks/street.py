@@ -24,6 +24,7 @@ from common import data_root, machine, print_table, resampled_ratio
 from masklens.bundle import CARD_FILE, Bundle
 from masklens.classifier import MaskClassifier
 from masklens.crop import crop_faces
+from masklens.curves import calibration_error
 from masklens.dataset.scan import Dataset, load_dataset
 from masklens.dataset.synthesize import STYLES, paint
 from masklens.detector import MaskDetector
@@ -33,7 +34,6 @@ from masklens.intervals import Estimate, proportion
 from masklens.io.pictures import read_picture
 from masklens.labels import LABELS, MASK_WORN_INCORRECTLY, WITH_MASK, WITHOUT_MASK
 from masklens.runtime import open_session
-from masklens.training.calibration import expected_calibration_error
 from masklens.training.mobilenet import street_network
 from masklens.training.scoring import classify_annotated, detect_all, judge, true_boxes
 from masklens.training.street import held_in
@@ -113,12 +113,10 @@ def detections(bundle: Bundle, dataset: Dataset) -> list[Row]:
                 )
             )
     scores = np.concatenate([part.scores for part in parts])
-    ece = expected_calibration_error(scores, np.concatenate([part.exact for part in parts]))
+    ece = float(calibration_error(scores, np.concatenate([part.exact for part in parts]))[0])
     # The error is never zero with so few boxes: what honest scores of the same size would show.
     rng = np.random.default_rng(0)
-    honest = [
-        expected_calibration_error(scores, rng.random(len(scores)) < scores) for _ in range(500)
-    ]
+    honest = [calibration_error(scores, rng.random(len(scores)) < scores)[0] for _ in range(500)]
     low, high = np.quantile(honest, [0.025, 0.975])
     n = str(len(scores))
     return [

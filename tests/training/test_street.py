@@ -203,15 +203,6 @@ def test_thresholds_have_their_order() -> None:
     assert chosen["sensitive"] <= chosen["default"] <= chosen["precise"]
 
 
-def test_each_face_is_matched_once_and_small_ones_do_not_count() -> None:
-    truth = np.array([[0, 0, 40, 40], [100, 100, 110, 110]], np.float32)
-    boxes = np.array(
-        [[0, 0, 40, 40], [1, 1, 41, 41], [100, 100, 110, 110], [60, 60, 68, 68]], np.float32
-    )
-    on = calibration.match(boxes, np.array([0.9, 0.8, 0.7, 0.6]), truth, min_width=16)
-    assert on.tolist() == [0, -1, -2, -2]
-
-
 def test_the_probability_of_a_face_is_fitted() -> None:
     rng = np.random.default_rng(0)
     finder, classifier, label = rng.uniform(0.2, 0.98, (3, 20000))
@@ -223,12 +214,6 @@ def test_the_probability_of_a_face_is_fitted() -> None:
     assert fitted.bias == pytest.approx(-2, abs=0.2)
     assert fitted.finder == pytest.approx(0.8, abs=0.15)
     assert fitted.both == pytest.approx(0.5, abs=0.1)
-
-
-def test_calibration_error_of_honest_scores_is_small() -> None:
-    rng = np.random.default_rng(0)
-    scores = rng.random(20000).astype(np.float32)
-    assert calibration.expected_calibration_error(scores, rng.random(20000) < scores) < 0.02
 
 
 def test_samples_of_crops_have_labels_but_no_tight_box(tmp_path: Path) -> None:

@@ -7,13 +7,13 @@ import numpy as np
 from masklens.detections import Detections
 from masklens.evaluation.answers import Answers, common_labels
 from masklens.evaluation.average_precision import Boxes
-from masklens.evaluation.matching import widths
 from masklens.evaluation.pairing import Scenes
 from masklens.evaluation.run import WHOLE, Run, annotated_boxes
 from masklens.evaluation.selection import Selection
 from masklens.evaluation.subjects import Subject
 from masklens.intervals import Array
 from masklens.labels import LABELS, WITHOUT_MASK
+from masklens.matching import widths
 
 
 def target_labels(selection: Selection, subject: Subject) -> tuple[str, ...]:

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 
 from masklens.boxes import iou
-from masklens.evaluation.matching import match, widths
 from masklens.intervals import Array, Bools, Ints
+from masklens.matching import match, widths
 
 IOUS = tuple(round(0.5 + 0.05 * step, 2) for step in range(10))
 _RECALLS = np.linspace(0, 1, 101)

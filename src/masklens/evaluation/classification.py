@@ -13,7 +13,7 @@ from functools import partial
 import numpy as np
 from sklearn import metrics
 
-from masklens.evaluation import curves
+from masklens import curves
 from masklens.evaluation.answers import Answers
 from masklens.evaluation.measures import Measure, Section, figure, share
 from masklens.intervals import Array, Bools, Estimate, Ints, Statistic, proportion
@@ -144,11 +144,10 @@ def _overall(answers: Answers, weights: Array) -> list[Measure]:
 def calibration_measure(found: Answers, weights: Array) -> Measure:
     """Expected calibration error of the answered label's probability."""
     confidence, right = found.confidence, found.right
-    one = np.ones((1, len(found)))
     return figure(
         "ece",
         "Expected calibration error",
-        float(curves.calibration_error(confidence, right, one)[0]),
+        float(curves.calibration_error(confidence, right)[0]),
         _item_statistic(found, lambda w: curves.calibration_error(confidence, right, w)),
         weights,
         centred=True,

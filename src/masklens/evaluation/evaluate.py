@@ -16,7 +16,6 @@ from masklens.evaluation.assemble import (
     target_labels,
 )
 from masklens.evaluation.classification import Classification
-from masklens.evaluation.matching import widths
 from masklens.evaluation.measures import Measure, Section
 from masklens.evaluation.pairing import Scenes
 from masklens.evaluation.run import FIND, WHOLE, Progress, Run, run
@@ -24,6 +23,7 @@ from masklens.evaluation.scenes import LOOSE_IOU, SceneScores, score_scenes
 from masklens.evaluation.selection import Selection
 from masklens.evaluation.subjects import Subject
 from masklens.intervals import RESAMPLES, Estimate, group_weights
+from masklens.matching import widths
 
 SizeRows = tuple[tuple[str, Estimate], ...]
 

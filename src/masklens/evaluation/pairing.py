@@ -12,9 +12,9 @@ import numpy.typing as npt
 from masklens.boxes import iou
 from masklens.evaluation.answers import fold_map
 from masklens.evaluation.average_precision import Boxes
-from masklens.evaluation.matching import match, widths
 from masklens.intervals import Array, Bools, Ints
 from masklens.labels import MASK_WORN_INCORRECTLY, WITHOUT_MASK
+from masklens.matching import match, widths
 
 _Column = npt.NDArray[Any]
 

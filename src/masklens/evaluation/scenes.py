@@ -1,6 +1,6 @@
 """Scores of the whole pipeline on photographs with boxed faces (COCO detection files).
 
-Everything is matched by the rules of :mod:`masklens.evaluation.matching`. A masked face is one
+Everything is matched by the rules of :mod:`masklens.matching`. A masked face is one
 whose label is not ``without_mask``: the faces that ordinary face finders lose.
 """
 
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from masklens.evaluation import curves
+from masklens import curves
 from masklens.evaluation.average_precision import ResampledPrecision, coco_average_precision
 from masklens.evaluation.classification import FACE_EDGES, by_size
 from masklens.evaluation.measures import Measure, Section, figure, share

@@ -6,14 +6,13 @@ come out. Everything here has one to three parameters, so a few hundred faces ar
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
 from scipy.optimize import minimize, minimize_scalar
 from scipy.special import expit
 
-from masklens.boxes import iou as box_iou
 from masklens.card import FaceCalibration
 from masklens.classifier import logit, with_temperature
 from masklens.crop import FloatArray
@@ -110,43 +109,3 @@ def choose_thresholds(
 
 def _rounded(value: float, way: Callable[[float], float]) -> float:
     return round(float(way(float(value) * 1000)) / 1000, 3)
-
-
-def match(
-    boxes: FloatArray, scores: FloatArray, truth: FloatArray, *, min_width: float, iou: float = 0.5
-) -> npt.NDArray[np.int64]:
-    """Give detections to annotated faces, best score first, each face once.
-
-    Args:
-        boxes: (N, 4), xyxy pixels, and their scores (N,).
-        truth: (M, 4), xyxy pixels.
-        min_width: narrower annotated faces, and narrower detections on no face, do not count.
-        iou: overlap from which a detection lies on a face.
-
-    Returns:
-        (N,): index of the face, -1 for none, -2 for detections that do not count.
-    """
-    result = np.full(len(boxes), -1, np.int64)
-    counts = truth[:, 2] - truth[:, 0] >= min_width
-    overlap = box_iou(boxes, truth)
-    free = np.ones(len(truth), bool)
-    for i in np.argsort(-scores, kind="stable"):
-        near = np.flatnonzero(free & (overlap[i] >= iou))
-        if len(near):
-            face = int(near[np.argmax(counts[near] + overlap[i, near])])
-            free[face] = False
-            result[i] = face if counts[face] else -2
-        elif boxes[i, 2] - boxes[i, 0] < min_width:
-            result[i] = -2
-    return result
-
-
-def expected_calibration_error(scores: FloatArray, right: BoolArray, bins: int = 15) -> float:
-    """Mean gap between score and share of right ones over equal bins (Guo et al. 2017, eq. 3)."""
-    which = np.minimum((scores * bins).astype(int), bins - 1)
-    gaps: Sequence[float] = [
-        abs(float(scores[which == b].mean()) - float(right[which == b].mean()))
-        * float((which == b).mean())
-        for b in np.unique(which)
-    ]
-    return float(sum(gaps))

@@ -14,10 +14,12 @@ import numpy as np
 import numpy.typing as npt
 from tqdm import tqdm
 
+from masklens.boxes import iou
 from masklens.bundle import Bundle, write_bundle
 from masklens.card import ModelCard
 from masklens.classifier import MaskClassifier
 from masklens.crop import FloatArray, crop_faces
+from masklens.curves import calibration_error
 from masklens.dataset.scan import Dataset, Picture
 from masklens.detections import Detections
 from masklens.detector import MaskDetector
@@ -26,18 +28,20 @@ from masklens.finder import bundle_finder
 from masklens.intervals import wilson
 from masklens.io.pictures import read_picture
 from masklens.labels import LABELS, MASK_WORN_INCORRECTLY, WITH_MASK, WITHOUT_MASK
+from masklens.matching import match
 from masklens.training.calibration import (
     BoolArray,
     choose_thresholds,
-    expected_calibration_error,
     fit_face_calibration,
     fit_temperature,
-    match,
 )
 
 #: Annotated faces narrower than this count neither in scores of labels nor of detections.
 LABEL_MIN_WIDTH = 12.0
 DETECTION_MIN_WIDTH = 16.0
+
+#: Overlap from which a detection lies on a face.
+_MIN_IOU = 0.5
 
 
 def calibrate(bundle: Bundle, dataset: Dataset) -> tuple[Bundle, dict[str, Any]]:
@@ -118,7 +122,7 @@ def measure(bundle: Bundle, card: ModelCard, dataset: Dataset) -> dict[str, Any]
         "detection_f1": 2 * hits / max(1, boxes + judged.faces),
         "detection_precision": hits / max(1, boxes),
         "detection_recall": hits / max(1, judged.faces),
-        "expected_calibration_error": expected_calibration_error(judged.scores, judged.exact),
+        "expected_calibration_error": float(calibration_error(judged.scores, judged.exact)[0]),
     }
 
 
@@ -183,10 +187,11 @@ def judge(dataset: Dataset, found: Sequence[Detections]) -> Judged:
     total = 0
     for picture, detections in zip(dataset.pictures, found, strict=True):
         truth = true_boxes(picture)
-        total += int((truth[:, 2] - truth[:, 0] >= DETECTION_MIN_WIDTH).sum())
-        on = match(detections.boxes, detections.scores, truth, min_width=DETECTION_MIN_WIDTH)
-        for face, detection in zip(on, detections, strict=True):
-            if face == -2:
+        boxes = detections.boxes
+        met = match(boxes, iou(boxes, truth), truth, _MIN_IOU, DETECTION_MIN_WIDTH)
+        total += int(met.counted.sum())
+        for detection, face, ignored in zip(detections, met.truth, met.ignored, strict=True):
+            if ignored:
                 continue
             said = detection.label
             true = picture.annotations[face].label if face >= 0 else None

@@ -10,16 +10,20 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 import numpy.typing as npt
 
+from masklens.boxes import iou
 from masklens.detector import in_parallel
 from masklens.faces import FaceFinder, Faces
 from masklens.labels import LABELS, WITHOUT_MASK
-from masklens.training.calibration import match
+from masklens.matching import match
 from masklens.training.finder.scenes import Scene
 
 Doubles = npt.NDArray[np.float64]
 
 #: Narrower faces do not count, in pixels.
 MIN_WIDTH = 16.0
+
+#: Overlap from which a found box lies on a face.
+MIN_IOU = 0.5
 
 
 def find_all(finder: FaceFinder, scenes: Sequence[Scene], workers: int = 2) -> list[Faces]:
@@ -40,14 +44,15 @@ def score(found: Iterable[Faces], scenes: Sequence[Scene]) -> dict[str, float]:
     scores, hits, hidden = [], [], []
     faces = masked = 0
     for picture, scene in zip(found, scenes, strict=True):
-        met = match(picture.boxes, picture.scores, scene.boxes, min_width=MIN_WIDTH)
-        large = scene.boxes[:, 2] - scene.boxes[:, 0] >= MIN_WIDTH
+        overlaps = iou(picture.boxes, scene.boxes)
+        met = match(picture.boxes, overlaps, scene.boxes, MIN_IOU, MIN_WIDTH)
         covered = scene.labels != LABELS.index(WITHOUT_MASK)
-        faces, masked = faces + int(large.sum()), masked + int((large & covered).sum())
-        counts = met > -2
-        scores.append(picture.scores[counts])
-        hits.append(met[counts] >= 0)
-        hidden.append((met[counts] >= 0) & np.append(covered, False)[met[counts]])
+        faces += int(met.counted.sum())
+        masked += int((met.counted & covered).sum())
+        truth = met.truth[~met.ignored]
+        scores.append(picture.scores[~met.ignored])
+        hits.append(truth >= 0)
+        hidden.append((truth >= 0) & np.append(covered, False)[truth])
     order = np.argsort(-np.concatenate(scores), kind="stable")
     true = np.cumsum(np.concatenate(hits)[order])
     shown = np.arange(1, len(true) + 1)

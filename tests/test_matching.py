@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from masklens.boxes import iou
-from masklens.evaluation.matching import match
+from masklens.matching import match
 from tests.evaluation.makers import make_boxes
 
 

@@ -9,10 +9,14 @@ them, or on nothing while being as narrow themselves, are neither right nor wron
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from masklens.intervals import Array, Bools, Ints
+
+Numbers = npt.NDArray[Any]
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,7 +35,7 @@ class Matches:
 
 
 def match(
-    boxes: Array, overlaps: Array, truth_boxes: Array, min_iou: float, min_width: float
+    boxes: Numbers, overlaps: Numbers, truth_boxes: Numbers, min_iou: float, min_width: float
 ) -> Matches:
     """Match the found boxes of one picture with its annotated faces.
 
@@ -61,6 +65,6 @@ def match(
     return Matches(truth, ignored, counted)
 
 
-def widths(boxes: Array) -> Array:
+def widths(boxes: Numbers) -> Array:
     """Width of boxes (N, 4), xyxy -> (N,)."""
     return np.asarray(boxes[:, 2] - boxes[:, 0])

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn import metrics
 
-from masklens.evaluation import curves
+from masklens import curves
 
 
 @pytest.fixture(params=[0, 1, 2])
@@ -59,6 +59,12 @@ def test_calibration_error_against_a_plain_loop():
             expected += member.mean() * abs(right[member].mean() - confidence[member].mean())
     measured = curves.calibration_error(confidence, right, np.ones((1, 500)))[0]
     assert measured == pytest.approx(expected)
+
+
+def test_calibration_error_of_honest_scores_is_small():
+    rng = np.random.default_rng(0)
+    scores = rng.random(20000).astype(np.float32)
+    assert curves.calibration_error(scores, rng.random(20000) < scores)[0] < 0.02
 
 
 def test_the_calibration_table_counts_everything_once():

@@ -1,10 +1,13 @@
 """Areas under curves and calibration errors for many resamples at once.
 
 Each function takes one row of item weights per resample, (R, N), and gives the figure of each
-resample, (R,). With all weights 1 they agree with scikit-learn; the tests hold them to it.
+resample, (R,). With all weights 1 they agree with scikit-learn; the tests hold them to it. What
+calibrates a model and what judges one read the same figures.
 """
 
 from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -51,13 +54,17 @@ def bin_of(confidence: Array, bins: int = CALIBRATION_BINS) -> Ints:
 
 
 def calibration_error(
-    confidence: Array, right: Bools, weights: Array, bins: int = CALIBRATION_BINS
+    confidence: npt.NDArray[Any],
+    right: Bools,
+    weights: Array | None = None,
+    bins: int = CALIBRATION_BINS,
 ) -> Array:
     """Expected calibration error: mean gap between stated and true share of right answers.
 
     Guo, Pleiss, Sun, Weinberger 2017, "On Calibration of Modern Neural Networks", equation 3:
-    the bins' gaps, weighted with the share of items in them.
+    the bins' gaps, weighted with the share of items in them. Without weights, (1,): all items once.
     """
+    weights = np.ones((1, len(confidence))) if weights is None else weights
     member = np.zeros((len(confidence), bins))
     member[np.arange(len(confidence)), bin_of(confidence, bins)] = 1
     gaps = weights @ (member * (right.astype(float) - confidence)[:, None])
