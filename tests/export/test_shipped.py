@@ -16,6 +16,7 @@ from masklens.training.finder import files as finder_files
 from masklens.training.finder.network import finder_network
 from masklens.training.finder.recipe import FinderRecipe
 from masklens.training.street_files import restore_keras, restore_street, save_onnx
+from tests.training.finder.weights import load_weights
 
 
 @pytest.fixture(scope="module")
@@ -57,6 +58,6 @@ def test_the_finder_is_written_again_byte_for_byte(tmp_path):
     plan = card["finder"]["training"]["network"]
     recipe = FinderRecipe(channels=plan["channels"], deeper=plan["deeper"])
     network = finder_network(recipe.plan())
-    finder_files.load_weights(network, file)
+    load_weights(network, file)
     finder_files.save_onnx(network, tmp_path / "again.onnx")
     assert (tmp_path / "again.onnx").read_bytes() == file.read_bytes()

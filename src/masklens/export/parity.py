@@ -29,9 +29,6 @@ INT8_ACCURACY_LOSS = 0.005
 INT8_SIZE = 0.3
 #: int8: mean difference of the box's sides to Keras, as a share of the crop's side.
 INT8_BOX = 0.01
-#: int8: times as fast as the float32 file in ONNX Runtime, one thread. It depends on the machine,
-#: so it is printed and does not reject a file.
-INT8_SPEED = 2.0
 
 #: Shares are rounded to this before they are held to a bar: 99.9 % of 714 faces is no whole number.
 _EPSILON = 1e-9

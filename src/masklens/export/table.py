@@ -14,6 +14,9 @@ from masklens.io.jsonfile import read_json
 JSON_FILE = "parity.json"
 MARKDOWN_FILE = "parity.md"
 
+#: int8 should be so many times as fast as the float32 file in ONNX Runtime, one thread.
+INT8_SPEED = 2.0
+
 #: Heads of the columns with times, one per setting.
 _TIME_HEADS = tuple(
     f"ms, {threads} thread{'s' if threads > 1 else ''}, batch {batch}"
@@ -70,7 +73,8 @@ class Proof:
             f"Keras: accuracy {_estimate(keras['accuracy'])}, {_size(keras['bytes'])}. "
             "Difference: of the probabilities to Keras, largest and mean; box: of its sides, as a "
             "share of the crop's side. Speed: one thread, one face at a time, against the float32 "
-            "file in ONNX Runtime; it depends on the machine and rejects nothing. " + TIME_NOTE,
+            f"file in ONNX Runtime; int8 should have {INT8_SPEED:g}×, but that depends on the "
+            "machine and rejects nothing. " + TIME_NOTE,
             "",
         ]
         for row in self.rows:

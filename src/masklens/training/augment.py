@@ -47,10 +47,6 @@ class Augmentation:
     occlude: float = 0.15
 
 
-#: No change at all: the crop that serving would cut.
-PLAIN = Augmentation(0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0)
-
-
 def view(
     context: Image,
     box: FloatArray,

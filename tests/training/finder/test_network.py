@@ -11,7 +11,6 @@ from masklens.faces import YuNet
 from masklens.finder import CellFinder, load_finder
 from masklens.training.finder.files import (
     LITERT_SHAPE,
-    load_weights,
     round_to_half,
     save_litert,
     save_onnx,
@@ -26,6 +25,7 @@ from masklens.training.finder.network import (
 )
 from masklens.training.finder.slim import slim
 from masklens.training.finder.yunet import load_yunet, reset_labels
+from tests.training.finder.weights import load_weights
 
 PIXELS = np.random.default_rng(0).uniform(0, 255, (2, 96, 160, 3)).astype(np.float32)
 

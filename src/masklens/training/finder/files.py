@@ -11,14 +11,13 @@ from typing import Any
 
 import keras
 import numpy as np
-import onnx
 from keras import layers
-from onnx import helper, numpy_helper
+from onnx import helper
 
 from masklens.io.atomic import write_bytes
 from masklens.labels import LABELS
 from masklens.training.finder.network import STRIDES, WIDTH, decode
-from masklens.training.onnx_graph import Graph, keep_small, onnx_order, save
+from masklens.training.onnx_graph import Graph, keep_small, save
 
 #: ONNX Runtime's fast convolutions work on blocks of eight channels.
 _BLOCK = 8
@@ -81,20 +80,6 @@ def _decode(graph: Graph, maps: list[str]) -> None:
     graph.node("Div", ["parts", "whole"], "label_p")
     for source, name in (("corners", "box"), ("landmark", "landmarks"), ("label_p", "labels")):
         graph.node("Transpose", [source], name, perm=[0, 2, 1])
-
-
-def load_weights(network: keras.Model, path: Path) -> None:
-    """Fill a network from the ONNX file that :func:`save_onnx` wrote."""
-    values = {w.name: numpy_helper.to_array(w) for w in onnx.load(path).graph.initializer}
-    for layer in network.layers:
-        if not layer.weights:
-            continue
-        order = onnx_order(layer)
-        count = layer.weights[0].shape[order[0]]
-        kernel, bias = (
-            values[f"{layer.name}_{part}_half"].astype(np.float32)[:count] for part in "wb"
-        )
-        layer.set_weights([kernel.transpose(np.argsort(order)), bias])
 
 
 def round_to_half(network: keras.Model) -> None:
