@@ -1,6 +1,7 @@
 """From pictures to scores, comparison, JSON and reports, through the command."""
 
 import base64
+import contextlib
 import csv
 import json
 import re
@@ -265,6 +266,22 @@ def test_a_grouped_split_looks_for_copies_once(run, toy_bundle, noise, tmp_path,
     assert "the split grouped, in 2 groups of near-copies" in text
     assert "Of these 4 pictures 0 (0.0%) have a near-copy in the training part" in text
     assert "20 of the 21 pictures are near-copies of another one in the whole data set" in text
+
+
+def test_the_search_for_copies_draws_the_bar_that_it_is_handed(noise):
+    drawn = {}
+
+    @contextlib.contextmanager
+    def bar(total, title):
+        drawn[title] = [total, 0]
+
+        def progress():
+            drawn[title][1] += 1
+
+        yield progress
+
+    select(noise, "grouped", bar)
+    assert drawn == {"looking for near-copies": [20, 20]}
 
 
 def test_wrong_use(run, toy_bundle, coco):

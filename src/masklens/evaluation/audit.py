@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from masklens.dataset.audit import Audit, audit
-from masklens.evaluation.journey import Bar
+from masklens.evaluation.bars import Bar, search_bar
 from masklens.evaluation.selection import Selection
 
 
@@ -13,10 +13,5 @@ def audit_data(selection: Selection, bar: Bar) -> Audit:
     With a split the audit says how many judged pictures have a copy in the training part.
     """
     dataset = selection.dataset if selection.split is None else selection.whole
-    with bar(len(dataset), "looking for near-copies") as progress:
-
-        def tell(what: str, done: int, total: int) -> None:
-            if what == "reading":
-                progress()
-
-        return audit(dataset, selection.split, tell, selection.twins)
+    with search_bar(len(dataset), bar) as progress:
+        return audit(dataset, selection.split, progress, selection.twins)

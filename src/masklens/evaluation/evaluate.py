@@ -15,10 +15,11 @@ from masklens.evaluation.assemble import (
     scenes_of,
     target_labels,
 )
+from masklens.evaluation.bars import Progress
 from masklens.evaluation.classification import Classification
 from masklens.evaluation.measures import Measure, Section
 from masklens.evaluation.pairing import Scenes
-from masklens.evaluation.run import FIND, WHOLE, Progress, Run, run
+from masklens.evaluation.run import FIND, WHOLE, Run, run
 from masklens.evaluation.scenes import LOOSE_IOU, SceneScores, score_scenes
 from masklens.evaluation.selection import Selection
 from masklens.evaluation.subjects import Subject

@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
+from masklens.evaluation.bars import Bar
 from masklens.evaluation.compare import Comparison, compare
 from masklens.evaluation.evaluate import Evaluation, Options, evaluate
 from masklens.evaluation.record import Provenance, record
-from masklens.evaluation.run import Progress
 from masklens.evaluation.selection import select
 from masklens.evaluation.subjects import load_subject
 from masklens.io.atomic import write_json
-
-#: A bar over a number of pictures, under a title.
-Bar = Callable[[int, str], AbstractContextManager[Progress]]
 
 
 @dataclass(frozen=True)
@@ -60,9 +55,14 @@ class Outcome:
 
 
 def judge_all(request: Request, bar: Bar) -> Outcome:
-    """Judge one model, or two on the same pictures."""
+    """Judge one model, or two on the same pictures.
+
+    Args:
+        request: what is asked for.
+        bar: over the search for near-copies, where the split needs one, and over each model's work.
+    """
     start = time.perf_counter()
-    selection = select(request.data, request.split)
+    selection = select(request.data, request.split, bar)
     subjects = [load_subject(request.model, request.threshold)]
     if request.against is not None:
         subjects.append(load_subject(request.against, request.against_threshold))

@@ -11,10 +11,11 @@ from PIL import ImageFile
 
 from masklens.errors import OutputError
 from masklens.evaluation.audit import audit_data
+from masklens.evaluation.bars import Bar
 from masklens.evaluation.blocks import Document, Picture
 from masklens.evaluation.content import build
 from masklens.evaluation.explain import load_explainer
-from masklens.evaluation.journey import Bar, Outcome
+from masklens.evaluation.journey import Outcome
 from masklens.evaluation.mistakes import galleries
 from masklens.io.atomic import atomic_path, write_bytes, write_text
 

@@ -6,7 +6,7 @@ classifier's answers to the annotated boxes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +16,7 @@ from masklens.crop import FloatArray, Image, crop_faces, whole_picture
 from masklens.detections import Detections
 from masklens.detector import MaskDetector
 from masklens.errors import DatasetError, MasklensError
+from masklens.evaluation.bars import Progress
 from masklens.evaluation.selection import Selection
 from masklens.evaluation.subjects import Subject, match_records, to_detections
 from masklens.io.pictures import read_picture
@@ -26,8 +27,6 @@ WHOLE, FIND = "whole", "find"
 
 #: Crops are classified in batches of this size.
 _BATCH = 16
-
-Progress = Callable[[], object]
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import numpy as np
 
-from masklens.dataset.bars import step_bars
 from masklens.dataset.duplicates import Twins, find_twins
 from masklens.dataset.scan import Dataset, load_dataset
 from masklens.dataset.split import (
@@ -23,6 +22,7 @@ from masklens.dataset.split import (
     split_dataset,
 )
 from masklens.errors import DatasetError
+from masklens.evaluation.bars import Bar, no_bar, search_bar
 from masklens.intervals import Ints
 from masklens.io.sources import PICTURE_SUFFIXES
 from masklens.labels import LABELS, canonical
@@ -74,12 +74,13 @@ class Selection:
         return replace(self, dataset=dataset, groups=groups)
 
 
-def select(data: str | Path, split: str | None = None) -> Selection:
+def select(data: str | Path, split: str | None = None, bar: Bar = no_bar) -> Selection:
     """Load a data set and select a part of it.
 
     Args:
         data: folder of classes, or COCO detection file.
         split: "report", "grouped", "MANIFEST.csv" or "MANIFEST.csv:PART"; None for everything.
+        bar: over the search for near-copies, which "grouped" asks for.
 
     Raises:
         DatasetError: nothing to judge, or not what a judgement needs.
@@ -90,7 +91,7 @@ def select(data: str | Path, split: str | None = None) -> Selection:
     dataset, groups = whole, np.arange(len(whole))
     twins = None
     if split == GROUPED:
-        with step_bars() as progress:
+        with search_bar(len(whole), bar) as progress:
             twins = find_twins(whole, progress=progress)
     if split is not None:
         dataset, groups = _part(whole, split, twins)
