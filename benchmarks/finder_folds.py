@@ -2,9 +2,9 @@
 
     python benchmarks/finder_folds.py --out FOLDER [--folds 5] [--epochs 8] [--data SCENES.json]
 
-Near-copies stay in one part. For every part ``masklens train-finder`` trains on the others, and the
-tables of ``benchmarks/finder.py`` are printed for it, and in the end their means. About 15 minutes
-for each part on two cores; what is in FOLDER already is not trained again.
+Near-duplicates stay in one part. For every part ``masklens train-finder`` trains on the others, and
+the tables of ``benchmarks/finder.py`` are printed for it, and in the end their means. About 15
+minutes for each part on two cores; what is in FOLDER already is not trained again.
 """
 
 from __future__ import annotations

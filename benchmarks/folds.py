@@ -1,4 +1,4 @@
-"""Parts for cross-validation: photographs dealt out so that near-copies stay in one part.
+"""Parts for cross-validation: photographs dealt out so that near-duplicates stay in one part.
 
 COCO files go in; for every part two COCO files come out, of what is trained on and of what is held
 out, with the pictures named by their full paths.

@@ -2,12 +2,12 @@
 
     python benchmarks/street_folds.py --out FOLDER [--folds 4] [--epochs 5]
 
-The photographs of ``scenes/train`` and ``scenes/val`` are dealt into parts, near-copies together.
-For every part a network is trained on the other parts, the portraits and the crops, by the street
-recipe with its first round only and fewer epochs, and judged at the annotated faces of the part
-that it has not seen. So every face is judged once, ten times as many as ``scenes/val`` has, and
-ways to look at a crop (:mod:`masklens.second_look`) can be told apart. About 15 minutes for each
-part on two cores; what is in FOLDER already is not trained again.
+The photographs of ``scenes/train`` and ``scenes/val`` are dealt into parts, near-duplicates
+together. For every part a network is trained on the other parts, the portraits and the crops, by
+the street recipe with its first round only and fewer epochs, and judged at the annotated faces of
+the part that it has not seen. So every face is judged once, ten times as many as ``scenes/val``
+has, and ways to look at a crop (:mod:`masklens.second_look`) can be told apart. About 15 minutes
+for each part on two cores; what is in FOLDER already is not trained again.
 """
 
 from __future__ import annotations

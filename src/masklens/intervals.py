@@ -1,6 +1,6 @@
 """How sure a figure is: intervals for proportions, and a bootstrap over groups for the rest.
 
-Faces of one photograph, or near-copies of one picture, resemble each other, so the unit that is
+Faces of one photograph, or near-duplicates of one picture, resemble each other, so the unit that is
 drawn is the group and never the single face. A statistic is a function of group weights, and all
 resamples go through it as one matrix; the same matrix is used for two models when they are
 compared.

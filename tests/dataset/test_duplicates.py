@@ -15,7 +15,7 @@ from PIL import Image as PillowImage
 
 from masklens.cli import main
 from masklens.dataset.audit import audit, kind_of, leak
-from masklens.dataset.duplicates import Twins, find_twins, group
+from masklens.dataset.duplicates import Duplicates, find_duplicates, group
 from masklens.dataset.features import extract
 from masklens.dataset.scan import Dataset, load_dataset
 from masklens.dataset.split import grouped_split, report_split
@@ -95,34 +95,34 @@ def copies(portrait: Image, tmp_path_factory: pytest.TempPathFactory) -> Dataset
 
 
 @pytest.fixture(scope="module")
-def found(copies: Dataset) -> Twins:
-    return find_twins(copies)
+def found(copies: Dataset) -> Duplicates:
+    return find_duplicates(copies)
 
 
-def group_of(dataset: Dataset, twins: Twins, stem: str) -> int:
+def group_of(dataset: Dataset, duplicates: Duplicates, stem: str) -> int:
     index = next(i for i, p in enumerate(dataset.pictures) if p.path.stem == stem)
-    return int(twins.groups[index])
+    return int(duplicates.groups[index])
 
 
 @pytest.mark.parametrize("name", [*COPIES, "source_again"])
-def test_copy_is_grouped_with_its_source(copies: Dataset, found: Twins, name: str) -> None:
+def test_copy_is_grouped_with_its_source(copies: Dataset, found: Duplicates, name: str) -> None:
     assert group_of(copies, found, name) == group_of(copies, found, "source")
 
 
-def test_others_stay_alone(copies: Dataset, found: Twins) -> None:
+def test_others_stay_alone(copies: Dataset, found: Duplicates) -> None:
     others = ["other0", "other1", "other2", "plain0", "plain1", "broken", "source"]
     assert len({group_of(copies, found, name) for name in others}) == len(others)
     assert [name for name, _ in found.unreadable] == ["without_mask/broken.jpg"]
 
 
-def test_how_two_copies_differ(copies: Dataset, found: Twins) -> None:
+def test_how_two_copies_differ(copies: Dataset, found: Duplicates) -> None:
     names = [p.path.stem for p in copies.pictures]
-    twins = {frozenset((names[t.first], names[t.second])): t for t in found.pairs}
-    assert twins[frozenset(("source", "source_again"))].exact
-    turned_by_17 = twins[frozenset(("source", "turned"))]
+    duplicates = {frozenset((names[t.first], names[t.second])): t for t in found.pairs}
+    assert duplicates[frozenset(("source", "source_again"))].exact
+    turned_by_17 = duplicates[frozenset(("source", "turned"))]
     assert abs(turned_by_17.angle) == pytest.approx(17, abs=1)
-    assert twins[frozenset(("source", "mirrored"))].mirrored
-    assert kind_of(twins[frozenset(("source", "cropped"))]) == "cropped or scaled"
+    assert duplicates[frozenset(("source", "mirrored"))].mirrored
+    assert kind_of(duplicates[frozenset(("source", "cropped"))]) == "cropped or scaled"
 
 
 def test_mirrored_features_are_those_of_the_mirror_image(portrait: Image, tmp_path: Path) -> None:
@@ -196,7 +196,7 @@ def test_nothing_readable(tmp_path: Path) -> None:
     (tmp_path / "with_mask").mkdir()
     (tmp_path / "with_mask" / "a.jpg").write_bytes(b"x")
     with pytest.raises(DatasetError, match="None of the 1 pictures can be read"):
-        find_twins(load_dataset(tmp_path))
+        find_duplicates(load_dataset(tmp_path))
 
 
 @pytest.fixture(scope="module")
@@ -207,7 +207,7 @@ def report_data(shared_data: Path) -> Dataset:
 @pytest.fixture(scope="module")
 def report_groups(report_data: Dataset) -> dict[str, int]:
     """The group of each file of the report's data set; takes half a minute on two cores."""
-    groups = find_twins(report_data).groups
+    groups = find_duplicates(report_data).groups
     return {p.name: int(g) for p, g in zip(report_data.pictures, groups, strict=True)}
 
 

@@ -263,9 +263,9 @@ def test_a_grouped_split_looks_for_copies_once(run, toy_bundle, noise, tmp_path,
     assert "gone.png is a link to absent.png, which does not exist." in result.output
     assert len(looked_at) == len(set(looked_at)) == 21
     text = " ".join(target.read_text().split())
-    assert "the split grouped, in 2 groups of near-copies" in text
-    assert "Of these 4 pictures 0 (0.0%) have a near-copy in the training part" in text
-    assert "20 of the 21 pictures are near-copies of another one in the whole data set" in text
+    assert "the split grouped, in 2 groups of near-duplicates" in text
+    assert "Of these 4 pictures 0 (0.0%) have a near-duplicate in the training part" in text
+    assert "20 of the 21 pictures are near-duplicates of another one in the whole data set" in text
 
 
 def test_the_search_for_copies_draws_the_bar_that_it_is_handed(noise):
@@ -281,7 +281,7 @@ def test_the_search_for_copies_draws_the_bar_that_it_is_handed(noise):
         yield progress
 
     select(noise, "grouped", bar)
-    assert drawn == {"looking for near-copies": [20, 20]}
+    assert drawn == {"looking for near-duplicates": [20, 20]}
 
 
 def test_wrong_use(run, toy_bundle, coco):

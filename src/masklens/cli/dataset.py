@@ -32,7 +32,7 @@ def command() -> None:
     Examples:
       masklens dataset fetch prajna
       masklens dataset summary data/prajna --sheet examples.png
-      masklens dataset audit data/prajna --sheet twins.png --split report
+      masklens dataset audit data/prajna --sheet copies.png --split report
       masklens dataset split data/prajna --out split.csv
     """
 
@@ -138,15 +138,15 @@ def summary_command(data: Path, sheet: Path | None) -> None:
 def audit_command(
     data: Path, sheet: Path | None, json_file: Path | None, split: str | None
 ) -> None:
-    """Find copies of the same photograph, and test pictures whose copy is in the training part.
+    """Find near-duplicates, and test pictures that have one in the training part.
 
-    Exact copies are found, and turned, mirrored, cropped, blurred and noisy ones, also when a mask
-    was pasted on one of them. Two photographs of one person are not copies.
+    They are copies of one photograph: exact, turned, mirrored, cropped, blurred or noisy ones, also
+    when a mask was pasted on one of them. Two photographs of one person are not copies.
 
     \b
     Examples:
-      masklens dataset audit data/prajna --sheet twins.png --split report
-      masklens dataset audit data/prajna --json twins.json --split split.csv:test
+      masklens dataset audit data/prajna --sheet copies.png --split report
+      masklens dataset audit data/prajna --json copies.json --split split.csv:test
     """
     from masklens.cli.dataset_console import show_audit
     from masklens.dataset.audit import audit

@@ -84,7 +84,7 @@ from masklens.cli.terminal import step_bar, written
     "--audit/--no-audit",
     default=True,
     show_default=True,
-    help="Report: look for near-copies among the judged pictures.",
+    help="Report: look for near-duplicates among the judged pictures.",
 )
 @long_side_option("the finder's, 704 for the one that ships")
 @finder_option

@@ -1,7 +1,7 @@
 """The leak check: which pictures are copies of each other, and how many a split tears apart.
 
 :func:`audit` turns a data set into an :class:`Audit`: groups of copies, how they differ, and the
-share of test pictures that have a twin in the training part. It can be drawn and written as JSON.
+share of test pictures that have a copy in the training part. It can be drawn and written as JSON.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from masklens.dataset.duplicates import Progress, Twin, Twins, find_twins
+from masklens.dataset.duplicates import Duplicate, Duplicates, Progress, find_duplicates
 from masklens.dataset.scan import Dataset, Picture
 from masklens.dataset.sheet import Block, Tile, contain
 from masklens.dataset.split import GROUPED, named_parts
@@ -31,7 +31,7 @@ class Group:
     """Copies of one photograph, in order of their names; at least two."""
 
     pictures: tuple[Picture, ...]
-    twins: tuple[Twin, ...]
+    pairs: tuple[Duplicate, ...]
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -108,7 +108,7 @@ class Audit:
                 {
                     "files": [picture.name for picture in group.pictures],
                     "labels": list(group.labels),
-                    "pairs": [_pair(twin, *names[twin]) for twin in group.twins],
+                    "pairs": [_pair(pair, *names[pair]) for pair in group.pairs],
                 }
                 for group in self.groups
             ],
@@ -120,27 +120,27 @@ def audit(
     dataset: Dataset,
     split: str | None = None,
     progress: Progress | None = None,
-    twins: Twins | None = None,
+    duplicates: Duplicates | None = None,
 ) -> Audit:
     """Look for copies in a data set, and for copies that a split tears apart.
 
     Args:
         dataset: folders of classes or a COCO file.
         split: "report" or a manifest, see :func:`masklens.dataset.split.named_parts`.
-        progress: see :func:`masklens.dataset.duplicates.find_twins`.
-        twins: what it would find, where that is known already.
+        progress: see :func:`masklens.dataset.duplicates.find_duplicates`.
+        duplicates: what it would find, where that is known already.
     """
     if split == GROUPED:
-        twins = twins or find_twins(dataset, progress=progress)
+        duplicates = duplicates or find_duplicates(dataset, progress=progress)
     # A split that cannot be had is refused before the long search.
-    parts = None if split is None else named_parts(dataset, split, twins=twins)
-    twins = twins or find_twins(dataset, progress=progress)
+    parts = None if split is None else named_parts(dataset, split, duplicates=duplicates)
+    duplicates = duplicates or find_duplicates(dataset, progress=progress)
     members: dict[int, list[int]] = {}
-    for place, number in enumerate(twins.groups.tolist()):
+    for place, number in enumerate(duplicates.groups.tolist()):
         members.setdefault(number, []).append(place)
-    pairs: dict[int, list[Twin]] = {}
-    for twin in twins.pairs:
-        pairs.setdefault(int(twins.groups[twin.first]), []).append(twin)
+    pairs: dict[int, list[Duplicate]] = {}
+    for pair in duplicates.pairs:
+        pairs.setdefault(int(duplicates.groups[pair.first]), []).append(pair)
     groups = [
         Group(tuple(dataset.pictures[place] for place in places), tuple(pairs[number]))
         for number, places in members.items()
@@ -150,9 +150,9 @@ def audit(
         name=str(dataset.source),
         pictures=len(dataset),
         groups=tuple(sorted(groups, key=lambda g: -len(g.pictures))),
-        kinds=dict(Counter(kind_of(twin) for twin in twins.pairs).most_common()),
+        kinds=dict(Counter(kind_of(pair) for pair in duplicates.pairs).most_common()),
         leak=None if parts is None else leak(groups, dataset, parts, str(split)),
-        unreadable=twins.unreadable,
+        unreadable=duplicates.unreadable,
     )
 
 
@@ -182,15 +182,15 @@ def leak(
     return Leak(split, len(train), len(test), with_twin, same_label)
 
 
-def kind_of(twin: Twin) -> str:
+def kind_of(pair: Duplicate) -> str:
     """How two copies differ, in a word: the first that applies."""
-    if twin.exact:
+    if pair.exact:
         return "same file"
-    if twin.mirrored:
+    if pair.mirrored:
         return "mirrored"
-    if abs(twin.angle) > _TURNED:
+    if abs(pair.angle) > _TURNED:
         return "turned"
-    if abs(math.log(twin.scale)) > _SCALED:
+    if abs(math.log(pair.scale)) > _SCALED:
         return "cropped or scaled"
     return "near copy"
 
@@ -207,21 +207,21 @@ def sheet(report: Audit) -> list[Block]:
     ]
 
 
-def _named(group: Group) -> list[tuple[Twin, str, str]]:
+def _named(group: Group) -> list[tuple[Duplicate, str, str]]:
     """Each pair with its two names; places are in the order of the pictures' names."""
-    places = sorted({place for twin in group.twins for place in (twin.first, twin.second)})
+    places = sorted({place for pair in group.pairs for place in (pair.first, pair.second)})
     name_of = dict(zip(places, (picture.name for picture in group.pictures), strict=True))
-    return [(twin, name_of[twin.first], name_of[twin.second]) for twin in group.twins]
+    return [(pair, name_of[pair.first], name_of[pair.second]) for pair in group.pairs]
 
 
-def _pair(twin: Twin, first: str, second: str) -> dict[str, Any]:
+def _pair(pair: Duplicate, first: str, second: str) -> dict[str, Any]:
     return {
         "first": first,
         "second": second,
-        "kind": kind_of(twin),
-        "mirrored": twin.mirrored,
-        "angle": round(twin.angle, 1),
-        "scale": round(twin.scale, 3),
-        "inliers": twin.inliers,
-        "correlation": round(twin.correlation, 3),
+        "kind": kind_of(pair),
+        "mirrored": pair.mirrored,
+        "angle": round(pair.angle, 1),
+        "scale": round(pair.scale, 3),
+        "inliers": pair.inliers,
+        "correlation": round(pair.correlation, 3),
     }

@@ -1,11 +1,12 @@
-"""Finding copies of the same photograph: exact, turned, mirrored, cropped, blurred, noisy, masked.
+"""Finding near-duplicates: copies of one photograph.
 
-Three steps. Each picture is reduced (:mod:`masklens.dataset.features`). Candidates are looked up:
-equal files, near perceptual hashes in eight orientations, and pictures whose local features are
-each other's nearest. Each candidate is then verified: one turn, scale and shift must explain most
-of the matches, and the pixels must agree once it is applied. Out come :class:`Twins`, and groups.
+Exact, turned, mirrored, cropped, blurred, noisy and masked ones are found. Three steps. Each
+picture is reduced (:mod:`masklens.dataset.features`). Candidates are looked up: equal files, near
+perceptual hashes in eight orientations, and pictures whose local features are each other's nearest.
+Each candidate is then verified: one turn, scale and shift must explain most of the matches, and the
+pixels must agree once it is applied. Out come :class:`Duplicates`: pairs and groups.
 
-Two photographs of one person, or of two people before one wall, are not twins.
+Two photographs of one person, or of two people before one wall, are not duplicates.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Any
 
@@ -48,7 +49,7 @@ _PLAIN_CORRELATION = 0.97  # without local features: of the whole pictures
 
 
 @dataclass(frozen=True, slots=True)
-class Twin:
+class Duplicate:
     """Two pictures that show the same photograph.
 
     Attributes:
@@ -72,27 +73,27 @@ class Twin:
 
 
 @dataclass(frozen=True, slots=True)
-class Twins:
+class Duplicates:
     """What was found in a data set.
 
     Attributes:
         pairs: each at most once.
         groups: int (N,), the group of each picture, numbered by first appearance; a picture
-            without a twin is a group of its own.
+            without a duplicate is a group of its own.
         unreadable: (name, reason) of files that could not be read; each is a group of its own.
     """
 
-    pairs: tuple[Twin, ...]
+    pairs: tuple[Duplicate, ...]
     groups: npt.NDArray[np.intp]
     unreadable: tuple[tuple[str, str], ...]
 
 
-def find_twins(
+def find_duplicates(
     dataset: Dataset,
     *,
     finder: FaceFinder | None = None,
     progress: Progress | None = None,
-) -> Twins:
+) -> Duplicates:
     """Find every pair of pictures that are copies of one photograph, and group them.
 
     Args:
@@ -128,15 +129,15 @@ def find_twins(
         votes = list(spread("comparing", index.candidates, range(len(features))))
         candidates = sorted({pair for found in votes for pair in found} | set(_near(features)))
         verified = spread("verifying", lambda c: _verify(features, *c), candidates)
-        best: dict[tuple[int, int], Twin] = {}
-        for twin in filter(None, verified):
-            key = twin.first, twin.second
-            if key not in best or twin.inliers > best[key].inliers:
-                best[key] = twin
+        best: dict[tuple[int, int], Duplicate] = {}
+        for pair in filter(None, verified):
+            key = pair.first, pair.second
+            if key not in best or pair.inliers > best[key].inliers:
+                best[key] = pair
     pairs = tuple(_renumber(best[key], readable) for key in sorted(best))
-    return Twins(
+    return Duplicates(
         pairs,
-        group(len(dataset), [(twin.first, twin.second) for twin in pairs]),
+        group(len(dataset), [(pair.first, pair.second) for pair in pairs]),
         tuple(
             (picture.name, str(result))
             for picture, result in zip(dataset.pictures, read_all, strict=True)
@@ -210,23 +211,25 @@ def _near(features: Sequence[Features]) -> Iterator[tuple[int, int, bool]]:
             yield int(a), int(b), turn >= 4
 
 
-def _verify(features: Sequence[Features], first: int, second: int, mirrored: bool) -> Twin | None:
+def _verify(
+    features: Sequence[Features], first: int, second: int, mirrored: bool
+) -> Duplicate | None:
     a, b = features[first], features[second]
     if a.sha256 == b.sha256:
-        return Twin(first, second, exact=True)
+        return Duplicate(first, second, exact=True)
     source = a.mirrored if mirrored else a
     found = register(source, b)
     if found is None:
         correlation = correlate_plain(source, b)
         if correlation < _PLAIN_CORRELATION:
             return None
-        return Twin(first, second, mirrored=mirrored, correlation=correlation)
+        return Duplicate(first, second, mirrored=mirrored, correlation=correlation)
     transform, inliers = found
     overlap, correlation = lay_upon(source, b, transform)
     least = _ENOUGH_CORRELATION if inliers >= _MANY_INLIERS else _LEAST_CORRELATION
     if overlap < _LEAST_OVERLAP or correlation < least:
         return None
-    return Twin(
+    return Duplicate(
         first,
         second,
         mirrored=mirrored,
@@ -237,16 +240,6 @@ def _verify(features: Sequence[Features], first: int, second: int, mirrored: boo
     )
 
 
-def _renumber(twin: Twin, places: Sequence[int]) -> Twin:
-    """A twin whose places count all pictures instead of the readable ones."""
-    first, second = places[twin.first], places[twin.second]
-    return Twin(
-        first,
-        second,
-        twin.exact,
-        twin.mirrored,
-        twin.angle,
-        twin.scale,
-        twin.inliers,
-        twin.correlation,
-    )
+def _renumber(pair: Duplicate, places: Sequence[int]) -> Duplicate:
+    """A pair whose places count all pictures instead of the readable ones."""
+    return replace(pair, first=places[pair.first], second=places[pair.second])

@@ -1,4 +1,4 @@
-"""Splitting a data set into training and test parts, or folds, without tearing twins apart.
+"""Splitting a data set into training and test parts, or folds, without tearing duplicates apart.
 
 Groups of copies (:mod:`masklens.dataset.duplicates`) stay on one side, the labels keep their
 shares, and the same seed gives the same split. The result is a manifest, a CSV file with the
@@ -19,14 +19,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from masklens.dataset.duplicates import Progress, Twins, find_twins
+from masklens.dataset.duplicates import Duplicates, Progress, find_duplicates
 from masklens.dataset.scan import Dataset, Picture
 from masklens.errors import DatasetError, MissingExtraError
 from masklens.io.atomic import write_text
 
 COLUMNS = ("file", "label", "group", "split")
 TRAIN, TEST = "train", "test"
-GROUPED = "grouped"  # the name of the split that is made by looking for twins
+GROUPED = "grouped"  # the name of the split that is made by looking for duplicates
 
 Indices = npt.NDArray[np.intp]
 
@@ -121,25 +121,25 @@ def split_dataset(
     folds: int | None = None,
     seed: int = 42,
     progress: Progress | None = None,
-    twins: Twins | None = None,
+    duplicates: Duplicates | None = None,
 ) -> tuple[list[Row], tuple[tuple[str, str], ...]]:
-    """Look for twins in a data set and split it by them.
+    """Look for duplicates in a data set and split it by them.
 
     Args:
         dataset: to split.
         test, folds, seed: see :func:`grouped_split`.
-        progress: see :func:`masklens.dataset.duplicates.find_twins`.
-        twins: what it would find, where that is known already.
+        progress: see :func:`masklens.dataset.duplicates.find_duplicates`.
+        duplicates: what it would find, where that is known already.
 
     Returns:
         The rows of the manifest, in the order of the pictures, and (name, reason) of the files that
         cannot be read, which are left out.
     """
-    twins = twins or find_twins(dataset, progress=progress)
-    broken = {name for name, _ in twins.unreadable}
+    duplicates = duplicates or find_duplicates(dataset, progress=progress)
+    broken = {name for name, _ in duplicates.unreadable}
     kept = [
         (picture, int(number))
-        for picture, number in zip(dataset.pictures, twins.groups, strict=True)
+        for picture, number in zip(dataset.pictures, duplicates.groups, strict=True)
         if picture.name not in broken
     ]
     counts = dataset.counts()
@@ -149,7 +149,7 @@ def split_dataset(
     return [
         Row(picture.name, label, number, name)
         for (picture, number), label, name in zip(kept, labels, names, strict=True)
-    ], twins.unreadable
+    ], duplicates.unreadable
 
 
 def label_of(picture: Picture, counts: dict[str, int]) -> str:
@@ -224,7 +224,7 @@ def named_parts(
     dataset: Dataset,
     split: str,
     progress: Progress | None = None,
-    twins: Twins | None = None,
+    duplicates: Duplicates | None = None,
 ) -> tuple[list[str], list[str]]:
     """File names for training and for the test.
 
@@ -232,7 +232,7 @@ def named_parts(
         dataset: whose pictures are split.
         split: "report" (:func:`report_split`), "grouped" (:func:`split_dataset` with its defaults),
             or a manifest: FILE.csv, or FILE.csv:fold-2 to test on that fold.
-        progress, twins: see :func:`split_dataset`.
+        progress, duplicates: see :func:`split_dataset`.
 
     Raises:
         DatasetError: no such split.
@@ -243,7 +243,7 @@ def named_parts(
         names = [picture.name for picture in dataset.pictures]
         return [names[i] for i in train], [names[i] for i in test]
     if split == GROUPED:
-        return parts_of(split_dataset(dataset, progress=progress, twins=twins)[0])
+        return parts_of(split_dataset(dataset, progress=progress, duplicates=duplicates)[0])
     path, part = manifest_and_part(split)
     rows = read_manifest(path)
     present = sorted({row.split for row in rows})

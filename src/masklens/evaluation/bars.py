@@ -22,8 +22,8 @@ def no_bar(total: int, title: str) -> AbstractContextManager[Progress]:
 
 @contextlib.contextmanager
 def search_bar(pictures: int, bar: Bar) -> Iterator[duplicates.Progress]:
-    """One bar over a search for near-copies; it moves on with each picture that is read."""
-    with bar(pictures, "looking for near-copies") as progress:
+    """One bar over a search for near-duplicates; it moves on with each picture that is read."""
+    with bar(pictures, "looking for near-duplicates") as progress:
 
         def tell(what: str, done: int, total: int) -> None:
             if what == "reading":

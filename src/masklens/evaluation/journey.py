@@ -59,7 +59,8 @@ def judge_all(request: Request, bar: Bar) -> Outcome:
 
     Args:
         request: what is asked for.
-        bar: over the search for near-copies, where the split needs one, and over each model's work.
+        bar: over the search for near-duplicates, where the split asks for one, and over each
+            model's work.
     """
     start = time.perf_counter()
     selection = select(request.data, request.split, bar)

@@ -38,7 +38,7 @@ def write_report(
         targets: "html", "md", "pdf" -> file.
         mistakes: worst mistakes to show of each kind.
         heat: see :func:`masklens.evaluation.explain.load_explainer`.
-        audit: look for near-copies among the judged pictures.
+        audit: look for near-duplicates among the judged pictures.
         bar: shows progress.
 
     Raises:

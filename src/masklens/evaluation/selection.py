@@ -1,7 +1,7 @@
 """Which pictures are judged, and which of them belong together.
 
 A split (:mod:`masklens.dataset.split`) selects a part of a data set and may name its groups of
-near-copies. Without groups, every picture is one of its own.
+near-duplicates. Without groups, every picture is one of its own.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from masklens.dataset.duplicates import Twins, find_twins
+from masklens.dataset.duplicates import Duplicates, find_duplicates
 from masklens.dataset.scan import Dataset, load_dataset
 from masklens.dataset.split import (
     GROUPED,
@@ -37,14 +37,14 @@ class Selection:
         groups: (P,), number of each picture's group, from 0.
         split: what selected them, as of :func:`masklens.dataset.split.named_parts`; or None.
         whole: what they were selected from.
-        twins: in ``whole``, where the split made them be looked for; else None.
+        duplicates: in ``whole``, where the split made them be looked for; else None.
     """
 
     dataset: Dataset
     groups: Ints
     split: str | None
     whole: Dataset
-    twins: Twins | None = None
+    duplicates: Duplicates | None = None
 
     @property
     def n_groups(self) -> int:
@@ -53,8 +53,8 @@ class Selection:
 
     @property
     def left_out(self) -> tuple[str, ...]:
-        """Why pictures were in neither part of a split that looked for twins: a sentence each."""
-        return () if self.twins is None else tuple(why for _, why in self.twins.unreadable)
+        """Why pictures are in neither part of a "grouped" split: a sentence each."""
+        return tuple(why for _, why in self.duplicates.unreadable) if self.duplicates else ()
 
     def without(self, unreadable: set[int]) -> Selection:
         """The same without some pictures; groups are renumbered.
@@ -80,7 +80,7 @@ def select(data: str | Path, split: str | None = None, bar: Bar = no_bar) -> Sel
     Args:
         data: folder of classes, or COCO detection file.
         split: "report", "grouped", "MANIFEST.csv" or "MANIFEST.csv:PART"; None for everything.
-        bar: over the search for near-copies, which "grouped" asks for.
+        bar: over the search for near-duplicates, which "grouped" asks for.
 
     Raises:
         DatasetError: nothing to judge, or not what a judgement needs.
@@ -89,14 +89,14 @@ def select(data: str | Path, split: str | None = None, bar: Bar = no_bar) -> Sel
     if not whole.boxed:
         _refuse_empty_folders(Path(data))
     dataset, groups = whole, np.arange(len(whole))
-    twins = None
+    duplicates = None
     if split == GROUPED:
         with search_bar(len(whole), bar) as progress:
-            twins = find_twins(whole, progress=progress)
+            duplicates = find_duplicates(whole, progress=progress)
     if split is not None:
-        dataset, groups = _part(whole, split, twins)
+        dataset, groups = _part(whole, split, duplicates)
     _refuse_one_label(dataset, "pictures")
-    return Selection(dataset, groups, split, whole, twins)
+    return Selection(dataset, groups, split, whole, duplicates)
 
 
 def _refuse_one_label(dataset: Dataset, what: str) -> None:
@@ -114,13 +114,13 @@ def _refuse_empty_folders(root: Path) -> None:
             raise DatasetError(f"{folder} has no pictures in it. Fill the folder or remove it.")
 
 
-def _part(dataset: Dataset, split: str, twins: Twins | None) -> tuple[Dataset, Ints]:
+def _part(dataset: Dataset, split: str, duplicates: Duplicates | None) -> tuple[Dataset, Ints]:
     """The judged part of a data set, and the group of each of its pictures."""
     group_of: dict[str, int] = {}
     if split == "report":
         _, names = named_parts(dataset, split)
     elif split == GROUPED:
-        rows, _ = split_dataset(dataset, twins=twins)
+        rows, _ = split_dataset(dataset, duplicates=duplicates)
         names = [row.file for row in rows if row.split == TEST]
         group_of = {row.file: row.group for row in rows}
     else:

@@ -13,8 +13,8 @@ _INTERVALS = (
     "95 % interval",
     "If the pictures were drawn anew many times, an interval made this way would hold the true "
     "figure about 95 times in 100. Shares have Wilson's interval. Faces of one photograph, or of "
-    "near-copies, resemble each other; where they come in groups the sample counts as smaller, by "
-    "the design effect (Rao and Scott 1992). With few or no errors that effect cannot be seen; "
+    "near-duplicates, resemble each other; where they come in groups the sample counts as smaller, "
+    "by the design effect (Rao and Scott 1992). With few or no errors that effect cannot be seen; "
     "there the interval is as wide as for a faultless share of the groups. Other figures have a "
     "percentile bootstrap interval over groups, 2,000 resamples (500 for average precision). With "
     "few or no errors the bootstrap knows hardly any spread either; there the lower end is "
@@ -122,7 +122,7 @@ def audit_sentences(e: Evaluation, audit: Audit | None) -> list[str]:
     if e.selection.split is not None:
         sentences.append(
             f"The pictures are the test part of the split {e.selection.split}, in {groups:,} groups"
-            + (" of near-copies; intervals go by groups." if groups < count else ".")
+            + (" of near-duplicates; intervals go by groups." if groups < count else ".")
         )
     if audit is None:
         return sentences
@@ -130,7 +130,7 @@ def audit_sentences(e: Evaluation, audit: Audit | None) -> list[str]:
         leak = audit.leak
         text = (
             f"Of these {leak.test:,} pictures {leak.with_twin:,} ({leak.share:.1%}) have a "
-            "near-copy in the training part"
+            "near-duplicate in the training part"
         )
         if leak.with_twin:
             text += (
@@ -145,11 +145,11 @@ def audit_sentences(e: Evaluation, audit: Audit | None) -> list[str]:
 def _copies(e: Evaluation, audit: Audit) -> str:
     where = "here" if e.selection.split is None else "in the whole data set"
     if not audit.groups:
-        return f"No picture is a near-copy of another one {where}."
+        return f"No picture is a near-duplicate of another one {where}."
     kinds = ", ".join(f"{n:,} {kind}" for kind, n in audit.kinds.items())
     first, second = (p.name for p in audit.groups[0].pictures[:2])
     text = (
-        f"{audit.copies:,} of the {audit.pictures:,} pictures are near-copies of another one "
+        f"{audit.copies:,} of the {audit.pictures:,} pictures are near-duplicates of another one "
         f"{where} (pairs: {kinds}), up to {len(audit.groups[0].pictures)} in a group, such as "
         f"{first} and {second}."
     )
