@@ -156,6 +156,24 @@ def test_results_beside_their_sources_replace_none_of_them(run, portrait_file, t
     assert len(list(folder.iterdir())) == 8
 
 
+@pytest.mark.parametrize("source", ["{}", "{}/**/*.jpg"])
+@pytest.mark.parametrize("out", ["", "labelled"])
+def test_copies_of_earlier_runs_are_replaced_and_never_labelled(
+    run, portrait_file, tmp_path, source, out
+):
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for name in ("a.jpg", "b.jpg"):
+        shutil.copy(portrait_file, folder / name)
+    for runs in range(3):
+        result = run(source.format(folder), "--out", folder / out)
+        assert "2 pictures, 2 faces" in result.stdout
+        assert ("2 files left out: annotated copies" in result.stderr) == (runs > 0)
+        assert len(list(folder.rglob("*.jpg"))) == 4
+    result = run(source.format(folder), "--csv", tmp_path / "r.csv")
+    assert "2 pictures, 2 faces" in result.stdout
+
+
 def test_exif_rotation_turns_the_boxes_with_the_picture(run, portrait, tmp_path):
     picture = PillowImage.fromarray(portrait)
     exif = picture.getexif()

@@ -201,9 +201,10 @@ def test_a_film_is_not_replaced_by_the_copy_by_the_copy_of_another(film, tmp_pat
     names = ["walk.mkv", "walk.mp4"]
     for name in names:
         shutil.copy(film, tmp_path / name)
-    assert run("detect", tmp_path, "--out", tmp_path).exit_code == 0
-    assert {(tmp_path / name).read_bytes() for name in names} == {film.read_bytes()}
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["walk-2.mp4", "walk-3.mp4", *names]
+    for _ in range(2):  # the second time the copies are replaced, not labelled
+        assert run("detect", tmp_path, "--out", tmp_path).exit_code == 0
+        assert {(tmp_path / name).read_bytes() for name in names} == {film.read_bytes()}
+        assert sorted(p.name for p in tmp_path.iterdir()) == ["walk-2.mp4", "walk-3.mp4", *names]
 
 
 def test_detect_labels_what_can_be_read_and_says_where_it_broke(film, tmp_path):

@@ -1,10 +1,14 @@
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image as PillowImage
+from PIL import ImageFile
 
 from masklens.errors import InputError
+from masklens.io.recorder import VideoWriter
 from masklens.io.sources import find_pictures, read_frames
+from masklens.io.writers import save_picture
 
 
 @pytest.fixture
@@ -27,7 +31,7 @@ def test_a_folder_is_searched_recursively_in_order(tree):
     assert list(found.values()) == ["a/deep/y.webp", "a/x.PNG", "b.jpg", "c/x.png"]
 
 
-def test_results_of_an_earlier_run_are_left_out(tree):
+def test_a_folder_of_results_is_left_out(tree):
     (tree / "link").symlink_to("a")
     for results in (tree / "a", tree / "link"):
         found = find_pictures([str(tree)], results=results)
@@ -35,6 +39,44 @@ def test_results_of_an_earlier_run_are_left_out(tree):
     inside = ["a/deep/y.webp", "a/x.PNG"]  # named by the user, they count
     assert names(find_pictures([str(tree / "a")], results=tree / "a"), tree) == inside
     assert names(find_pictures([f"{tree}/a/*.PNG"], results=tree / "a"), tree) == inside[1:]
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".JPEG", ".png", ".webp", ".mp4"])
+def test_annotated_copies_are_left_out_of_a_search(tmp_path, suffix):
+    copy = tmp_path / f"copy{suffix}"
+    if suffix == ".mp4":
+        write_video(copy, signed=True)
+    else:
+        save_picture(copy, np.zeros((3, 4, 3), np.uint8))
+    searches = [str(tmp_path), f"{tmp_path}/*"]
+    for search in searches:
+        told = []
+        with pytest.raises(InputError, match="but annotated copies"):
+            find_pictures([search], videos=True, on_copy=told.append)
+        assert told == [copy]
+        assert list(find_pictures([search], videos=True)) == [copy]
+    own = tmp_path / f"own{suffix}"
+    if suffix == ".mp4":
+        write_video(own, signed=False)
+    else:
+        PillowImage.new("RGB", (4, 3)).save(own)
+    for search in searches:
+        assert list(find_pictures([search], videos=True, on_copy=told.append)) == [own]
+    named = [str(copy), str(own)]
+    assert list(find_pictures(named, videos=True, on_copy=pytest.fail)) == [copy, own]
+
+
+def write_video(path, signed):
+    with VideoWriter(path, signed=signed) as video:
+        video.write(np.zeros((16, 16, 3), np.uint8), 0.0)
+
+
+def test_a_copy_is_recognised_without_decoding_it(tmp_path, monkeypatch):
+    """PNGs of others may hold their EXIF data behind the pixels."""
+    path = tmp_path / "a.png"
+    PillowImage.new("RGB", (4, 3)).save(path)
+    monkeypatch.setattr(ImageFile.ImageFile, "load", lambda _: pytest.fail("decoded"))
+    assert list(find_pictures([str(tmp_path)], on_copy=pytest.fail)) == [path]
 
 
 def test_files_globs_and_duplicates(tree):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
@@ -92,6 +92,14 @@ class Results:
 def complain(error: MasklensError) -> None:
     """One input failed, and the others go on."""
     click.secho(f"Error: {error}", fg="red", err=True)
+
+
+def tell_of_copies(copies: Collection[Path]) -> None:
+    """Say how many annotated copies of earlier runs are not labelled again."""
+    if copies:
+        click.echo(
+            f"{many(len(copies), 'file')} left out: annotated copies that masklens made.", err=True
+        )
 
 
 def summarise(summary: Summary) -> None:

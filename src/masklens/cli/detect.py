@@ -95,9 +95,11 @@ def command(
     if coco_images is not None and coco_file is None:
         raise click.UsageError("--coco-images says which ids --coco uses. Give --coco FILE too.")
     unusable: list[InputError] = []
+    copies: set[Path] = set()
     found = find_pictures(
-        console.expand_dash(sources), videos=True, results=out, on_error=unusable.append
+        console.expand_dash(sources), videos=True, on_copy=copies.add, on_error=unusable.append
     )
+    console.tell_of_copies(copies)
     for error in unusable:
         console.complain(error)
     if not found:

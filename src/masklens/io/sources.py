@@ -21,6 +21,7 @@ from masklens.io.addresses import file_of, without_password
 from masklens.io.camera import Camera
 from masklens.io.frames import Frame
 from masklens.io.pictures import read_picture
+from masklens.io.signature import is_signed
 from masklens.io.video import (
     VIDEO_SUFFIXES,
     VideoReader,
@@ -42,6 +43,7 @@ def find_pictures(
     *,
     videos: bool = False,
     results: Path | None = None,
+    on_copy: Callable[[Path], None] | None = None,
     on_error: Callable[[InputError], None] | None = None,
 ) -> dict[Path, str]:
     """The picture files that the sources name, in order, each once.
@@ -50,8 +52,9 @@ def find_pictures(
         sources: picture files, folders (searched recursively), glob patterns. A file that does not
             exist is taken as it is, and reported when it is read.
         videos: look for videos too.
-        results: folder of the annotated copies: where it lies in a folder that is searched, it is
-            left out, so that the copies of an earlier run are not labelled again.
+        results: a folder that is left out where it lies in a folder that is searched.
+        on_copy: called for each annotated copy that an earlier run made and a search came across:
+            it is left out. None takes copies for pictures like any others.
         on_error: called, in order, for each source that names no picture and for folders that may
             not be looked into, and the search goes on; None raises at the first.
 
@@ -69,11 +72,17 @@ def find_pictures(
             raise error
         on_error(error)
 
+    def is_copy(path: Path) -> bool:
+        if on_copy is None or not is_signed(path):
+            return False
+        on_copy(path)
+        return True
+
     found: dict[Path, str] = {}
     source = None
     for source in sources:
         try:
-            paths = _expand(source, suffixes, results, tell)
+            paths = _expand(source, suffixes, results, is_copy, tell)
             root = Path(source) if Path(source).is_dir() else None
         except OSError:  # a name that is too long, a folder without rights: said when it is read
             paths, root = [Path(source)], None
@@ -91,6 +100,7 @@ def _expand(
     source: str,
     suffixes: frozenset[str],
     results: Path | None,
+    is_copy: Callable[[Path], bool],
     tell: Callable[[InputError], None],
 ) -> list[Path]:
     if not source:
@@ -106,17 +116,22 @@ def _expand(
             next(path.iterdir(), None)
         except OSError as error:
             raise _closed(error) from error
-        pictures = _search(path, suffixes, results, tell)
-        if not pictures:
-            raise InputError(f"The folder {source} has no pictures in it.")
-        return pictures
-    if path.exists() or not glob.has_magic(source):
+        nothing = f"The folder {source} has no pictures in it"
+        found = _search(path, suffixes, results, tell)
+    elif path.exists() or not glob.has_magic(source):
         return [path]
-    matches = sorted(Path(p) for p in glob.glob(source, recursive=True))
-    files = [p for p in matches if is_to_be_read(p) and p.suffix.lower() in suffixes]
-    if not files:
-        raise InputError(f'No picture matches the pattern "{source}".')
-    return files
+    else:
+        nothing = f'No picture matches the pattern "{source}"'
+        matches = sorted(Path(p) for p in glob.glob(source, recursive=True))
+        found = [p for p in matches if is_to_be_read(p) and p.suffix.lower() in suffixes]
+    if not found:
+        raise InputError(f"{nothing}.")
+    pictures = [path for path in found if not is_copy(path)]
+    if not pictures:
+        raise InputError(
+            f"{nothing} but annotated copies. To have them labelled, name them one by one."
+        )
+    return pictures
 
 
 def _search(
