@@ -192,6 +192,54 @@ def test_a_device_is_written_to_and_stays_a_device(run, portrait_file):
 
 
 @POSIX
+@pytest.mark.parametrize("target", ["-", "/dev/stdout", "/dev/fd/1"])
+def test_a_result_on_standard_output_is_all_that_is_there(start, portrait_file, tmp_path, target):
+    done = start(portrait_file, "--json", target, shell_part="| cat")
+    (entry,) = json.loads(done.stdout)
+    assert len(entry["faces"]) == 1
+    assert b"1 picture, 1 face" in done.stderr
+    assert b"Written" not in done.stderr
+
+
+@POSIX
+def test_a_stream_goes_on_where_the_shell_has_led_it(start, portrait_file, tmp_path):
+    notes, others = tmp_path / "notes", tmp_path / "others"
+    for file in (notes, others):
+        file.write_text("precious\n")
+    streams = f">> {notes} 3>> {others}"
+    done = start(portrait_file, "--csv", "-", "--json", "/dev/fd/3", shell_part=streams)
+    assert done.returncode == 0
+    assert notes.read_text().startswith("precious\nfile,x,y,")
+    kept, _, result = others.read_text().partition("\n")
+    assert kept == "precious"
+    assert len(json.loads(result)) == 1
+    assert sorted(path.name for path in tmp_path.iterdir() if path.is_file()) == [
+        *("notes", "others", "toy.onnx")
+    ]
+
+
+@POSIX
+def test_two_results_do_not_share_standard_output(run, portrait_file):
+    result = run("detect", portrait_file, "--json", "-", "--csv", "/dev/stdout")
+    assert result.exit_code == 2
+    assert "--json and --csv both name /dev/stdout" in result.output
+
+
+@POSIX
+def test_nobody_reads_a_result(start, portrait_file):
+    done = start(portrait_file, "--csv", "-", shell_part="| true")
+    assert b"1 picture, 1 face" in done.stderr
+    assert b"Error" not in done.stderr
+
+
+@POSIX
+def test_a_file_called_dash(run, portrait_file, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert run("detect", portrait_file, "--json", "./-").exit_code == 0
+    assert len(json.loads((tmp_path / "-").read_text())) == 1
+
+
+@POSIX
 def test_nobody_reads_on(start, portrait_file, tmp_path):
     for name in "abc":
         shutil.copy(portrait_file, tmp_path / f"{name}.jpg")

@@ -170,6 +170,17 @@ def test_a_device_as_log_has_no_tracks_beside_it(film):
     assert not Path("/dev/null.tracks.csv").exists()
 
 
+@pytest.mark.parametrize("command", ["detect", "live"])
+def test_lines_on_standard_output_are_not_written_over(command, film, tmp_path):
+    table = tmp_path / "t.csv"
+    with table.open("wb") as file:
+        words = [sys.executable, "-m", "masklens", command, str(film), "--tracks", "/dev/stdout"]
+        done = subprocess.run(words, stdout=file, stderr=subprocess.PIPE, check=True)
+    (row,) = csv.DictReader(table.open())
+    assert row["source"] == str(film)
+    assert b"1 face followed" in done.stderr
+
+
 def test_a_film_on_a_web_server_is_named_without_its_password(portrait_frames, tmp_path):
     film = write_film(tmp_path / "walk.mp4", portrait_frames, options={"movflags": "faststart"})
 

@@ -12,10 +12,10 @@ from masklens.cli.options import (
     FiniteRange,
     count_option,
     data_argument,
-    file_option,
     folder_option,
     json_option,
     keep_apart,
+    result_option,
     seed_option,
     sheet_option,
 )
@@ -175,7 +175,7 @@ def audit_command(
 
 @command.command("split")
 @data_argument
-@file_option(
+@result_option(
     "--out",
     "file",
     required=True,

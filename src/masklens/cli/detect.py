@@ -17,6 +17,7 @@ from masklens.cli.options import (
     json_option,
     keep_apart,
     long_side_option,
+    result_option,
     threads_option,
     threshold_option,
 )
@@ -27,12 +28,12 @@ from masklens.cli.terminal import many, written
 @click.argument("sources", nargs=-1, required=True, metavar="SOURCE...")
 @folder_option("--out", help="Folder for annotated pictures and videos.")
 @json_option("Results as JSON; with the suffix .jsonl a line per picture or frame.")
-@file_option("--csv", "csv_file", help="A row per face, as CSV.")
-@file_option("--coco", "coco_file", help="Results in the COCO format.")
+@result_option("--csv", "csv_file", help="A row per face, as CSV.")
+@result_option("--coco", "coco_file", help="Results in the COCO format.")
 @file_option(
     "--coco-images", help="COCO detection file whose picture and category ids --coco uses."
 )
-@file_option("--tracks", help="A row per face that was followed in a video, as CSV.")
+@result_option("--tracks", help="A row per face that was followed in a video, as CSV.")
 @count_option(
     "--every", help="Look for faces in every K-th frame of a video.  [default: six times a second]"
 )
@@ -69,7 +70,8 @@ def command(
     SOURCE is a picture, a video, a folder (searched recursively), a glob pattern, or - for a list
     of files on standard input, as find writes it with or without -print0. Boxes are green for a
     mask, red for none, orange for a badly worn one. In videos faces are followed, and labels are
-    votes over time; annotated videos are H.264 MP4 with the sound kept.
+    votes over time; annotated videos are H.264 MP4 with the sound kept. A result whose FILE is -
+    goes to standard output, and all that is said to standard error.
 
     \b
     Examples:
@@ -77,6 +79,7 @@ def command(
       masklens detect photos/ "more/*.png" --json results.json --csv faces.csv
       masklens detect group.jpg --long-side 704,2112
       masklens detect walk.mp4 --out labelled/ --json walk.jsonl --tracks faces.csv
+      masklens detect photo.jpg --json - | jq ".[0].faces[0].label"
       find . -name "*.jpg" | masklens detect - --coco results.coco.json
 
     Exit status: 0 all done, 1 some inputs failed, 2 wrong use, 130 interrupted by Ctrl-C, 143 by

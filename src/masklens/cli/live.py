@@ -11,12 +11,12 @@ from masklens.cli.options import (
     FiniteRange,
     bundle_option,
     count_option,
-    file_option,
     finder_option,
     is_device,
     json_option,
     keep_apart,
     long_side_option,
+    result_option,
     threshold_option,
 )
 
@@ -24,9 +24,9 @@ from masklens.cli.options import (
 @click.command("live")
 @click.argument("source")
 @click.option("--show", is_flag=True, help="Open a window: q or Esc quits, space pauses, s saves.")
-@file_option("--record", help="Write an H.264 MP4.")
+@result_option("--record", help="Write an H.264 MP4.")
 @json_option("A line of JSON per frame.")
-@file_option(
+@result_option(
     "--tracks",
     help="A row per face that was followed, as CSV.  [default: beside --json, as .tracks.csv]",
 )
@@ -63,7 +63,8 @@ def command(
 
     SOURCE is the number of a webcam (0) or its device, an RTSP or HTTP address, a video file, or a
     folder of frames. Faces are followed, and labels are votes over time. A camera that is lost is
-    waited for. Ctrl-C ends it in good order.
+    waited for. Ctrl-C ends it in good order. A result whose FILE is - goes to standard output, and
+    all that is said to standard error.
 
     \b
     Examples:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
 import shlex
@@ -12,6 +13,7 @@ from typing import Any, TypeVar
 
 import click
 
+from masklens.io.atomic import STDOUT, stream_of
 from masklens.limits import LONG_SIDES, MAX_THREADS
 
 
@@ -26,6 +28,20 @@ class NamedPath(click.Path):
         if value == "":
             self.fail("It is empty.", param, ctx)
         return super().convert(value, param, ctx)
+
+
+class ResultPath(NamedPath):
+    """A file to write. Where it is standard output, the terminal's text goes to standard error."""
+
+    def __init__(self) -> None:
+        super().__init__(dir_okay=False, readable=False)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Take - for standard output."""
+        path = super().convert(str(STDOUT) if value == "-" else value, param, ctx)
+        if ctx is not None and stream_of(path) == stream_of(STDOUT):
+            ctx.with_resource(contextlib.redirect_stdout(sys.stderr))
+        return path
 
 
 class PicturePath(NamedPath):
@@ -63,8 +79,13 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 def file_option(*names: str, **more: Any) -> Callable[[Command], Command]:
-    """An option that names a file to read or to write."""
+    """An option that names a file to read."""
     return click.option(*names, type=NamedPath(dir_okay=False), **more)
+
+
+def result_option(*names: str, **more: Any) -> Callable[[Command], Command]:
+    """An option that names a file to write, or - for standard output."""
+    return click.option(*names, type=ResultPath(), **more)
 
 
 def folder_option(*names: str, **more: Any) -> Callable[[Command], Command]:
@@ -82,7 +103,7 @@ def count_option(
 
 def json_option(help: str) -> Callable[[Command], Command]:
     """``--json FILE``."""
-    return file_option("--json", "json_file", help=help)
+    return result_option("--json", "json_file", help=help)
 
 
 def sheet_option(help: str) -> Callable[[Command], Command]:
@@ -147,7 +168,7 @@ def keep_apart(outputs: Mapping[str, Path | None], inputs: Iterable[Path | None]
     for option, path in outputs.items():
         if path is None:
             continue
-        if is_device(path):
+        if is_device(path) and stream_of(path) is None:
             continue
         file = Path(os.path.realpath(path))
         if file in read:
@@ -158,7 +179,7 @@ def keep_apart(outputs: Mapping[str, Path | None], inputs: Iterable[Path | None]
 
 
 def is_device(path: Path) -> bool:
-    """Whether a path is a device or a pipe, such as ``/dev/stdout``: they keep nothing."""
+    """Whether a path is a device, a pipe or a stream such as ``/dev/stdout``."""
     names = (str(path.absolute()), os.path.realpath(path))
     return any(n.startswith(("/dev/", "/proc/")) and not n.startswith("/dev/shm/") for n in names)
 

@@ -11,6 +11,8 @@ from typing import Any
 import click
 from tqdm import tqdm
 
+from masklens.io.atomic import stream_of
+
 
 def progress(
     total: int | None, title: str | None = None, unit: str = "picture", *, hidden: bool = False
@@ -38,7 +40,7 @@ def step_bar(
 def written(paths: Iterable[Path | None]) -> None:
     """Where the results lie; what there was no reason to write is left out."""
     for path in paths:
-        if path is not None and path.exists():
+        if path is not None and stream_of(path) is None and path.exists():
             click.echo(f"Written: {path}")
 
 

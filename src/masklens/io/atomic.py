@@ -1,12 +1,20 @@
-"""Writing files so that they are whole or not there: a temporary name first, then a rename."""
+"""Writing files so that they are whole or not there: a temporary name first, then a rename.
+
+Streams such as standard output cannot be renamed to: what is whole goes on where they are.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import io
 import json
+import os
+import re
+import shutil
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from masklens.errors import OutputError
@@ -15,23 +23,46 @@ from masklens.errors import OutputError
 #: reads back the same name.
 UNDECODED = "backslashreplace"
 
+STDOUT = Path("/dev/stdout")
+_STREAMS = {STDOUT: 1, Path("/dev/stderr"): 2}
+
+
+def stream_of(target: Path) -> int | None:
+    """The open file descriptor that a path such as ``/dev/stdout`` stands for; None for others."""
+    numbered = re.fullmatch(r"/(?:dev|proc/self)/fd/(\d+)", target.as_posix())
+    return int(numbered[1]) if numbered else _STREAMS.get(target)
+
+
+def open_unbuffered(target: Path) -> io.FileIO:
+    """Open a file to be written anew; a stream goes on where it is.
+
+    Opened by its name, a stream that the shell has led into a file would begin at the file's start.
+    """
+    stream = stream_of(target)
+    return io.FileIO(target if stream is None else os.dup(stream), "w")
+
 
 @contextlib.contextmanager
 def atomic_path(target: Path) -> Iterator[Path]:
     """A temporary path beside ``target`` that takes its place when the block ends well.
 
     Folders are made as needed. When the block raises, the temporary file is removed and whatever
-    was at ``target`` stays as it was.
+    was at ``target`` stays as it was. What is for a stream is added to it when the block ends well.
 
     Raises:
         OutputError: the file system refused (no space, no permission, a folder in the way).
+        BrokenPipeError: nobody reads on.
     """
     target = Path(target)
     if not target.name:
         raise OutputError(f'"{target}" is no name for a file. Give one.')
     try:
+        if (stream := stream_of(target)) is not None:
+            with _before(stream) as temporary:
+                yield temporary
+            return
         if target.exists() and not (target.is_file() or target.is_dir()):
-            yield target  # a device or a pipe, such as /dev/stdout: nothing to rename
+            yield target  # a device or a pipe: nothing to rename
             return
         if target.is_symlink():
             target = target.resolve()
@@ -39,12 +70,27 @@ def atomic_path(target: Path) -> Iterator[Path]:
         with _beside(target) as temporary:
             yield temporary
             temporary.replace(target)
+    except BrokenPipeError:
+        raise
     except (FileExistsError, NotADirectoryError) as error:
         raise OutputError(
             f"Cannot write {target}: a part of its path is a file, not a folder."
         ) from error
     except OSError as error:
         raise OutputError(f"Cannot write {target}: {error.strerror or error}.") from error
+
+
+@contextlib.contextmanager
+def _before(stream: int) -> Iterator[Path]:
+    """A temporary file whose content goes to a stream at the end."""
+    with (
+        os.fdopen(os.dup(stream), "wb") as out,
+        TemporaryDirectory(prefix="masklens-") as folder,
+    ):
+        temporary = Path(folder) / "result"
+        yield temporary
+        with temporary.open("rb") as made:
+            shutil.copyfileobj(made, out)
 
 
 @contextlib.contextmanager

@@ -10,17 +10,18 @@ from pathlib import Path
 from typing import Any, Self
 
 from masklens.errors import OutputError
-from masklens.io.atomic import UNDECODED
+from masklens.io.atomic import UNDECODED, open_unbuffered
 
 
 class LineLog:
     """A text file to which lines are added and handed to the system at once.
 
     A context manager that does nothing when ``target`` is None. The file is replaced when it is
-    there already.
+    there already; a stream such as ``/dev/stdout`` goes on where it is.
 
     Raises:
         OutputError: no permission, no space.
+        BrokenPipeError: nobody reads on.
     """
 
     def __init__(self, target: Path | None, head: str | None = None) -> None:
@@ -29,7 +30,7 @@ class LineLog:
         if target is not None:
             try:
                 target.parent.mkdir(parents=True, exist_ok=True)
-                self._file = target.open("wb", buffering=0)
+                self._file = open_unbuffered(target)
             except OSError as error:
                 raise OutputError(f"Cannot write {target}: {error.strerror}.") from error
             if head is not None:
@@ -54,6 +55,8 @@ class LineLog:
         try:
             while content:
                 content = content[self._file.write(content) or 0 :]
+        except BrokenPipeError:
+            raise
         except OSError as error:
             raise OutputError(
                 f"Cannot write {self.target}: {error.strerror}. "

@@ -18,7 +18,7 @@ import numpy as np
 
 from masklens.crop import Image
 from masklens.errors import OutputError
-from masklens.io.atomic import atomic_path
+from masklens.io.atomic import atomic_path, open_unbuffered
 from masklens.io.signature import MADE_BY, VIDEO_KEY
 from masklens.io.sound import Sound
 from masklens.io.video import import_av, reason_of
@@ -174,7 +174,7 @@ class _File:
     """
 
     def __init__(self, path: Path) -> None:
-        self._file = path.open("wb", buffering=0)
+        self._file = open_unbuffered(path)
         self._error: OSError | None = None
 
     def write(self, content: bytes) -> int:
