@@ -55,10 +55,11 @@ def test_csv(tmp_path):
 def test_coco_with_and_without_a_file_of_ids(tmp_path):
     target = tmp_path / "r.json"
     with CocoWriter(target) as writer:
+        writer.write(frame(index=1), detections([]))  # the one before it could not be read
         writer.write(frame(index=4), FOUND)
     results = json.loads(target.read_text())
     assert results[0] == {
-        "image_id": 5,
+        "image_id": 2,
         "category_id": 3,
         "bbox": [10, 20, 20.5, 30],
         "score": pytest.approx(0.97),

@@ -158,8 +158,8 @@ class CocoWriter(Writer):
     Args:
         target: file, or None.
         annotations: a COCO detection file whose picture and category ids are used, see
-            :class:`CocoIds`. Without it pictures are numbered from 1 in order, and the three labels
-            are categories 1, 2 and 3.
+            :class:`CocoIds`. Without it the pictures that are written are numbered from 1 in order,
+            and the three labels are categories 1, 2 and 3.
         pictures: names of the frames that will come: that each has an id is found out now.
     """
 
@@ -168,6 +168,7 @@ class CocoWriter(Writer):
     ) -> None:
         super().__init__(target)
         self._results: list[dict[str, Any]] = []
+        self._pictures = 0
         self._ids: CocoIds | None = None
         self._categories = {label: number for number, label in enumerate(LABELS, start=1)}
         if annotations is not None:
@@ -177,7 +178,8 @@ class CocoWriter(Writer):
                 self._ids.of(name)
 
     def _add(self, target: Path, frame: Frame, detections: Detections) -> None:
-        image_id = frame.index + 1 if self._ids is None else self._ids.of(frame.name)
+        self._pictures += 1
+        image_id = self._pictures if self._ids is None else self._ids.of(frame.name)
         for face in face_records(detections):
             self._results.append(
                 {
