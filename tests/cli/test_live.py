@@ -294,6 +294,21 @@ def test_coco_is_for_pictures(film, tmp_path):
     one_sentence(result, "COCO results are for pictures")
 
 
+def test_a_table_of_tracks_that_cannot_be_written_is_found_out_before_the_work(
+    film, portrait_file, tmp_path
+):
+    (tmp_path / "file").write_text("in the way")
+    result = run("detect", portrait_file, film, "--tracks", tmp_path / "file" / "t.csv")
+    one_sentence(result, "a part of its path is a file")
+    assert "1 picture" not in result.output
+    tracks = tmp_path / "t.csv"
+    tracks.write_text("of yesterday")
+    one_sentence(
+        run("detect", film, "--tracks", tracks, "--bundle", tmp_path / "file"), "is not a bundle"
+    )
+    assert tracks.read_text() == "of yesterday"
+
+
 def test_followed_faces_need_a_video(portrait_file, tmp_path):
     result = run("detect", portrait_file, "--tracks", tmp_path / "t.csv")
     one_sentence(result, "--tracks is for videos")

@@ -14,8 +14,10 @@ from PIL import Image as PillowImage
 from masklens.dataset.scan import load_dataset
 from masklens.errors import DatasetError, InputError, OutputError
 from masklens.io.atomic import atomic_path, check_writable, write_bytes, write_text
+from masklens.io.logs import check_log_writable
 from masklens.io.pictures import read_picture, write_picture
 from masklens.io.sources import find_pictures
+from masklens.io.writers import JsonWriter
 
 
 @contextlib.contextmanager
@@ -73,6 +75,32 @@ def test_checking_leaves_nothing(tmp_path: Path) -> None:
     assert [(p.name, p.read_text()) for p in tmp_path.iterdir()] == [("old.json", "kept")]
     with pytest.raises(OutputError, match="is a folder"):
         check_writable(tmp_path)
+    (tmp_path / "there").mkdir()
+    (tmp_path / "link").symlink_to("there")
+    for target in ("new/deep/r.json", "there/new/r.json", "link/new/r.json"):
+        check_writable(tmp_path / target)
+    with pytest.raises(OutputError, match="too long"):
+        check_writable(tmp_path / "new" / ("x" * 300))
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["link", "old.json", "there"]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="rights of POSIX")
+def test_a_log_that_may_not_be_replaced_is_found_out_before_the_work(tmp_path: Path) -> None:
+    """A log keeps its file: it needs rights to that, and none to the folder."""
+    for parent in (tmp_path, *tmp_path.parents[:2]):
+        parent.chmod(parent.stat().st_mode | 0o011)
+    ours, others = tmp_path / "ours.jsonl", tmp_path / "others.jsonl"
+    for log, rights in ((ours, 0o666), (others, 0o444)):
+        log.write_text("old")
+        log.chmod(rights)
+    with as_nobody():
+        with JsonWriter(ours):
+            pass
+        with pytest.raises(OutputError, match="Permission denied"), JsonWriter(others):
+            pytest.fail("work")
+        with pytest.raises(OutputError, match="Permission denied"):
+            check_log_writable(tmp_path / "new.jsonl")
+    assert (ours.read_text(), others.read_text()) == ("", "old")
 
 
 def test_a_link_stays_a_link(tmp_path: Path) -> None:

@@ -91,6 +91,7 @@ def command(
     from masklens.cli import console
     from masklens.detector import MaskDetector
     from masklens.errors import InputError
+    from masklens.io.logs import check_log_writable
     from masklens.io.sources import find_pictures, is_video
     from masklens.io.writers import CocoWriter, CsvWriter, JsonWriter, PictureWriter, real_paths
     from masklens.stream.memory import keep_flat
@@ -133,6 +134,8 @@ def command(
         made.threshold = made.card.threshold(preset) if threshold is None else threshold
         return made
 
+    if tracks is not None:
+        check_log_writable(tracks)
     if videos:
         keep_flat()
     failed = len(unusable)

@@ -110,12 +110,19 @@ def check_writable(target: Path) -> None:
     Raises:
         OutputError: it cannot, or a folder has its name.
     """
-    with contextlib.suppress(_Writable), atomic_path(target) as temporary:
-        if target.is_dir():
-            raise OutputError(f"Cannot write {target}: it is a folder.")
-        if temporary != target:
-            temporary.touch()
-        raise _Writable
+    parents = Path(os.path.realpath(target)).parents
+    absent = [folder for folder in parents if not os.path.lexists(folder)]
+    try:
+        with contextlib.suppress(_Writable), atomic_path(target) as temporary:
+            if target.is_dir():
+                raise OutputError(f"Cannot write {target}: it is a folder.")
+            if temporary != target:
+                temporary.touch()
+            raise _Writable
+    finally:
+        for folder in absent:
+            with contextlib.suppress(OSError):
+                folder.rmdir()
 
 
 class _Writable(Exception):  # noqa: N818

@@ -10,7 +10,22 @@ from pathlib import Path
 from typing import Any, Self
 
 from masklens.errors import OutputError
-from masklens.io.atomic import UNDECODED, open_unbuffered
+from masklens.io.atomic import UNDECODED, check_writable, open_unbuffered, stream_of
+
+
+def check_log_writable(target: Path) -> None:
+    """Find out now whether a :class:`LineLog` can be written; what is there stays as it is.
+
+    Raises:
+        OutputError: it cannot.
+    """
+    if not target.is_file() or stream_of(target) is not None:
+        check_writable(target)
+        return
+    try:
+        target.open("ab").close()  # a log replaces what is in the file, not the file
+    except OSError as error:
+        raise OutputError(f"Cannot write {target}: {error.strerror}.") from error
 
 
 class LineLog:

@@ -24,7 +24,7 @@ from masklens.io.atomic import GrowingText, check_writable, write_json
 from masklens.io.coco_ids import CocoIds
 from masklens.io.draw import draw_detections
 from masklens.io.frames import Frame
-from masklens.io.logs import JsonLines, csv_row
+from masklens.io.logs import JsonLines, check_log_writable, csv_row
 from masklens.io.pictures import write_picture
 from masklens.io.signature import is_signed, signed_exif
 from masklens.labels import LABELS
@@ -88,10 +88,13 @@ class JsonWriter(Writer):
         self._list: GrowingText | None = None
         self._between = "[\n"
 
+    def _check(self, target: Path) -> None:
+        (check_log_writable if _in_lines(target) else check_writable)(target)
+
     def _open(self, target: Path) -> None:
         """Open the file; not before there is something for it."""
         if self._lines is None and self._list is None:
-            if target.suffix.lower() == ".jsonl":
+            if _in_lines(target):
                 self._lines = JsonLines(target)
             else:
                 self._list = GrowingText(target)
@@ -113,6 +116,10 @@ class JsonWriter(Writer):
         if self._list is not None:
             self._list.add("[]\n" if self._between == "[\n" else "\n]\n")
             self._list.finish()
+
+
+def _in_lines(target: Path) -> bool:
+    return target.suffix.lower() == ".jsonl"
 
 
 class CsvWriter(Writer):
