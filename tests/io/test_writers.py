@@ -1,8 +1,10 @@
 import csv
 import errno
 import json
+import os
 import resource
 import tracemalloc
+from pathlib import Path
 
 import jsonschema
 import numpy as np
@@ -12,7 +14,14 @@ from PIL import Image as PillowImage
 from masklens.errors import InputError, OutputError
 from masklens.io import atomic
 from masklens.io.frames import Frame
-from masklens.io.writers import CocoWriter, CsvWriter, JsonWriter, PictureWriter, real_paths
+from masklens.io.writers import (
+    CocoWriter,
+    CsvWriter,
+    JsonWriter,
+    PictureWriter,
+    free_path,
+    real_paths,
+)
 from tests.conftest import ROOT
 from tests.io.test_draw import detections
 
@@ -188,6 +197,39 @@ def test_what_is_no_picture_is_not_replaced_either(tmp_path, content):
         writer.write(frame("a/x.jpg", relative="x.jpg"), FOUND)
     assert (tmp_path / "x.jpg").read_bytes() == content
     assert (tmp_path / "x-2.jpg").exists()
+
+
+def test_what_is_no_file_stays_as_well(tmp_path):
+    """Links to nothing are not written through to wherever they lead."""
+    (tmp_path / "folder.jpg").mkdir()
+    (tmp_path / "link.jpg").symlink_to(tmp_path / "elsewhere.jpg")
+    os.mkfifo(tmp_path / "pipe.jpg")
+    with PictureWriter(tmp_path) as writer:
+        for name in ("folder.jpg", "link.jpg", "pipe.jpg"):
+            writer.write(frame(f"in/{name}", relative=name), FOUND)
+    made = sorted(path.name for path in tmp_path.iterdir() if path.is_file())
+    assert made == ["folder-2.jpg", "link-2.jpg", "pipe-2.jpg"]
+
+
+@pytest.mark.parametrize(
+    "stem",
+    ["写" * 83, "写" * 83 + "xx", "x" * 251, "\udcff" * 251],
+    ids=["253 bytes", "255 bytes", "ASCII", "no UTF-8"],
+)
+@pytest.mark.parametrize("suffix", [".jpg", ".gif"])
+def test_names_as_long_as_the_system_allows(tmp_path, stem, suffix):
+    with PictureWriter(tmp_path) as writer:
+        for _ in range(10):
+            writer.write(frame(f"in/{stem}{suffix}", relative=f"{stem}{suffix}"), FOUND)
+        names = [path.stem for path in tmp_path.iterdir()]
+    assert len(names) == 10
+    assert stem in names
+    assert sum(name.endswith("-10") for name in names) == 1
+
+
+def test_a_copy_whose_suffix_is_longer_than_that_of_its_source(tmp_path):
+    name = Path("x" * 252 + ".ts").with_suffix(".mp4")  # 256 bytes
+    assert free_path(tmp_path, name, set()).name == "x" * 251 + ".mp4"
 
 
 def test_nowhere_writes_nothing(tmp_path, monkeypatch):

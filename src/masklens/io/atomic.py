@@ -96,7 +96,8 @@ def _before(stream: int) -> Iterator[Path]:
 @contextlib.contextmanager
 def _beside(target: Path) -> Iterator[Path]:
     """A temporary name in the folder of a file; what has it at the end is removed."""
-    temporary = target.with_name(f".{target.stem[:100]}.{uuid.uuid4().hex[:8]}{target.suffix[:40]}")
+    # Not from the target's name, which may be as long as the file system allows.
+    temporary = target.with_name(f".masklens-{uuid.uuid4().hex[:8]}{target.suffix[:40]}")
     try:
         yield temporary
     finally:

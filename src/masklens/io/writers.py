@@ -32,6 +32,9 @@ from masklens.labels import LABELS
 #: Written as they are read; every other format is written as JPEG.
 _KEPT_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp"}
 
+#: Bytes in the name of a file, on Linux.
+_LONGEST_NAME = 255
+
 #: The longest side in pixels that a format can hold; what is longer is written as PNG.
 _LONGEST = {".jpg": 65500, ".jpeg": 65500, ".webp": 16383}
 
@@ -238,17 +241,30 @@ def free_path(folder: Path, relative: Path, taken: set[Path]) -> Path:
 
     Args:
         folder: of the results.
-        relative: what it should be called there; a number is added where that is taken.
+        relative: what it should be called there; a number is added where that is taken, and the
+            name is shortened where it gets longer than file systems allow.
         taken: paths of the sources and of the results so far, from :func:`real_paths`; the new one
             is added.
     """
-    path = folder / relative
+    path = folder / _with_end(relative, relative.suffix)
     number = 1
-    while (real := real_paths([path])) <= taken or (path.is_file() and not is_signed(path)):
+    while (real := real_paths([path])) <= taken or _is_in_the_way(path):
         number += 1
-        path = folder / relative.with_name(f"{relative.stem}-{number}{relative.suffix}")
+        path = folder / _with_end(relative, f"-{number}{relative.suffix}")
     taken |= real
     return path
+
+
+def _with_end(path: Path, end: str) -> Path:
+    stem = path.stem
+    while len(os.fsencode(stem + end)) > _LONGEST_NAME:
+        stem = stem[:-1]
+    return path.with_name(stem + end)
+
+
+def _is_in_the_way(path: Path) -> bool:
+    """Whether anything but a copy of ours is there: a file, a folder, a pipe, a link to nothing."""
+    return os.path.lexists(path) and not (path.is_file() and is_signed(path))
 
 
 def real_paths(paths: Iterable[str | Path]) -> set[Path]:
