@@ -85,6 +85,15 @@ def test_files_globs_and_duplicates(tree):
     assert list(found.values()) == ["b.jpg", "x.PNG", "x.png"]
 
 
+@pytest.mark.parametrize("search", ["{}", "{}/a/*", "{}/a/.*", "{}/**/*.PNG"])
+def test_what_macos_leaves_beside_a_picture_is_no_picture(tree, search):
+    beside = tree / "a" / "._x.PNG"
+    beside.write_bytes(b"\0\5\x16\7")
+    told = []
+    assert beside not in find_pictures([search.format(tree)], on_error=told.append)
+    assert list(find_pictures([str(beside)])) == [beside]
+
+
 def test_recursive_glob(tree):
     assert names(find_pictures([f"{tree}/**/*.webp"]), tree) == ["a/deep/y.webp"]
 

@@ -50,7 +50,8 @@ def find_pictures(
 
     Args:
         sources: picture files, folders (searched recursively), glob patterns. A file that does not
-            exist is taken as it is, and reported when it is read.
+            exist is taken as it is, and reported when it is read. Searches leave out the files
+            ``._*`` of macOS.
         videos: look for videos too.
         results: a folder that is left out where it lies in a folder that is searched.
         on_copy: called for each annotated copy that an earlier run made and a search came across:
@@ -152,9 +153,10 @@ def _search(
 def is_to_be_read(path: Path) -> bool:
     """Whether to read a name that was found: files, and links to nothing, so that they are told.
 
-    No pipes or devices, which might never end.
+    No pipes or devices, which might never end, and no "._a.jpg", in which macOS keeps what FAT has
+    no room for about a.jpg (AppleDouble, RFC 1740).
     """
-    return path.is_file() or is_dead_link(path)
+    return not path.name.startswith("._") and (path.is_file() or is_dead_link(path))
 
 
 def is_dead_link(path: Path) -> bool:
