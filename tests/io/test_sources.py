@@ -1,3 +1,4 @@
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -83,6 +84,48 @@ def test_files_globs_and_duplicates(tree):
     found = find_pictures([str(tree / "b.jpg"), f"{tree}/*/x.*", str(tree / "b.jpg")])
     assert names(found, tree) == ["b.jpg", "a/x.PNG", "c/x.png"]
     assert list(found.values()) == ["b.jpg", "x.PNG", "x.png"]
+
+
+@pytest.mark.parametrize(
+    ("search", "expected"),
+    [
+        ("{}", ["a/deep/y.webp", "a/x.PNG", "b.jpg", "c/x.png", "link/z.png"]),
+        ("{}/**", ["a/deep/y.webp", "a/x.PNG", "b.jpg", "c/x.png", "link/z.png"]),
+        ("{}/**/*.png", ["c/x.png", "link/z.png"]),
+        ("{}/**/[yz].*", ["a/deep/y.webp", "link/z.png"]),
+        ("{}/a/**/deep/**/*", ["a/deep/y.webp"]),
+        ("{}/link", ["z.png"]),
+        ("{}/l*/*", ["link/z.png"]),
+    ],
+)
+def test_links_to_folders_are_followed_into_each_once(tree, tmp_path_factory, search, expected):
+    outside = tmp_path_factory.mktemp("outside")
+    picture = tree / "c" / "x.png"
+    for path in (outside / "further" / "z.png", outside / "w.png", tree / ".hidden" / "v.png"):
+        path.parent.mkdir(exist_ok=True)
+        shutil.copy(picture, path)
+    (tree / "link").symlink_to(outside / "further")
+    (tree / "a" / "again").symlink_to("../c")
+    for folder in (tree / "a" / "deep", outside / "further"):
+        (folder / "up").symlink_to("..")
+    found = find_pictures([search.format(tree)])
+    root = tree / "link" if expected == ["z.png"] else tree
+    shown = [path.relative_to(root).as_posix() for path in found]
+    assert [name for name in shown if not name.startswith(".hidden")] == expected
+    assert (".hidden/v.png" in shown) == (search == "{}")
+
+
+def test_a_picture_counts_once_whichever_way_it_is_named(tree, monkeypatch):
+    monkeypatch.chdir(tree)
+    (tree / "link").symlink_to("a")
+    ways = ["a/x.PNG", f"{tree}/a/x.PNG", "a/../a/x.PNG", "link/x.PNG", "link", f"{tree}/a", "*/*"]
+    found = [path.as_posix() for path in find_pictures(ways)]
+    assert found == ["a/x.PNG", "link/deep/y.webp", "c/x.png"]
+
+
+def test_a_link_to_a_picture_is_one_of_its_own(tree):
+    (tree / "a" / "z.png").symlink_to("x.PNG")
+    assert names(find_pictures([str(tree / "a")]), tree) == ["a/deep/y.webp", "a/x.PNG", "a/z.png"]
 
 
 @pytest.mark.parametrize("search", ["{}", "{}/a/*", "{}/a/.*", "{}/**/*.PNG"])

@@ -21,7 +21,8 @@ from masklens.bundle import file_sha256
 from masklens.crop import FloatArray
 from masklens.errors import DatasetError
 from masklens.io.jsonfile import read_json
-from masklens.io.sources import PICTURE_SUFFIXES, is_dead_link, is_to_be_read
+from masklens.io.search import is_dead_link, is_to_be_read
+from masklens.io.sources import PICTURE_SUFFIXES
 from masklens.labels import LABELS, canonical
 
 

@@ -6,6 +6,7 @@ opened by :func:`open_source`. Both give :class:`Frame`.
 
 from __future__ import annotations
 
+import functools
 import glob
 import os
 import re
@@ -21,6 +22,7 @@ from masklens.io.addresses import file_of, without_password
 from masklens.io.camera import Camera
 from masklens.io.frames import Frame
 from masklens.io.pictures import read_picture
+from masklens.io.search import is_to_be_read, matching, walk
 from masklens.io.signature import is_signed
 from masklens.io.video import (
     VIDEO_SUFFIXES,
@@ -48,10 +50,12 @@ def find_pictures(
 ) -> dict[Path, str]:
     """The picture files that the sources name, in order, each once.
 
+    Whichever way leads to a folder, it is one; a link to a picture is one beside that picture.
+
     Args:
-        sources: picture files, folders (searched recursively), glob patterns. A file that does not
-            exist is taken as it is, and reported when it is read. Searches leave out the files
-            ``._*`` of macOS.
+        sources: picture files, folders (searched recursively, see :func:`masklens.io.search.walk`),
+            glob patterns. A file that does not exist is taken as it is, and reported when it is
+            read. Searches leave out the files ``._*`` of macOS.
         videos: look for videos too.
         results: a folder that is left out where it lies in a folder that is searched.
         on_copy: called for each annotated copy that an earlier run made and a search came across:
@@ -80,6 +84,8 @@ def find_pictures(
         return True
 
     found: dict[Path, str] = {}
+    places: set[tuple[str, str]] = set()
+    real = functools.cache(os.path.realpath)
     source = None
     for source in sources:
         try:
@@ -91,7 +97,10 @@ def find_pictures(
             tell(error)
             continue
         for path in paths:
-            found.setdefault(path, path.relative_to(root or path.parent).as_posix())
+            place = (real(path.parent), path.name)
+            if place not in places:
+                places.add(place)
+                found[path] = path.relative_to(root or path.parent).as_posix()
     if source is None:
         raise InputError("No picture was named.")
     return found
@@ -118,13 +127,14 @@ def _expand(
         except OSError as error:
             raise _closed(error) from error
         nothing = f"The folder {source} has no pictures in it"
-        found = _search(path, suffixes, results, tell)
+        below = walk(path, left_out=results, on_error=lambda error: tell(_closed(error)))
+        names = [here / name for here, _, files in below for name in files]
     elif path.exists() or not glob.has_magic(source):
         return [path]
     else:
         nothing = f'No picture matches the pattern "{source}"'
-        matches = sorted(Path(p) for p in glob.glob(source, recursive=True))
-        found = [p for p in matches if is_to_be_read(p) and p.suffix.lower() in suffixes]
+        names = list(matching(source))
+    found = sorted(p for p in names if p.suffix.lower() in suffixes and is_to_be_read(p))
     if not found:
         raise InputError(f"{nothing}.")
     pictures = [path for path in found if not is_copy(path)]
@@ -133,35 +143,6 @@ def _expand(
             f"{nothing} but annotated copies. To have them labelled, name them one by one."
         )
     return pictures
-
-
-def _search(
-    folder: Path,
-    suffixes: frozenset[str],
-    results: Path | None,
-    tell: Callable[[InputError], None],
-) -> list[Path]:
-    """The pictures in a folder and all below it, sorted."""
-    left_out = None if results is None else os.path.realpath(results)
-    found: list[Path] = []
-    for here, folders, files in os.walk(folder, onerror=lambda error: tell(_closed(error))):
-        folders[:] = [f for f in folders if os.path.realpath(Path(here, f)) != left_out]
-        found += [path for name in files if (path := Path(here, name)).suffix.lower() in suffixes]
-    return sorted(path for path in found if is_to_be_read(path))
-
-
-def is_to_be_read(path: Path) -> bool:
-    """Whether to read a name that was found: files, and links to nothing, so that they are told.
-
-    No pipes or devices, which might never end, and no "._a.jpg", in which macOS keeps what FAT has
-    no room for about a.jpg (AppleDouble, RFC 1740).
-    """
-    return not path.name.startswith("._") and (path.is_file() or is_dead_link(path))
-
-
-def is_dead_link(path: Path) -> bool:
-    """Whether a path is a link to what does not exist."""
-    return path.is_symlink() and not path.exists()
 
 
 def _closed(error: OSError) -> InputError:
