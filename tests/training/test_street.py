@@ -53,6 +53,9 @@ def scenes(tmp_path_factory: pytest.TempPathFactory) -> Path:
         annotations.append(
             {"id": number, "image_id": number, "category_id": number % 3, "bbox": [x, y, 40, 48]}
         )
+    (folder / "broken.png").write_text("no picture")
+    images.append({"id": 12, "file_name": "broken.png", "width": 160, "height": 120})
+    annotations.append({"id": 12, "image_id": 12, "category_id": 0, "bbox": [1, 1, 40, 48]})
     categories = [{"id": i, "name": name} for i, name in enumerate(LABELS)]
     file = folder / "annotations.json"
     file.write_text(
@@ -87,11 +90,42 @@ def test_a_run_writes_a_bundle_that_opens(finished: TrainResult) -> None:
     assert bundle.card.outputs == OUTPUTS
     assert bundle.card.training["epochs"] == 3
     assert not finished.interrupted
+    assert finished.skipped == tuple(bundle.card.training["skipped"])
+    assert [sentence.rpartition("/")[2] for sentence in finished.skipped] == [
+        "broken.png is not a picture that can be read."
+    ]
+    assert bundle.card.training["faces"]["annotations.json"] == dict.fromkeys(LABELS, 4)
     answer = MaskClassifier(bundle).predict(np.zeros((3, 32, 32, 3), np.uint8))
     assert answer.probabilities.shape == (3, 3)
     assert answer.boxes is not None
     assert len((bundle.folder / "history.csv").read_text().splitlines()) == 3
     assert len((bundle.folder / "history_polish.csv").read_text().splitlines()) == 2
+
+
+@pytest.mark.parametrize(
+    ("asked", "rounds"), [(None, (18, 10)), (28, (18, 10)), (3, (2, 1)), (1, (1, None))]
+)
+def test_both_rounds_share_the_epochs_that_are_asked_for(asked, rounds, tmp_path) -> None:
+    options = TrainOptions(data=(), out=tmp_path, epochs=asked)
+    recipe = street._with_options(StreetRecipe(), options)
+    assert (recipe.fit.epochs, recipe.polish and recipe.polish.epochs) == rounds
+    assert recipe.epochs() == (asked or 28)
+
+
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        ({"views": 7}, "without --views"),
+        ({"split": "grouped"}, "without --split"),
+        ({"calibrate_on": "scenes"}, "0.png, to calibrate on, is trained on"),
+    ],
+)
+def test_options_that_would_be_ignored_or_flatter_are_refused(
+    scenes, tmp_path, option, message
+) -> None:
+    option = {name: scenes if value == "scenes" else value for name, value in option.items()}
+    with pytest.raises(DatasetError, match=message):
+        train(TrainOptions(data=(scenes,), out=tmp_path / "run", **option), recipe=TOY)
 
 
 @pytest.mark.parametrize("way", ["keras file", "back from onnx"])

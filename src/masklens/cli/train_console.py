@@ -23,7 +23,7 @@ def show_result(result: TrainResult) -> None:
         low, high = accuracy["interval_95"]
         click.secho(
             f"Accuracy {accuracy['value']:.4f}: {accuracy['correct']} of {accuracy['total']} "
-            f"right in the test (95 % interval {low:.4f} to {high:.4f})",
+            f"right {result.judged} (95 % interval {low:.4f} to {high:.4f})",
             bold=True,
         )
 

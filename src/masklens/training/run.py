@@ -51,7 +51,8 @@ class TrainOptions:
         command: the command as it was typed, for the record.
         resume: continue the run in ``out``.
         overwrite: throw away the run in ``out``.
-        epochs, batch_size, seed: as everywhere.
+        epochs: passes over the data, of all rounds of the recipe together.
+        batch_size, seed: as everywhere.
         views: augmented views per training picture (recipe "report").
         split: "report", "grouped" or a manifest, see :func:`masklens.dataset.split.named_parts`
             (recipe "report").
@@ -81,6 +82,7 @@ class TrainResult:
         metrics: content of ``metrics.json``.
         epochs, wanted: epochs that are done, and that were asked for.
         skipped: pictures that could not be read, each with the reason.
+        judged: on what pictures the metrics are, as the end of a sentence.
     """
 
     bundle: Bundle
@@ -88,6 +90,7 @@ class TrainResult:
     epochs: int
     wanted: int
     skipped: tuple[str, ...] = ()
+    judged: str = "in the test"
 
     @property
     def interrupted(self) -> bool:

@@ -132,6 +132,7 @@ def cut_samples(
     paints: bool = False,
     seed: int = 42,
     progress: Callable[[Sequence[Picture]], Iterable[Picture]] = lambda pictures: pictures,
+    on_error: Callable[[Picture, InputError], None] = lambda picture, error: None,
 ) -> Samples:
     """Cut every face of a data set, and the background that the finder takes for one.
 
@@ -144,6 +145,7 @@ def cut_samples(
         paints: also paint once on every bare face that is large enough.
         seed: for the random background squares, one per boxed picture, and the painter.
         progress: wraps the pictures, to show a bar.
+        on_error: called for each picture that cannot be read.
 
     Raises:
         DatasetError: a box outside its picture, no picture that can be read.
@@ -153,7 +155,8 @@ def cut_samples(
     for group, picture in enumerate(progress(dataset.pictures)):
         try:
             image = read_picture(picture.path)
-        except InputError:
+        except InputError as error:
+            on_error(picture, error)
             continue
         faces = finder.find(image)
         if dataset.boxed:

@@ -8,9 +8,10 @@ thresholds are then fitted on photographs that were not trained on.
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -20,12 +21,12 @@ import keras
 import numpy as np
 from tqdm import tqdm
 
-from masklens.bundle import CLASSIFIER_FILE, Bundle, write_bundle
+from masklens.bundle import CLASSIFIER_FILE, Bundle, file_sha256, write_bundle
 from masklens.card import ModelCard, SecondLook
 from masklens.crop import FloatArray
 from masklens.dataset.scan import Dataset, Picture, load_dataset
 from masklens.dataset.split import named_parts
-from masklens.errors import DatasetError
+from masklens.errors import DatasetError, InputError
 from masklens.finder import shipped_finder
 from masklens.io.atomic import write_json
 from masklens.labels import LABELS, MASK_WORN_INCORRECTLY, NOT_A_FACE, WITHOUT_MASK
@@ -115,6 +116,8 @@ def train(
     """
     if options.split != "report":
         raise DatasetError("The street recipe has its own split: run it without --split.")
+    if options.views is not None:
+        raise DatasetError("The street recipe makes new views each time: run it without --views.")
     recipe = _with_options(recipe or StreetRecipe(), options)
     datasets = [held_in(load_dataset(source)) for source in options.data]
     if not any(dataset.boxed for dataset in datasets):
@@ -125,6 +128,8 @@ def train(
     others = load_dataset(options.calibrate_on) if options.calibrate_on else None
     for dataset in (*datasets, *([others] if others else [])):
         dataset.check_labels(LABELS)
+    if others is not None:
+        _check_apart(datasets, others)
     run = RunFolder.open(
         options,
         {
@@ -135,13 +140,22 @@ def train(
     )
     started = time.monotonic()
     keras.utils.set_random_seed(recipe.fit.seed)
-    samples = cut_all(datasets)
+    skipped: dict[Path, str] = {}
+
+    def left_out(picture: Picture, error: InputError) -> None:
+        skipped[picture.path] = str(error)
+
+    samples = cut_all(datasets, left_out)
+    read = [
+        replace(d, pictures=tuple(p for p in d.pictures if p.path not in skipped)) for d in datasets
+    ]
     model, epochs = _train_rounds(recipe, samples, weights, run, options.resume, after_epoch)
     facts = {
         **run.training_facts(options.data),
         "epochs": epochs,
         "minutes": round((time.monotonic() - started) / 60, 1),
-        "faces": {dataset.source.name: dataset.counts() for dataset in datasets},
+        "faces": {dataset.source.name: dataset.counts() for dataset in read},
+        "skipped": list(skipped.values()),
         "samples": {name: int((samples.targets == i).sum()) for i, name in enumerate(OUTPUTS)},
         "painted": int(samples.painted.sum()),
     }
@@ -150,7 +164,31 @@ def train(
     if others is not None:
         bundle, metrics = calibrate(bundle, others)
     write_json(run.path / "metrics.json", metrics)
-    return TrainResult(bundle, metrics, epochs, recipe.epochs())
+    return TrainResult(
+        bundle,
+        metrics,
+        epochs,
+        recipe.epochs(),
+        tuple(skipped.values()),
+        judged=f"on {options.calibrate_on}, which it was calibrated on",
+    )
+
+
+def _check_apart(datasets: Sequence[Dataset], others: Dataset) -> None:
+    """Refuse to calibrate on photographs that are trained on: they would flatter every score."""
+    trained = {digest: path for dataset in datasets for digest, path in _contents(dataset)}
+    for digest, path in _contents(others):
+        if digest in trained:
+            raise DatasetError(
+                f"{path}, to calibrate on, is trained on as {trained[digest]}. Give photographs "
+                "that are not in the data."
+            )
+
+
+def _contents(dataset: Dataset) -> Iterator[tuple[str, Path]]:
+    for picture in dataset.pictures:
+        with contextlib.suppress(OSError):  # what cannot be read is not trained on
+            yield file_sha256(picture.path), picture.path
 
 
 def _train_rounds(
@@ -237,15 +275,23 @@ def second_look(size: int) -> SecondLook:
 
 
 def _with_options(recipe: StreetRecipe, options: TrainOptions) -> StreetRecipe:
+    epochs = options.epochs or recipe.epochs()
+    # Both rounds share the epochs that are asked for as they share the recipe's own.
+    gentle = round(epochs * recipe.polish.epochs / recipe.epochs()) if recipe.polish else 0
     settings = replace(
         recipe.fit,
-        epochs=options.epochs or recipe.fit.epochs,
+        epochs=epochs - gentle,
         batch=options.batch_size or recipe.fit.batch,
         seed=options.seed,
     )
-    polish = recipe.polish and replace(
-        recipe.polish, batch=settings.batch, seed=(options.seed + 1) % 2**31
-    )
+    polish = None
+    if recipe.polish and gentle:
+        polish = replace(
+            recipe.polish,
+            epochs=gentle,
+            batch=settings.batch,
+            seed=(options.seed + 1) % 2**31,
+        )
     return replace(recipe, fit=settings, polish=polish)
 
 
@@ -261,15 +307,20 @@ def held_in(dataset: Dataset, *, test: bool = False) -> Dataset:
     return replace(dataset, pictures=tuple(p for p in dataset.pictures if p.name in names))
 
 
-def cut_all(datasets: Sequence[Dataset]) -> Samples:
-    """Every sample of every data set."""
+def cut_all(
+    datasets: Sequence[Dataset], on_error: Callable[[Picture, InputError], None]
+) -> Samples:
+    """Every sample of every data set; see :func:`cut_samples`."""
 
     def bar(pictures: Sequence[Picture]) -> Iterable[Picture]:
         return tqdm(pictures, "faces", disable=None)
 
     finder = shipped_finder(min_score=FINDER_MIN_SCORE, nms_iou=FINDER_NMS_IOU)
     return Samples.concatenate(
-        [cut_samples(dataset, finder, paints=True, progress=bar) for dataset in datasets]
+        [
+            cut_samples(dataset, finder, paints=True, progress=bar, on_error=on_error)
+            for dataset in datasets
+        ]
     )
 
 
