@@ -121,6 +121,19 @@ def test_a_faultless_score_is_not_certain():
     assert estimate.method == "wilson bound"
 
 
+def test_no_figure_is_nothing_for_certain():
+    def always(value):
+        return lambda weights: np.full(len(weights), value)
+
+    error = bootstrap(0.0, always(0.0), group_weights(12, 100), support=12)
+    assert (error.low, error.high, error.method) == (0.0, wilson(0, 12)[1], "wilson bound")
+    # All twelve are right, stated as 0.9: they may be right nine times of ten.
+    calibration = bootstrap(0.1, always(0.1), group_weights(12, 100), support=12, centred=True)
+    assert (calibration.low, calibration.high) == (0.0, wilson(0, 12)[1])
+    correlation = bootstrap(-0.5, always(-0.5), group_weights(12, 100), support=12)
+    assert (correlation.low, correlation.high) == (-0.5, -0.5)
+
+
 def test_a_centred_interval_holds_its_value_and_stays_above_zero():
     def pushed_up(weights):
         return 0.05 + 0.01 * weights[:, 0]

@@ -119,11 +119,18 @@ def proportion(hits: Bools, groups: Ints) -> Estimate:
     hits_per_group = np.asarray(np.bincount(groups, weights=hits.astype(float)), float)
     effect = design_effect(hits_per_group, per_group)
     low, high = wilson(count / effect, total / effect)
-    used = int(np.count_nonzero(per_group))
-    least, most = wilson(used, used)[0], wilson(0, used)[1]
+    least, most = faultless(int(np.count_nonzero(per_group)))
     method = "wilson bound" if low > least or high < most else "wilson"
     low, high = min(low, least), max(high, most)
     return Estimate(count / total, low, high, method, count, total, effect)
+
+
+def faultless(groups: int) -> tuple[float, float]:
+    """Wilson's lower end of a share without errors in so many groups, and upper end of a share 0.
+
+    No interval comes nearer to 1 and 0 than these.
+    """
+    return wilson(groups, groups)[0], wilson(0, groups)[1]
 
 
 def group_weights(groups: int, resamples: int = RESAMPLES, seed: int = SEED) -> Array:
@@ -153,9 +160,9 @@ def bootstrap(
         statistic: the same figure as a function of group weights; NaN where a resample lacks what
             it needs (such resamples are left out).
         weights: from :func:`group_weights`.
-        support: independent groups behind a share-like figure whose best value is 1. With few or
-            no errors the percentiles know hardly any spread; the lower end is therefore never
-            above Wilson's bound for ``support`` of ``support``, what a faultless share would get.
+        support: independent groups behind a figure that is a share or an error between 0 and 1.
+            Where nearly everything is right, or wrong, the percentiles know hardly any spread; the
+            ends are therefore never nearer to 1 and 0 than those of :func:`faultless`.
         centred: shift the interval by the bootstrap's own bias, for figures such as the expected
             calibration error that resampling always pushes up.
     """
@@ -166,12 +173,16 @@ def bootstrap(
     if not len(draws):
         return Estimate(value, float("nan"), float("nan"), "bootstrap")
     low, high = np.percentile(draws, _TAILS)
-    if support and low > (bound := wilson(support, support)[0]):
-        return Estimate(value, bound, float(high), "wilson bound")
     if centred:
         shift = value - draws.mean()
         low, high = max(0.0, low + shift), high + shift
-    return Estimate(value, float(low), float(high), "bootstrap")
+    least, most = faultless(support) if support else (np.inf, -np.inf)
+    method = "wilson bound" if low > least or 0 <= high < most else "bootstrap"
+    if 0 <= high < most:  # below 0 there are only correlations, which are no shares
+        # Errors that were not seen may move a calibration error down as well as up.
+        low, high = 0.0 if centred else low, most
+    low = min(low, least)
+    return Estimate(value, float(low), float(high), method)
 
 
 def mcnemar(a_right: Bools, b_right: Bools) -> tuple[int, int, float]:

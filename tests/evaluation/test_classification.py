@@ -91,11 +91,13 @@ def test_a_small_table_by_hand():
 
 
 def test_faultless_answers_have_an_honest_lower_end():
-    answers = make_answers([0] * 40 + [1] * 20, [0] * 40 + [1] * 20, labels=LABELS[:2])
+    answers = make_answers([0] * 40 + [1] * 20, [0] * 40 + [1] * 20, LABELS[:2], confidence=0.99)
     values = {k: m.estimate for k, m in measures(score(answers, group_weights(60, 100))).items()}
     for key in ("balanced_accuracy", "mcc", "without_mask.f1"):
         assert values[key].value == 1
         assert values[key].low == pytest.approx(wilson(20, 20)[0]), key
+    for key in ("brier", "ece"):
+        assert values[key].high == pytest.approx(wilson(0, 60)[1]), key
 
 
 def test_a_label_that_never_occurs_is_left_out():

@@ -6,7 +6,7 @@ import pytest
 from masklens.boxes import iou
 from masklens.evaluation.pairing import pair, two_class
 from masklens.evaluation.scenes import score_scenes
-from masklens.intervals import group_weights
+from masklens.intervals import group_weights, wilson
 from masklens.labels import LABELS
 from tests.evaluation.makers import make_scenes, random_scenes
 
@@ -69,6 +69,22 @@ def test_f1_by_hand(by_hand):
     # Five boxes and five faces; right are two with two labels, one with three.
     assert by_hand["f1_two_class"].value == pytest.approx(2 * 2 / 10)
     assert by_hand["f1"].value == pytest.approx(2 * 1 / 10)
+
+
+def test_a_faultless_model_is_not_certain_to_be_faultless():
+    """Six pictures with a masked and a bare face; a badly worn one in two of them."""
+    pictures = []
+    for number in range(6):
+        faces = [(0, 0, 40, 40, MASK), (100, 0, 40, 40, NONE), (200, 0, 40, 40, BAD)]
+        truth = faces[: 3 if number < 2 else 2]
+        pictures.append(([(*face, 0.9) for face in truth], truth))
+    scores = values(score_scenes(make_scenes(*pictures), group_weights(6, 50)))
+    for key in ("f1_two_class", "f1", "ap50.faces", "ap.with_mask", "ap50.without_mask"):
+        assert (scores[key].low, scores[key].high) == pytest.approx((wilson(6, 6)[0], 1)), key
+    for key in ("ap50.mask_worn_incorrectly", "map50", "map"):
+        assert (scores[key].low, scores[key].high) == pytest.approx((wilson(2, 2)[0], 1)), key
+    for key in ("ece", "ece_shown"):
+        assert (scores[key].low, scores[key].high) == pytest.approx((0, wilson(0, 6)[1])), key
 
 
 def test_the_loose_box_has_the_overlap_that_the_comment_says():

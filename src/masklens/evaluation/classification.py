@@ -135,7 +135,7 @@ def _overall(answers: Answers, weights: Array) -> list[Measure]:
         measures.append(
             figure("brier", "Brier score (0 best, 2 worst)", float(errors.mean()),
                    _item_statistic(found, lambda w: (w @ errors) / w.sum(axis=1)), weights,
-                   better=-1)
+                   support=len(np.unique(found.groups)), better=-1)
         )  # fmt: skip
         measures.append(calibration_measure(found, weights))
     return measures
@@ -150,6 +150,7 @@ def calibration_measure(found: Answers, weights: Array) -> Measure:
         float(curves.calibration_error(confidence, right)[0]),
         _item_statistic(found, lambda w: curves.calibration_error(confidence, right, w)),
         weights,
+        support=len(np.unique(found.groups)),
         centred=True,
         better=-1,
     )

@@ -58,7 +58,7 @@ def score_scenes(scenes: Scenes, weights: Array, min_width: float = 16) -> Scene
     loose, _ = pair(scenes, LOOSE_IOU, min_width, scenes.threshold)
     banded, _ = pair(scenes, LOOSE_IOU, min(min_width, FACE_EDGES[0]), scenes.threshold)
     _, every = pair(scenes, IOU, min_width)
-    precision, curves_of_labels = _average_precisions(scenes, weights, min_width)
+    precision, curves_of_labels = _average_precisions(scenes, faces, weights, min_width)
     sweep = threshold_sweep(scenes, every, len(faces.labels))
     best = sweep[int(np.argmax(sweep[:, 3]))] if len(sweep) else np.zeros(4)
     sections = (
@@ -120,7 +120,8 @@ def _end_to_end(scenes: Scenes, faces: Faces, found: Found, weights: Array) -> l
     ):
         statistic = f1_statistic(right, found.groups, faces.groups, scenes.n_groups)
         value = float(statistic(np.ones((1, scenes.n_groups)))[0])
-        measures.append(figure(key, title, value, statistic, weights))
+        support = len(np.unique(faces.groups))
+        measures.append(figure(key, title, value, statistic, weights, support=support))
     return measures
 
 
@@ -175,15 +176,18 @@ def _calibration(scenes: Scenes, every: Found, shown: Found, weights: Array) -> 
             return curves.calibration_error(part.scores, right, w[:, part.groups])
 
         value = float(statistic(np.ones((1, scenes.n_groups)))[0])
-        measures.append(figure(key, title, value, statistic, weights, centred=True, better=-1))
+        support = len(np.unique(part.groups))
+        measures.append(
+            figure(key, title, value, statistic, weights, support=support, centred=True, better=-1)
+        )
     return measures
 
 
 def _average_precisions(
-    scenes: Scenes, weights: Array, min_width: float
+    scenes: Scenes, faces: Faces, weights: Array, min_width: float
 ) -> tuple[tuple[Measure, ...], tuple[tuple[str, Array, Array, Estimate], ...]]:
     values = coco_average_precision(scenes.pictures, len(scenes.labels), min_width)
-    measures, lines, parts = [], [], []
+    measures, lines, parts, supports = [], [], [], []
     few = weights[:500]
     for index, name in [(-1, "faces"), *enumerate(scenes.labels)]:
         half, over = values[index]
@@ -191,14 +195,19 @@ def _average_precisions(
             continue
         resampled = ResampledPrecision(scenes.pictures, index, min_width, scenes.groups)
         title = "Faces, whatever their label" if index < 0 else name
-        at_half = figure(f"ap50.{name}", f"{title}: AP at IoU 0.5", half, resampled.at_half, few)
+        support = len(np.unique(faces.groups[(faces.labels == index) | (index < 0)]))
+        at_half, over_ious = (
+            figure(f"{key}.{name}", f"{title}: {what}", value, statistic, few, support=support)
+            for key, what, value, statistic in (
+                ("ap50", "AP at IoU 0.5", half, resampled.at_half),
+                ("ap", "AP, IoU 0.5–0.95", over, resampled.over_ious),
+            )
+        )
         lines.append((name, *resampled.curve(), at_half.estimate))
-        measures += [
-            at_half,
-            figure(f"ap.{name}", f"{title}: AP, IoU 0.5–0.95", over, resampled.over_ious, few),
-        ]
+        measures += [at_half, over_ious]
         if index >= 0:
             parts.append((half, over, resampled))
+            supports.append(support)
     for key, title, column in (("map50", "Mean over labels: AP at IoU 0.5", 0),
                                ("map", "Mean over labels: AP, IoU 0.5–0.95", 1)):  # fmt: skip
 
@@ -207,7 +216,7 @@ def _average_precisions(
             return np.asarray(np.mean(each, axis=0))
 
         value = float(np.mean([p[column] for p in parts]))
-        measures.append(figure(key, title, value, mean, few))
+        measures.append(figure(key, title, value, mean, few, support=min(supports)))
     return tuple(measures), tuple(lines)
 
 

@@ -16,9 +16,10 @@ _INTERVALS = (
     "near-duplicates, resemble each other; where they come in groups the sample counts as smaller, "
     "by the design effect (Rao and Scott 1992). With few or no errors that effect cannot be seen; "
     "there the interval is as wide as for a faultless share of the groups. Other figures have a "
-    "percentile bootstrap interval over groups, 2,000 resamples (500 for average precision). With "
-    "few or no errors the bootstrap knows hardly any spread either; there the lower end is "
-    "Wilson's bound for a faultless share of the groups of the rarest label.",
+    "percentile bootstrap interval over groups, 2,000 resamples (500 for average precision). Where "
+    "nearly everything is right, or wrong, the bootstrap knows hardly any spread either; its ends "
+    "are never nearer to 1 and 0 than those of a faultless share of the groups that have a face of "
+    "the label, of the rarest one for means over labels.",
 )
 
 _SCENE_TERMS = (
