@@ -9,8 +9,8 @@ from masklens.intervals import (
     bootstrap,
     design_effect,
     group_weights,
-    mcnemar,
     proportion,
+    sign_flip,
     wilson,
 )
 
@@ -152,12 +152,45 @@ def test_resamples_without_what_they_need_are_left_out():
     assert np.isnan(nothing.low)
 
 
-def test_mcnemar_by_hand():
-    # Ten faces tell the two apart, one to nine: p = 2 · (1 + 10) / 1024.
-    a = np.array([True] * 20 + [True] + [False] * 9)
-    b = np.array([True] * 20 + [False] + [True] * 9)
-    assert mcnemar(a, b) == (1, 9, pytest.approx(22 / 1024))
-    assert mcnemar(a, a) == (0, 0, 1.0)
+def of_right(a, b, groups=None):
+    """B's right items minus A's as a function of signs, and the number of groups."""
+    gained = b.astype(float) - a if groups is None else np.bincount(groups, b.astype(float) - a)
+    return lambda signs: signs @ gained, len(gained)
+
+
+@pytest.mark.parametrize(("only_a", "only_b"), [(0, 1), (0, 5), (0, 6), (1, 9), (3, 3), (2, 10)])
+def test_with_an_item_per_group_the_sign_flip_test_is_mcnemars(only_a, only_b):
+    a = np.array([True] * 20 + [True] * only_a + [False] * only_b)
+    b = np.array([True] * 20 + [False] * only_a + [True] * only_b)
+    expected = stats.binomtest(only_a, only_a + only_b).pvalue
+    assert sign_flip(*of_right(a, b)) == pytest.approx(expected, abs=1e-12)
+    assert sign_flip(*of_right(a, a)) == 1
+
+
+def test_with_many_groups_flips_are_drawn():
+    a = np.array([True] * 8 + [False] * 22)
+    expected = stats.binomtest(8, 30).pvalue
+    assert sign_flip(*of_right(a, ~a)) == pytest.approx(expected, abs=0.004)
+
+
+def test_faces_of_one_group_are_exchanged_together():
+    a, b = np.zeros(12, bool), np.arange(12) < 6
+    assert sign_flip(*of_right(a, b)) < 0.05
+    assert sign_flip(*of_right(a, b, np.repeat([0, 1], 6))) == 1  # all six are of one photograph
+    # Scipy's permutation test of paired samples does the same.
+    gained = np.array([2.0, -1.0, 3.0, 1.0, 1.0, 0.0, 2.0])
+    expected = stats.permutation_test(
+        (gained, np.zeros(7)), lambda x, y, axis: np.sum(x - y, axis), permutation_type="samples",
+        vectorized=True,
+    ).pvalue  # fmt: skip
+    assert sign_flip(lambda signs: signs @ gained, 7) == pytest.approx(expected)
+
+
+def test_flips_without_what_they_need_count_as_large():
+    def lost(signs):
+        return np.where(signs[:, 0] > 0, signs @ np.ones(7), np.nan)
+
+    assert sign_flip(lost, 7) == 1 / 64  # the first group stays as it is
 
 
 def test_the_confidence_is_95_per_cent():

@@ -1,9 +1,9 @@
-"""How sure a figure is: intervals for proportions, and a bootstrap over groups for the rest.
+"""How sure a figure is: intervals for shares, a bootstrap for the rest, and a test of differences.
 
 Faces of one photograph, or near-duplicates of one picture, resemble each other, so the unit that is
 drawn is the group and never the single face. A statistic is a function of group weights, and all
 resamples go through it as one matrix; the same matrix is used for two models when they are
-compared.
+compared, and their answers are exchanged by whole groups.
 """
 
 from __future__ import annotations
@@ -25,7 +25,13 @@ Statistic = Callable[[Array], Array]
 
 CONFIDENCE = 0.95
 RESAMPLES = 2000
+FLIPS = 10_000
 SEED = 0
+
+#: Differing groups up to which every way of exchanging them is tried, 2 to this power less one.
+_EXACT_GROUPS = 12
+#: Sums in another order differ by less.
+_TOLERANCE = 1e-9
 
 _Z = float(stats.norm.ppf(0.5 + CONFIDENCE / 2))
 _TAILS = (50 * (1 - CONFIDENCE), 50 * (1 + CONFIDENCE))
@@ -185,18 +191,46 @@ def bootstrap(
     return Estimate(value, float(low), float(high), method)
 
 
-def mcnemar(a_right: Bools, b_right: Bools) -> tuple[int, int, float]:
-    """McNemar's exact test of two models on the same items (McNemar 1947, Psychometrika 12).
+def sign_flip(difference: Statistic, groups: int, flips: int = FLIPS) -> float:
+    """The two-sided p-value of a difference between two models on the same items.
+
+    If the models were equal, either could have given each group's answers (Fisher 1935, "The Design
+    of Experiments", section 21). Asked is how often the difference would be as large as it is, over
+    all ways of exchanging the models where few groups differ, else over ways that are drawn. On
+    items that are right or wrong, each a group of its own, this is McNemar's exact test.
 
     Args:
-        a_right, b_right: (N,), whether each model was right.
-
-    Returns:
-        Items that only the first got right, items that only the second got right, and the
-        two-sided p-value of an even split.
+        difference: signs (R, G), -1 where the models are exchanged -> the difference (R,).
+        groups: G.
+        flips: ways that are drawn.
     """
-    only_a = int(np.sum(a_right & ~b_right))
-    only_b = int(np.sum(b_right & ~a_right))
-    if only_a + only_b == 0:
-        return 0, 0, 1.0
-    return only_a, only_b, float(stats.binomtest(only_a, only_a + only_b, 0.5).pvalue)
+    unchanged = float(difference(np.ones((1, groups)))[0])
+    differing = _differing(difference, unchanged, groups)
+    if len(differing) > _EXACT_GROUPS:
+        drawn = np.random.default_rng(SEED).integers(0, 2, (flips, groups), dtype=np.int8)
+        return float((1 + np.sum(_as_large(difference, 2 * drawn - 1, unchanged))) / (1 + flips))
+    # Exchanging all groups only turns the sign, so one of them can stay as it is.
+    ways = 2 ** max(len(differing) - 1, 0)
+    signs = np.ones((ways, groups))
+    for place, group in enumerate(differing[1:]):
+        signs[:, group] -= 2 * (np.arange(ways) >> place & 1)
+    return float(_as_large(difference, signs, unchanged).mean())
+
+
+def _as_large(difference: Statistic, signs: npt.NDArray[Any], unchanged: float) -> Bools:
+    """Where the difference is at least as large as without an exchange, or unknown: (R,)."""
+    return ~(np.abs(resample(difference, signs)) < abs(unchanged) - _TOLERANCE)
+
+
+def _differing(difference: Statistic, unchanged: float, groups: int) -> list[int]:
+    """The groups whose exchange alone changes the difference; too many are not all looked for."""
+    found: list[int] = []
+    for start in range(0, groups, 250):
+        rows = np.arange(start, min(start + 250, groups))
+        signs = np.ones((len(rows), groups))
+        signs[rows - start, rows] = -1
+        changes = ~(np.abs(difference(signs) - unchanged) <= _TOLERANCE)
+        found += rows[changes].tolist()
+        if len(found) > _EXACT_GROUPS:
+            break
+    return found

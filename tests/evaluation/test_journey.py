@@ -24,7 +24,6 @@ from masklens.evaluation.compare import compare, signed
 from masklens.evaluation.evaluate import Options, evaluate
 from masklens.evaluation.selection import select
 from masklens.evaluation.subjects import load_subject
-from masklens.intervals import mcnemar
 from tests.conftest import make_toy_model, toy_card
 from tests.evaluation.conftest import change
 
@@ -109,18 +108,12 @@ def test_two_bundles(run, toy_bundle, blind_bundle, coco, tmp_path):
         blind_bundle.folder, coco, "--against", toy_bundle.folder, "--json", tmp_path / "s.json"
     )
     assert result.exit_code == 0, result.output
-    assert "B is better on accuracy, boxed, +66.7 points" in " ".join(result.output.split())
+    words = " ".join(result.output.split())
+    assert "No difference is shown on accuracy, boxed (+66.7 points, 95 % interval 0.0" in words
     comparison = json.loads((tmp_path / "s.json").read_text())["comparison"]
     assert comparison["differences"]["boxed.accuracy"]["b_minus_a"]["value"] == pytest.approx(4 / 6)
-    assert comparison["mcnemar"]["only_b_right"] == 4
-    assert comparison["mcnemar"]["p_value"] == pytest.approx(mcnemar(*_right(4, 2))[2])
-
-
-def _right(only_b, both):
-    return (
-        np.array([False] * only_b + [True] * both),
-        np.array([True] * (only_b + both)),
-    )
+    assert comparison["label_test"]["only_b_right"] == 4
+    assert comparison["label_test"]["p_value"] == 2 / 2**4  # McNemar's, four to none
 
 
 def test_a_model_does_not_differ_from_itself(toy_bundle, coco):
@@ -129,8 +122,9 @@ def test_a_model_does_not_differ_from_itself(toy_bundle, coco):
     comparison = compare(result, result)
     for d in comparison.differences:
         assert not d.decided
-        assert "No difference is shown" in d.verdict or "cannot be compared" in d.verdict
-    assert comparison.mcnemar.p_value == 1
+        assert "Both are alike" in d.verdict or "cannot be compared" in d.verdict
+        assert np.isnan(d.estimate.low)
+    assert comparison.label_test.p_value == 1
 
 
 def test_our_own_predictions_as_a_rival_score_what_the_bundle_scores(

@@ -1,32 +1,38 @@
 """Two models on the same pictures: what differs, by how much, and whether that can be chance.
 
 The same resamples are drawn for both models, so that what makes a picture hard for both cancels
-out (paired bootstrap, Efron and Tibshirani 1993, chapter 16). Accuracy is tested with McNemar's
-exact test on the faces that only one of the two got right.
+out (paired bootstrap, Efron and Tibshirani 1993, chapter 16). Where few groups differ, resamples
+know too little spread: an interval leaves zero out only where a sign-flip test agrees.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from masklens.errors import DatasetError
 from masklens.evaluation.evaluate import Evaluation, judge
+from masklens.evaluation.exchange import exchanges
 from masklens.evaluation.measures import Measure
 from masklens.evaluation.pairing import pair, two_class
 from masklens.evaluation.scenes import IOU
 from masklens.intervals import (
+    CONFIDENCE,
+    Array,
     Bools,
     Estimate,
+    Ints,
+    Statistic,
     bootstrap,
     group_weights,
-    mcnemar,
+    sign_flip,
 )
 
 #: Enough for a difference, and every measure of both models is resampled again.
 _MAX_RESAMPLES = 1000
+_FLIPS = 1000
 
 
 @dataclass(frozen=True)
@@ -35,7 +41,9 @@ class Difference:
 
     Attributes:
         a, b: the measure of the first and of the second model.
-        estimate: b minus a, with the interval of the paired bootstrap.
+        estimate: b minus a, with the interval of the paired bootstrap; "sign-flip bound" where it
+            goes to zero because the sign-flip test shows no difference. There is no interval where
+            the models do not differ.
         verdict: in words.
     """
 
@@ -75,8 +83,14 @@ class Difference:
 
 
 @dataclass(frozen=True)
-class McNemar:
-    """The exact test on items that only one model got right."""
+class LabelTest:
+    """The sign-flip test on which items each model got right.
+
+    Attributes:
+        what: "right" means.
+        both, only_a, only_b, neither: number of items that these models got right.
+        p_value: of so uneven a split, if the models were equal.
+    """
 
     what: str
     both: int
@@ -111,14 +125,14 @@ class Comparison:
         a, b: names.
         labels: that both were judged in.
         differences: one per measure that both have.
-        mcnemar: None where the models did not answer to the same faces.
+        label_test: None where the models did not answer to the same faces.
     """
 
     a: str
     b: str
     labels: tuple[str, ...]
     differences: tuple[Difference, ...]
-    mcnemar: McNemar | None
+    label_test: LabelTest | None
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON values."""
@@ -136,16 +150,16 @@ class Comparison:
                 for d in self.differences
             },
         }
-        if self.mcnemar is not None:
-            m = self.mcnemar
-            out["mcnemar"] = {
-                "what": m.what,
-                "both_right": m.both,
-                "only_a_right": m.only_a,
-                "only_b_right": m.only_b,
-                "neither_right": m.neither,
-                "p_value": m.p_value,
-                "verdict": m.verdict,
+        if self.label_test is not None:
+            t = self.label_test
+            out["label_test"] = {
+                "what": t.what,
+                "both_right": t.both,
+                "only_a_right": t.only_a,
+                "only_b_right": t.only_b,
+                "neither_right": t.neither,
+                "p_value": t.p_value,
+                "verdict": t.verdict,
             }
         return out
 
@@ -172,32 +186,41 @@ def compare(a: Evaluation, b: Evaluation) -> Comparison:
         )
     a, b = (e if e.labels == labels else judge(e, labels) for e in (a, b))
     weights = group_weights(a.selection.n_groups, min(a.options.resamples, _MAX_RESAMPLES))
-    theirs = b.measures
+    theirs, exchanged = b.measures, exchanges(a, b)
     differences = []
     for key, mine in a.measures.items():
-        if key not in theirs:
-            continue
-        value = theirs[key].estimate.value - mine.estimate.value
-
-        def difference(w: Any, x: Measure = mine, y: Measure = theirs[key]) -> Any:
-            return y.statistic(w) - x.statistic(w)
-
-        estimate = bootstrap(value, difference, weights)
-        differences.append(Difference(mine, theirs[key], estimate, verdict(mine, estimate)))
+        if key in theirs:
+            estimate = _difference(mine, theirs[key], weights, exchanged[key])
+            differences.append(Difference(mine, theirs[key], estimate, verdict(mine, estimate)))
     return Comparison(a.subject.name, b.subject.name, labels, tuple(differences), _test(a, b))
+
+
+def _difference(a: Measure, b: Measure, weights: Array, exchanged: Statistic) -> Estimate:
+    value = b.estimate.value - a.estimate.value
+    estimate = bootstrap(value, lambda w: b.statistic(w) - a.statistic(w), weights)
+    if estimate.low == estimate.high == 0:
+        return replace(estimate, low=float("nan"), high=float("nan"))
+    if estimate.low <= 0 <= estimate.high or np.isnan(estimate.low):
+        return estimate
+    if sign_flip(exchanged, weights.shape[1], _FLIPS) < 1 - CONFIDENCE:
+        return estimate
+    low, high = min(estimate.low, 0.0), max(estimate.high, 0.0)
+    return replace(estimate, low=low, high=high, method="sign-flip bound")
 
 
 def verdict(measure: Measure, difference: Estimate) -> str:
     """One difference in words: "B is better on …, +3.1 points, 95 % interval 1.2 to 5.0"."""
-    if np.isnan(difference.value) or np.isnan(difference.low):
+    first = measure.title.split()[0]
+    is_name = first in ("Matthews", "Brier") or not first[1:].islower()
+    name = measure.title if is_name else measure.title[0].lower() + measure.title[1:]
+    if np.isnan(difference.low):
+        if difference.value == 0:
+            return f"Both are alike on {name}"
         return f"{measure.title}: cannot be compared on these pictures"
     change = (
         f"{signed(difference.value)} points, 95 % interval {signed(difference.low)} to "
         f"{signed(difference.high)}"
     )
-    first = measure.title.split()[0]
-    is_name = first in ("Matthews", "Brier") or not first[1:].islower()
-    name = measure.title if is_name else measure.title[0].lower() + measure.title[1:]
     if difference.low > 0 or difference.high < 0:
         word = "better" if (difference.value > 0) == (measure.better > 0) else "worse"
         return f"B is {word} on {name}, {change}"
@@ -215,21 +238,25 @@ def p_text(p: float) -> str:
     return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
 
 
-def _test(a: Evaluation, b: Evaluation) -> McNemar | None:
+def _test(a: Evaluation, b: Evaluation) -> LabelTest | None:
     if a.answers is not None and b.answers is not None:
         what = "faces" if a.selection.dataset.boxed else "pictures"
-        return _mcnemar(f"label right, annotated {what}", a.answers.right, b.answers.right)
+        return _label_test(
+            f"label right, annotated {what}", a.answers.right, b.answers.right, a.answers.groups
+        )
     if a.scenes is None or b.scenes is None:
         return None
-    right = []
-    for e in (a, b):
-        assert e.scenes is not None
-        faces, _ = pair(e.scenes, IOU, e.options.min_face, e.scenes.threshold)
-        right.append(two_class(faces.said, e.labels) == two_class(faces.labels, e.labels))
-    return _mcnemar(f"found (IoU {IOU}) and label of two right", *right)
+    first, second = (pair(s, IOU, a.options.min_face, s.threshold)[0] for s in (a.scenes, b.scenes))
+    first_right, second_right = (
+        two_class(faces.said, a.labels) == two_class(faces.labels, a.labels)
+        for faces in (first, second)
+    )
+    what = f"found (IoU {IOU}) and label of two right"
+    return _label_test(what, first_right, second_right, first.groups)
 
 
-def _mcnemar(what: str, a: Bools, b: Bools) -> McNemar:
-    only_a, only_b, p = mcnemar(a, b)
-    both = int(np.sum(a & b))
-    return McNemar(what, both, only_a, only_b, len(a) - both - only_a - only_b, p)
+def _label_test(what: str, a: Bools, b: Bools, groups: Ints) -> LabelTest:
+    gained = np.bincount(groups, weights=b.astype(float) - a)
+    p = sign_flip(lambda signs: signs @ gained, len(gained))
+    both, only_a, only_b = (int(np.sum(items)) for items in (a & b, a & ~b, b & ~a))
+    return LabelTest(what, both, only_a, only_b, len(a) - both - only_a - only_b, p)

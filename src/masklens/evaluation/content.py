@@ -228,10 +228,9 @@ def _comparison(document: Document, comparison: Comparison) -> None:
         ("", "A", "B", "verdict"),
         [(d.a.title, d.a.value_text, d.b.value_text, d.verdict) for d in comparison.differences],
     )
-    if comparison.mcnemar is not None:
-        document.text(
-            f"McNemar's exact test ({comparison.mcnemar.what}): {comparison.mcnemar.verdict}"
-        )
+    if comparison.label_test is not None:
+        test = comparison.label_test
+        document.text(f"Sign-flip test ({test.what}): {test.verdict}")
     document.figure(
         "Differences with their 95 % intervals. Blue: B is better; red: B is worse; grey: the "
         "interval holds zero. Of twenty such intervals one leaves zero out by chance alone.",

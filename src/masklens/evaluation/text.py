@@ -81,9 +81,9 @@ def comparison_lines(comparison: Comparison) -> list[str]:
     ]
     lines.append("")
     sentences = [d.verdict + "." for d in comparison.differences if d.a.key in _SAID]
-    if comparison.mcnemar is not None:
-        m = comparison.mcnemar
-        sentences.append(f"McNemar's exact test ({m.what}): {m.verdict}")
+    if comparison.label_test is not None:
+        test = comparison.label_test
+        sentences.append(f"Sign-flip test ({test.what}): {test.verdict}")
     for sentence in sentences:
         lines += textwrap.wrap(sentence, 96, initial_indent="  ", subsequent_indent="    ")
     return lines

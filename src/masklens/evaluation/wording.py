@@ -54,9 +54,12 @@ _CALIBRATION = (
     "measured value.",
 )
 _COMPARISON = (
-    "McNemar's exact test",
-    "Looks only at the faces that exactly one of the two models got right, and asks how often an "
-    "even coin would split them at least as unevenly. It takes faces as independent.",
+    "sign-flip test",
+    "If two models are equal, either could have given the answers in each group (Fisher 1935). The "
+    "test exchanges them in every way where few groups differ, else in thousands of ways drawn at "
+    "random, and asks how often the difference is as large as it is. With one face per group and "
+    "labels that are right or wrong it is McNemar's exact test. Where it shows no difference "
+    "(p from 0.05 on; always with fewer than six groups that differ), the interval reaches zero.",
 )
 
 
