@@ -60,6 +60,16 @@ def test_six_faces_do(judged):
     assert found["with_mask.recall"].word == ""  # two faces
 
 
+def test_calibration_errors_are_not_compared(judged):
+    comparison = compare(judged("a", lambda said: {"score": 0.6}), judged("b", lambda said: {}))
+    errors = [d for d in comparison.differences if "ece" in d.a.key]
+    assert [d.a.key for d in errors] == ["ece", "ece_shown"]
+    for d in errors:
+        assert (d.a.value_text, d.b.value_text) == ("0.400", "0.100")
+        assert (d.change_text, d.interval_text, d.word) == ("–", "–", "")
+        assert "not compared" in d.verdict
+
+
 def test_exchanging_nothing_and_everything(judged):
     rng = np.random.default_rng(2)
 

@@ -34,6 +34,8 @@ from masklens.intervals import (
 _MAX_RESAMPLES = 1000
 _FLIPS = 1000
 
+_NOT_COMPARED = Estimate(float("nan"), float("nan"), float("nan"), "not compared")
+
 
 @dataclass(frozen=True)
 class Difference:
@@ -43,7 +45,7 @@ class Difference:
         a, b: the measure of the first and of the second model.
         estimate: b minus a, with the interval of the paired bootstrap; "sign-flip bound" where it
             goes to zero because the sign-flip test shows no difference. There is no interval where
-            the models do not differ.
+            the models do not differ, and no difference of measures that are not comparable.
         verdict: in words.
     """
 
@@ -189,7 +191,10 @@ def compare(a: Evaluation, b: Evaluation) -> Comparison:
     theirs, exchanged = b.measures, exchanges(a, b)
     differences = []
     for key, mine in a.measures.items():
-        if key in theirs:
+        if key in theirs and not mine.comparable:
+            text = f"{mine.title}: not compared, as fewer answers alone push it up"
+            differences.append(Difference(mine, theirs[key], _NOT_COMPARED, text))
+        elif key in theirs:
             estimate = _difference(mine, theirs[key], weights, exchanged[key])
             differences.append(Difference(mine, theirs[key], estimate, verdict(mine, estimate)))
     return Comparison(a.subject.name, b.subject.name, labels, tuple(differences), _test(a, b))

@@ -30,6 +30,8 @@ class Measure:
         estimate: value and interval.
         statistic: the figure as a function of group weights.
         better: +1 when more is better, -1 when less is better.
+        comparable: whether two models' values can be set against each other; not those that few
+            items push up, such as calibration errors: the models' items differ in number.
         digits: decimals shown.
     """
 
@@ -39,6 +41,7 @@ class Measure:
     statistic: Statistic
     better: int = 1
     digits: int = 3
+    comparable: bool = True
 
     @property
     def value_text(self) -> str:
@@ -99,7 +102,7 @@ def figure(
 ) -> Measure:
     """Any other figure, with a bootstrap interval; see :func:`intervals.bootstrap`."""
     estimate = bootstrap(value, statistic, weights, support=support, centred=centred)
-    return Measure(key, title, estimate, statistic, better)
+    return Measure(key, title, estimate, statistic, better, comparable=not centred)
 
 
 def ratio(top: Array, bottom: Array) -> Statistic:

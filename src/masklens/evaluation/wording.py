@@ -51,7 +51,7 @@ _CALIBRATION = (
     "calibration error",
     "Mean gap between the probability a model states and the share that turns out right, over 15 "
     "equal bins (Guo et al. 2017). Few pictures push it up; its interval is centred on the "
-    "measured value.",
+    "measured value, and two models' errors are not compared.",
 )
 _COMPARISON = (
     "sign-flip test",
