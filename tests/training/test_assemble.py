@@ -11,6 +11,7 @@ from PIL import Image as PillowImage
 pytest.importorskip("scipy")
 
 from masklens.errors import DatasetError, MasklensError
+from masklens.intervals import wilson
 from masklens.labels import LABELS
 from masklens.training.assemble import assemble
 
@@ -18,13 +19,13 @@ from masklens.training.assemble import assemble
 FACE = [182, 76, 85, 98]
 
 
-def scenes(folder: Path, picture: Path | None, box: list[int], label: str) -> Path:
-    """A COCO file with one face in one picture; None is a plain one."""
+def scenes(folder: Path, picture: Path | None, box: list[int], label: str, times: int = 1) -> Path:
+    """A COCO file with one face in one picture, perhaps more than once; None is a plain one."""
     name = "plain.png" if picture is None else str(picture)
     PillowImage.new("RGB", (512, 512), "grey").save(folder / "plain.png")
     content = {
         "images": [{"id": 1, "file_name": name}],
-        "annotations": [{"image_id": 1, "category_id": 7, "bbox": box}],
+        "annotations": [{"image_id": 1, "category_id": 7, "bbox": box}] * times,
         "categories": [{"id": 7, "name": label}],
     }
     file = folder / "scenes.json"
@@ -49,6 +50,16 @@ def test_what_cannot_be_fitted_leaves_no_bundle(
     with pytest.raises(DatasetError, match=message):
         assemble("default", file, None, tmp_path / "new")
     assert list((tmp_path / "new").glob("*")) == []
+
+
+def test_faces_of_one_photograph_count_as_one_in_the_cards_interval(
+    tmp_path: Path, portrait_file: Path
+) -> None:
+    file = scenes(tmp_path, portrait_file, FACE, LABELS[1], times=6)
+    bundle, _ = assemble("default", file, None, tmp_path / "new")
+    accuracy = bundle.card.scores["accuracy"]
+    assert (accuracy["correct"], accuracy["total"]) == (6, 6)
+    assert accuracy["interval_95"] == pytest.approx(wilson(1, 1))
 
 
 def test_a_picture_that_is_missing_leaves_no_bundle(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import csv
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -59,6 +60,14 @@ def test_everything_is_written(tmp_path):
         assert PillowImage.open(run.path / figure).width > 400
     leftovers = [path.name for path in run.path.iterdir() if path.name.startswith(".")]
     assert leftovers == []
+
+
+def test_near_copies_count_as_one_picture_in_the_interval():
+    alone = replace(evaluation(), groups=np.array([7, 3, 5, 4])).accuracy()
+    assert alone == evaluation().accuracy()
+    together = replace(evaluation(), groups=np.array([7, 7, 5, 5])).accuracy()
+    assert together["value"] == 0.75
+    assert together["interval_95"][0] < alone["interval_95"][0]
 
 
 def test_a_run_is_not_overwritten_by_accident(tmp_path):

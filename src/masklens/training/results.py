@@ -11,7 +11,17 @@ import numpy.typing as npt
 from sklearn.metrics import classification_report, confusion_matrix, log_loss
 
 from masklens.crop import FloatArray
-from masklens.intervals import wilson
+from masklens.intervals import Estimate, Ints, proportion
+
+
+def accuracy(share: Estimate) -> dict[str, Any]:
+    """A share of right answers as cards and run folders have it."""
+    return {
+        "value": share.value,
+        "interval_95": [share.low, share.high],
+        "correct": share.hits,
+        "total": share.total,
+    }
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,12 +33,14 @@ class Evaluation:
         names: of the pictures, N.
         truth: int64 (N,), index into ``labels``.
         probabilities: float32 (N, len(labels)), rows sum to 1.
+        groups: (N,), number of each picture's group of near-copies; None where each is its own.
     """
 
     labels: tuple[str, ...]
     names: Sequence[str]
     truth: npt.NDArray[np.int64]
     probabilities: FloatArray
+    groups: Ints | None = None
 
     @property
     def predicted(self) -> npt.NDArray[np.int64]:
@@ -43,14 +55,11 @@ class Evaluation:
         )
 
     def accuracy(self) -> dict[str, Any]:
-        """Share of pictures labelled right, with its 95 % Wilson interval."""
-        correct, total = int((self.truth == self.predicted).sum()), len(self.truth)
-        return {
-            "value": correct / total,
-            "interval_95": list(wilson(correct, total)),
-            "correct": correct,
-            "total": total,
-        }
+        """Share of pictures labelled right, with the 95 % interval that their groups leave it."""
+        right = self.truth == self.predicted
+        groups = np.arange(len(right)) if self.groups is None else self.groups
+        _, numbers = np.unique(groups, return_inverse=True)
+        return accuracy(proportion(right, numbers))
 
     def metrics(self) -> dict[str, Any]:
         """Accuracy, loss and confusion matrix as JSON values."""

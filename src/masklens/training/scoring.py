@@ -25,7 +25,7 @@ from masklens.detections import Detections
 from masklens.detector import MaskDetector
 from masklens.errors import DatasetError
 from masklens.finder import bundle_finder
-from masklens.intervals import wilson
+from masklens.intervals import proportion
 from masklens.io.pictures import read_picture
 from masklens.labels import LABELS, MASK_WORN_INCORRECTLY, WITH_MASK, WITHOUT_MASK
 from masklens.matching import match
@@ -35,6 +35,7 @@ from masklens.training.calibration import (
     fit_face_calibration,
     fit_temperature,
 )
+from masklens.training.results import accuracy
 
 #: Annotated faces narrower than this count neither in scores of labels nor of detections.
 LABEL_MIN_WIDTH = 12.0
@@ -102,6 +103,8 @@ def measure(bundle: Bundle, card: ModelCard, dataset: Dataset) -> dict[str, Any]
     probabilities, targets, widths = classify_annotated(bundle, dataset)
     large = widths >= LABEL_MIN_WIDTH
     got, wanted = probabilities[large].argmax(axis=1), targets[large]
+    faces = [len(picture.annotations) for picture in dataset.pictures]
+    photographs = np.repeat(np.arange(len(faces)), faces)[large]
     badly, bare = LABELS.index(MASK_WORN_INCORRECTLY), LABELS.index(WITHOUT_MASK)
     said, true = got == badly, wanted == badly
     judged = judge(dataset, detect_all(bundle, dataset))
@@ -109,12 +112,7 @@ def measure(bundle: Bundle, card: ModelCard, dataset: Dataset) -> dict[str, Any]
     hits, boxes = int(judged.right[shown].sum()), int(shown.sum())
     return {
         "data": dataset.source.parent.name,
-        "accuracy": {
-            "value": float((got == wanted).mean()),
-            "interval_95": list(wilson(int((got == wanted).sum()), len(got))),
-            "correct": int((got == wanted).sum()),
-            "total": len(got),
-        },
+        "accuracy": accuracy(proportion(got == wanted, photographs)),
         "f1_mask_worn_incorrectly": 2
         * int((said & true).sum())
         / max(1, int(said.sum() + true.sum())),
