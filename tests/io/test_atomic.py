@@ -13,7 +13,7 @@ from PIL import Image as PillowImage
 
 from masklens.dataset.scan import load_dataset
 from masklens.errors import DatasetError, InputError, OutputError
-from masklens.io.atomic import atomic_path, check_writable, write_bytes, write_text
+from masklens.io.atomic import atomic_path, check_writable, write_bytes, write_json, write_text
 from masklens.io.logs import check_log_writable
 from masklens.io.pictures import read_picture, write_picture
 from masklens.io.sources import find_pictures
@@ -145,6 +145,12 @@ def test_a_full_disk_is_noticed(tmp_path: Path, suffix: str) -> None:
     with pytest.raises(OutputError, match="No space left"):
         write_bytes(full, b"x")
     assert Path("/dev/full").is_char_device()
+
+
+def test_no_number_that_json_does_not_know(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        write_json(tmp_path / "card.json", {"share": float("nan")})
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_picture_that_its_format_cannot_hold(tmp_path: Path) -> None:

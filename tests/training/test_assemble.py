@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -39,6 +40,7 @@ def scenes(folder: Path, picture: Path | None, box: list[int], label: str, times
         (False, FACE, "helmet", r"labels that are not known: \['helmet'\]"),
         (False, [182, 76, -85, 98], LABELS[1], "outside, or without area"),
         (False, [1182, 76, 85, 98], LABELS[1], "outside, or without area"),
+        (False, [182, 76, 10, 12], LABELS[1], "No annotated face .* is 12 pixels wide .* has 10"),
         (True, FACE, LABELS[1], "found none of the faces"),
         (False, [300, 300, 85, 98], LABELS[1], "found none of the faces"),
     ],
@@ -60,6 +62,32 @@ def test_faces_of_one_photograph_count_as_one_in_the_cards_interval(
     accuracy = bundle.card.scores["accuracy"]
     assert (accuracy["correct"], accuracy["total"]) == (6, 6)
     assert accuracy["interval_95"] == pytest.approx(wilson(1, 1))
+
+
+def test_the_card_says_only_what_was_seen(tmp_path: Path, portrait_file: Path) -> None:
+    """One badly worn mask: nothing is known of bare faces, and no precision of a single box."""
+    file = scenes(tmp_path, portrait_file, FACE, LABELS[2])
+    bundle, scores = assemble("default", file, None, tmp_path / "new")
+    assert scores["bare_called_masked"] is None
+
+    def no_json(word: str) -> None:
+        raise AssertionError(f"{word} is no JSON")
+
+    json.loads((bundle.folder / "card.json").read_text(), parse_constant=no_json)
+
+
+def test_a_precision_that_is_not_reached_is_not_claimed(
+    tmp_path: Path, portrait_file: Path
+) -> None:
+    """The same portrait twice, and only one has its face annotated."""
+    file = scenes(tmp_path, portrait_file, FACE, LABELS[1])
+    shutil.copy(portrait_file, tmp_path / "again.jpg")
+    content = json.loads(file.read_text())
+    content["images"].append({"id": 2, "file_name": "again.jpg"})
+    file.write_text(json.dumps(content))
+    bundle, _ = assemble("default", file, None, tmp_path / "new")
+    assert bundle.card.threshold_notes["precise"].startswith("precision 0.95 is not reached")
+    assert bundle.card.threshold_notes["precise"].endswith("; this shows 0.50")
 
 
 def test_a_picture_that_is_missing_leaves_no_bundle(tmp_path: Path) -> None:

@@ -237,6 +237,20 @@ def test_thresholds_have_their_order() -> None:
     assert chosen["sensitive"] <= chosen["default"] <= chosen["precise"]
 
 
+def test_where_no_threshold_is_precise_the_best_one_still_shows_boxes() -> None:
+    rng = np.random.default_rng(0)
+    scores = np.sort(rng.random(400).astype(np.float32))
+    right = rng.random(400) < 0.3 + 0.5 * scores  # four of five at the most
+    right[-3:] = True, True, False
+    chosen = calibration.choose_thresholds(
+        scores, right, 300, near_best=0.99, precise=0.95, sensitive=0.99
+    )
+    shown = scores >= chosen["precise"]
+    assert shown.sum() >= calibration.FEW
+    precisions = [right[i:].mean() for i in range(400 - calibration.FEW)]
+    assert right[shown].mean() >= max(precisions) - 0.05
+
+
 def test_the_probability_of_a_face_is_fitted() -> None:
     rng = np.random.default_rng(0)
     finder, classifier, label = rng.uniform(0.2, 0.98, (3, 20000))

@@ -50,5 +50,5 @@ def command(bundle: Path, scenes: Path, finder: Path | None, to_ship: bool, out:
         bold=True,
     )
     for purpose, threshold in calibrated.card.thresholds.items():
-        click.echo(f"Threshold {purpose}: {threshold}")
+        click.echo(f"Threshold {purpose}: {threshold}, {calibrated.card.threshold_notes[purpose]}")
     written([out])

@@ -179,5 +179,9 @@ def write_text(target: Path, text: str) -> None:
 
 
 def write_json(target: Path, values: Any) -> None:
-    """Write JSON, indented, whole or not at all."""
-    write_text(target, json.dumps(values, indent=2, ensure_ascii=False) + "\n")
+    """Write JSON, indented, whole or not at all.
+
+    Raises:
+        ValueError: a number is NaN or infinite, which JSON does not know.
+    """
+    write_text(target, json.dumps(values, indent=2, ensure_ascii=False, allow_nan=False) + "\n")

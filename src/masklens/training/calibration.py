@@ -17,6 +17,9 @@ from masklens.card import FaceCalibration
 from masklens.classifier import logit, with_temperature
 from masklens.crop import FloatArray
 
+#: A precision of fewer boxes is luck.
+FEW = 10
+
 BoolArray = npt.NDArray[np.bool_]
 
 
@@ -82,7 +85,8 @@ def choose_thresholds(
         faces: how many faces there are to find.
         near_best: "default" is the middle of the thresholds with this share of the best F1: around
             the best one F1 is flat, so that its highest point is luck.
-        precise: "precise" is the lowest threshold with at least this precision.
+        precise: "precise" is the lowest threshold with at least this precision that shows a few
+            boxes; if there is none, the one of those with the best precision.
         sensitive: "sensitive" is the highest threshold with this share of all the right
             detections that there are at any threshold.
 
@@ -97,14 +101,29 @@ def choose_thresholds(
     f1 = 2 * precision * recall / np.maximum(precision + recall, 1e-9)
     flat = ranked[np.flatnonzero(f1 >= near_best * f1.max())]
     middle = (flat[0] + flat[-1]) / 2
-    exact = np.flatnonzero(precision >= precise)
     full = np.flatnonzero(hits >= sensitive * hits[-1])
-    lowest_precise = max(ranked[exact[-1]], middle) if len(exact) else ranked[0]
+    default = _rounded(middle, np.floor)
     return {
-        "default": _rounded(middle, np.floor),
-        "precise": _rounded(lowest_precise, np.ceil),
+        "default": default,
+        "precise": max(_precise(ranked, precision, precise), default),
         "sensitive": _rounded(min(ranked[full[0]], middle), np.floor),
     }
+
+
+def _precise(ranked: FloatArray, precision: npt.NDArray[np.float64], wanted: float) -> float:
+    """The lowest threshold with the precision, else the one with the best; 0 if none shows enough.
+
+    Args:
+        ranked: (N,), scores, falling.
+        precision: (N,), of the boxes from each of them up.
+        wanted: the precision.
+    """
+    if len(ranked) < FEW:
+        return 0.0
+    enough = precision[FEW - 1 :]
+    good = np.flatnonzero(enough >= wanted)
+    row = FEW - 1 + int(good[-1] if len(good) else enough.argmax())
+    return min(_rounded(ranked[row], np.ceil), _rounded(ranked[FEW - 1], np.floor))
 
 
 def _rounded(value: float, way: Callable[[float], float]) -> float:

@@ -40,6 +40,8 @@ from masklens.training.results import accuracy
 #: Annotated faces narrower than this count neither in scores of labels nor of detections.
 LABEL_MIN_WIDTH = 12.0
 DETECTION_MIN_WIDTH = 16.0
+#: What the threshold "precise" is for.
+PRECISE = 0.95
 
 #: Overlap from which a detection lies on a face.
 _MIN_IOU = 0.5
@@ -52,12 +54,18 @@ def calibrate(bundle: Bundle, dataset: Dataset) -> tuple[Bundle, dict[str, Any]]
         The bundle with its new card, and the scores on these photographs.
 
     Raises:
-        DatasetError: a box lies outside its picture, or no face was found.
+        DatasetError: a box lies outside its picture, no face is wide enough, or none was found.
     """
     where = dataset.source.parent.name
     card = replace(bundle.card, temperature=1.0, face_calibration=None)
     probabilities, targets, widths = classify_annotated(replace(bundle, card=card), dataset)
     large = widths >= LABEL_MIN_WIDTH
+    if not large.any():
+        raise DatasetError(
+            f"No annotated face of {dataset.source} is {LABEL_MIN_WIDTH:g} pixels wide or wider: "
+            f"the widest has {widths.max():.1f}, so that there is nothing to fit. Calibrate on "
+            "photographs with larger faces."
+        )
     card = replace(card, temperature=fit_temperature(probabilities[large], targets[large]))
 
     found = detect_all(replace(bundle, card=card), dataset)
@@ -76,19 +84,20 @@ def calibrate(bundle: Bundle, dataset: Dataset) -> tuple[Bundle, dict[str, Any]]
     )
     card = replace(card, face_calibration=calibration)
     judged = judge(dataset, detect_all(replace(bundle, card=card), dataset))
+    thresholds = choose_thresholds(
+        judged.scores,
+        judged.right,
+        judged.faces,
+        near_best=0.99,
+        precise=PRECISE,
+        sensitive=0.99,
+    )
     card = replace(
         card,
-        thresholds=choose_thresholds(
-            judged.scores,
-            judged.right,
-            judged.faces,
-            near_best=0.99,
-            precise=0.95,
-            sensitive=0.99,
-        ),
+        thresholds=thresholds,
         threshold_notes={
             "default": f"middle of those with 99 % of the best F1 on {where}",
-            "precise": f"lowest with precision 0.95 on {where}",
+            "precise": _precise_note(judged, thresholds["precise"], where),
             "sensitive": f"keeps 99 % of the right detections on {where}",
         },
     )
@@ -97,8 +106,20 @@ def calibrate(bundle: Bundle, dataset: Dataset) -> tuple[Bundle, dict[str, Any]]
     return write_bundle(bundle.folder, card, bundle.paths()), measured
 
 
+def _precise_note(judged: Judged, threshold: float, where: str) -> str:
+    right = judged.right[judged.scores >= threshold]
+    precision = _share(int(right.sum()), len(right))
+    if precision is not None and precision >= PRECISE:
+        return f"lowest with precision {PRECISE} on {where}"
+    reached = "no box" if precision is None else f"{precision:.2f}"
+    return f"precision {PRECISE} is not reached on {where}; this shows {reached}"
+
+
 def measure(bundle: Bundle, card: ModelCard, dataset: Dataset) -> dict[str, Any]:
-    """The scores of a bundle with a card on photographs with boxed faces."""
+    """The scores of a bundle with a card on photographs with boxed faces.
+
+    A share of nothing is None.
+    """
     bundle = replace(bundle, card=card)
     probabilities, targets, widths = classify_annotated(bundle, dataset)
     large = widths >= LABEL_MIN_WIDTH
@@ -110,18 +131,23 @@ def measure(bundle: Bundle, card: ModelCard, dataset: Dataset) -> dict[str, Any]
     judged = judge(dataset, detect_all(bundle, dataset))
     shown = judged.scores >= card.threshold()
     hits, boxes = int(judged.right[shown].sum()), int(shown.sum())
+    called_masked = got[wanted == bare] == LABELS.index(WITH_MASK)
     return {
         "data": dataset.source.parent.name,
         "accuracy": accuracy(proportion(got == wanted, photographs)),
-        "f1_mask_worn_incorrectly": 2
-        * int((said & true).sum())
-        / max(1, int(said.sum() + true.sum())),
-        "bare_called_masked": float((got[wanted == bare] == LABELS.index(WITH_MASK)).mean()),
-        "detection_f1": 2 * hits / max(1, boxes + judged.faces),
-        "detection_precision": hits / max(1, boxes),
-        "detection_recall": hits / max(1, judged.faces),
+        "f1_mask_worn_incorrectly": _share(
+            2 * int((said & true).sum()), int(said.sum() + true.sum())
+        ),
+        "bare_called_masked": _share(int(called_masked.sum()), len(called_masked)),
+        "detection_f1": _share(2 * hits, boxes + judged.faces),
+        "detection_precision": _share(hits, boxes),
+        "detection_recall": _share(hits, judged.faces),
         "expected_calibration_error": float(calibration_error(judged.scores, judged.exact)[0]),
     }
+
+
+def _share(part: int, whole: int) -> float | None:
+    return part / whole if whole else None
 
 
 def classify_annotated(
