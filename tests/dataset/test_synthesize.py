@@ -11,6 +11,8 @@ import pytest
 from click.testing import CliRunner, Result
 from PIL import Image as PillowImage
 
+from masklens.bundle import Bundle
+from masklens.classifier import MaskClassifier
 from masklens.cli import main
 from masklens.crop import FloatArray, Image
 from masklens.dataset.scan import Dataset, load_dataset
@@ -18,6 +20,7 @@ from masklens.dataset.synthesize import STYLES, paint, produce
 from masklens.dataset.synthesize.geometry import CHIN, face_frame
 from masklens.dataset.synthesize.produce import BareFace, bare_faces, choose_styles, paintings
 from masklens.errors import DatasetError, InputError
+from masklens.faces import Faces
 from masklens.finder import shipped_finder
 from masklens.io.pictures import read_picture
 from masklens.labels import LABELS, MASK_WORN_INCORRECTLY, WITH_MASK, WITHOUT_MASK
@@ -278,6 +281,30 @@ def test_only_bare_faces_of_a_labelled_folder(tmp_path: Path, portrait: Image) -
     (tmp_path / "no mask" / "no mask.jpg").unlink()
     with pytest.raises(DatasetError, match="no face labelled without_mask"):
         list(bare_faces(tmp_path, shipped_finder(1), 0, lambda path, error: None))
+
+
+def test_a_chest_is_no_face(tmp_path: Path, portrait: Image, portrait_file: Path) -> None:
+    """A finder that takes a chest for a face, as the one that ships sometimes does."""
+    found = shipped_finder(1).find(portrait)
+    down = np.array([0, 190], np.float32)
+
+    class Fooled:
+        def find(self, image: Image) -> Faces:
+            return Faces(
+                np.concatenate([found.boxes[:1], found.boxes[:1] + np.tile(down, 2)]),
+                np.array([0.9, 0.8], np.float32),
+                np.concatenate([found.landmarks[:1], found.landmarks[:1] + down]),
+            )
+
+    source, classifier = produce.list_source(portrait_file), MaskClassifier(Bundle.load())
+    faces = list(bare_faces(source, Fooled(), 0, lambda path, error: None, classifier))
+    assert [face.box.tolist() for face in faces] == [found.boxes[0].tolist()]
+    made: list[produce.Painting] = []
+    counts = produce.synthesize(
+        source, ["surgical", "cup"], Fooled(), classifier, made.append, on_error=print
+    )
+    assert counts == {"surgical": 1}
+    assert [painting.style for painting in made] == ["surgical"]
 
 
 def test_only_bare_faces_of_a_coco_file(tmp_path: Path, portrait_file: Path) -> None:

@@ -52,7 +52,8 @@ def command(
     """Paint masks, badly worn masks and look-alikes onto bare faces.
 
     SOURCE is a picture or a folder of pictures of bare faces, or a folder with a sub-folder per
-    label or a COCO detection file, of which only without_mask is used.
+    label or a COCO detection file, of which only without_mask is used. Where faces are not boxed,
+    the model that ships has to take for a face what the finder found.
 
     \b
     with_mask              surgical, ffp2, ffp2_valve, n95_cup, cloth, bandana
@@ -68,10 +69,12 @@ def command(
 
     Exit status: 0 all done, 1 some pictures could not be read, 2 wrong use.
     """
+    from masklens.bundle import Bundle
+    from masklens.classifier import MaskClassifier
     from masklens.dataset.sheet import draw_sheets, save_sheets
     from masklens.dataset.synthesize import produce
     from masklens.dataset.synthesize.folder import FolderWriter
-    from masklens.errors import DatasetError, MasklensError
+    from masklens.errors import MasklensError
     from masklens.finder import load_finder
 
     if out is None and sheet is None:
@@ -96,21 +99,19 @@ def command(
         failed += 1
         click.secho(f"Unreadable: {error}", fg="red", err=True)
 
-    counts: dict[str, int] = {}
     shown: list[produce.Painting] = []
-    faces = produce.bare_faces(listed, load_finder(finder), seed, on_error)
     with step_bar(count, unit="face") as advance:
-        for painting in produce.paintings(faces, chosen, seed, count):
+
+        def keep(painting: produce.Painting) -> None:
             writer.write(painting)
-            counts[painting.style] = counts.get(painting.style, 0) + 1
             if sheet and len(shown) < 100:
                 shown.append(painting)
             advance()
-    if not counts:
-        raise DatasetError(
-            f"No face was found in {source} that can be painted. Faces must be upright, sharp, at "
-            f"least {produce.MIN_WIDTH} pixels wide, and masks must lie inside of the picture."
-        )
+
+        counts = produce.synthesize(
+            listed, chosen, load_finder(finder), MaskClassifier(Bundle.load()), keep,
+            seed=seed, count=count, on_error=on_error,
+        )  # fmt: skip
     writer.finish()
     for label, line in produce.describe(counts).items():
         click.echo(f"  {label:<22}{line}")

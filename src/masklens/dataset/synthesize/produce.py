@@ -1,11 +1,13 @@
 """From pictures with bare faces to painted ones: what ``dataset synthesize`` does.
 
 Pictures go in; faces are found, painted in turn with every style asked for, and come out cut around
-the face (:mod:`masklens.dataset.synthesize.folder` writes them).
+the face (:mod:`masklens.dataset.synthesize.folder` writes them). Where nobody boxed the faces, the
+classifier has to take them for one, too: the finder alone is also sure of chests and collars.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import cycle, islice
@@ -14,7 +16,8 @@ from pathlib import Path
 import numpy as np
 
 from masklens.boxes import iou
-from masklens.crop import FloatArray, Image, crop_square
+from masklens.classifier import MaskClassifier
+from masklens.crop import FloatArray, Image, crop_faces, crop_square
 from masklens.dataset.scan import Dataset, load_dataset
 from masklens.dataset.sheet import Block, Tile, contain
 from masklens.dataset.synthesize.geometry import face_frame
@@ -28,6 +31,8 @@ from masklens.labels import LABELS, WITHOUT_MASK, canonical
 #: Faces are taken from this finder score and this box width (pixels) on.
 MIN_SCORE = 0.6
 MIN_WIDTH = 32
+#: Without labelled boxes, from this probability of the classifier that it is a face.
+MIN_FACE = 0.5
 #: A mask is painted where at least this share of it lies inside of the picture.
 MIN_SHOWN = 0.5
 #: What is kept around a face, as a share of its box's longer side.
@@ -143,11 +148,51 @@ def list_source(path: Path, results: Path | None = None) -> Source:
     return Source(path, True, pictures)
 
 
+def synthesize(
+    source: Source,
+    styles: Sequence[str],
+    finder: FaceFinder,
+    classifier: MaskClassifier | None,
+    sink: Callable[[Painting], None],
+    *,
+    seed: int = 0,
+    count: int | None = None,
+    on_error: Callable[[Path, MasklensError], None],
+) -> dict[str, int]:
+    """Paint the bare faces of a source and hand each painting on.
+
+    Args:
+        source: from :func:`list_source`.
+        styles: from :func:`choose_styles`.
+        finder, classifier, on_error: see :func:`bare_faces`.
+        sink: called with each painting.
+        seed, count: see :func:`paintings`.
+
+    Returns:
+        How many were painted in each style that was.
+
+    Raises:
+        DatasetError: no face can be painted.
+    """
+    counts: Counter[str] = Counter()
+    faces = bare_faces(source, finder, seed, on_error, classifier)
+    for painting in paintings(faces, styles, seed, count):
+        sink(painting)
+        counts[painting.style] += 1
+    if not counts:
+        raise DatasetError(
+            f"No face was found in {source.path} that can be painted. Faces must be upright, "
+            f"sharp, at least {MIN_WIDTH} pixels wide, and masks must lie inside of the picture."
+        )
+    return dict(counts)
+
+
 def bare_faces(
     source: Source | Path,
     finder: FaceFinder,
     seed: int,
     on_error: Callable[[Path, MasklensError], None],
+    classifier: MaskClassifier | None = None,
 ) -> Iterator[BareFace]:
     """Find bare faces, picture by picture in an order drawn from the seed.
 
@@ -156,6 +201,8 @@ def bare_faces(
         finder: gives boxes and landmarks.
         seed: of the order.
         on_error: called for each picture that cannot be read.
+        classifier: in pictures without labelled boxes, has to take for a face what the finder
+            found; None believes the finder.
 
     Raises:
         DatasetError: there are labels, but none of a bare face.
@@ -164,12 +211,16 @@ def bare_faces(
     for index in np.random.default_rng(seed).permutation(len(pictures)):
         path, boxes = pictures[index]
         try:
-            faces = finder.find(read_picture(path))
+            image = read_picture(path)
+            faces = finder.find(image)
         except InputError as error:
             on_error(path, error)
             continue
         for row, labelled in _usable(faces, boxes):
-            yield BareFace(path, faces.boxes[row], faces.landmarks[row], labelled)
+            box = faces.boxes[row]
+            if boxes is None and classifier is not None and not _is_face(image, box, classifier):
+                continue
+            yield BareFace(path, box, faces.landmarks[row], labelled)
 
 
 def paintings(
@@ -252,6 +303,12 @@ def _usable(faces: Faces, boxes: FloatArray | None) -> Iterator[tuple[int, Float
         (overlap,) = iou(box[None], boxes)
         if float(overlap.max()) >= _SAME_FACE:
             yield row, boxes[int(overlap.argmax())]
+
+
+def _is_face(image: Image, box: FloatArray, classifier: MaskClassifier) -> bool:
+    card = classifier.card
+    crop = crop_faces(image, box[None], card.size, card.margin)
+    return bool(classifier.predict(crop).face[0] >= MIN_FACE)
 
 
 def _cut(image: Image, box: FloatArray) -> tuple[Image, tuple[float, float, float, float]]:
