@@ -137,6 +137,12 @@ def changed(**changes: Any) -> str:
             ).encode(),
             "lists the picture id 7 twice",
         ),
+        (
+            changed(
+                categories=[*COCO["categories"], COCO["categories"][0] | {"name": "no mask"}]
+            ).encode(),
+            r"lists the category id \d twice, so that it is not clear which label",
+        ),
     ],
 )
 def test_bad_coco_file(tmp_path: Path, content: bytes, message: str) -> None:

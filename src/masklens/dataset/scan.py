@@ -235,14 +235,15 @@ def _load_coco(file: Path) -> Dataset:
             f"{file} is not a COCO detection file: {kind}{error}. Expected "
             '"images", "annotations" (image_id, category_id, bbox) and "categories".'
         ) from error
-    for what, times in (
-        ("picture", Counter(picture.path for picture in pictures)),
-        ("the picture id", Counter(image["id"] for image in images)),
+    for what, times, unclear in (
+        ("picture", Counter(picture.path for picture in pictures), "faces it has"),
+        ("the picture id", Counter(image["id"] for image in images), "faces it has"),
+        ("the category id", Counter(c["id"] for c in content["categories"]), "label it stands for"),
     ):
         name, most = times.most_common(1)[0] if times else (None, 0)
         if most > 1:
             raise DatasetError(
-                f"{file} lists {what} {name} twice, so that it is not clear which faces it has. "
+                f"{file} lists {what} {name} twice, so that it is not clear which {unclear}. "
                 "Make one entry of them."
             )
     if not any(faces.values()):
