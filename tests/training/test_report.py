@@ -22,6 +22,7 @@ from masklens.errors import (
     OutputError,
 )
 from masklens.evaluation.selection import select
+from masklens.training.portraits import split_by_name
 from masklens.training.run import TrainOptions
 from tests.training.toys import make_portraits, tiny_backbone
 
@@ -149,15 +150,26 @@ def test_ctrl_c_before_the_first_epoch_leaves_no_bundle(report, options, tmp_pat
 
 def test_a_given_split_is_used(report, options, tmp_path):
     train_names = ["with_mask/0.png", "without_mask/0.png", "without_mask/1.png"]
-    test_names = ["with_mask/5.png", "without_mask/5.png", "without_mask/gone.png"]
+    test_names = ["with_mask/5.png", "without_mask/5.png"]
     given = dataclasses.replace(options, out=tmp_path / "run", epochs=1, views=1)
     report.train(given, split=(train_names, test_names))
     predictions = (tmp_path / "run" / "predictions.csv").read_text().splitlines()[1:]
-    assert [line.split(",")[0] for line in predictions] == test_names[:2]
+    assert [line.split(",")[0] for line in predictions] == test_names
     with pytest.raises(DatasetError, match="that can be read, for the test"):
         report.train(
             dataclasses.replace(given, out=tmp_path / "b"), split=(train_names, ["gone.png"])
         )
+    with pytest.raises(DatasetError, match=r"lacks 1 of the 6 pictures .* such as gone\.png"):
+        report.train(
+            dataclasses.replace(given, out=tmp_path / "c"),
+            split=(train_names, [*test_names, "gone.png"]),
+        )
+    assert not (tmp_path / "c").exists()
+
+
+def test_a_split_may_list_pictures_that_cannot_be_read():
+    train, test = split_by_name(["a", "b", "c"], (["a", "x"], ["c", "y"]), skipped=["x", "y"])
+    assert (train.tolist(), test.tolist()) == ([0], [2])
 
 
 def test_unreadable_pictures_are_skipped_and_named(report, portraits, options, tmp_path):

@@ -31,6 +31,7 @@ class Portraits:
         labels: the classes that occur.
         names: of the pictures, N.
         skipped: what could not be read, a sentence each.
+        skipped_names: of those pictures.
     """
 
     images: Image
@@ -38,6 +39,7 @@ class Portraits:
     labels: tuple[str, ...]
     names: tuple[str, ...]
     skipped: tuple[str, ...]
+    skipped_names: tuple[str, ...] = ()
 
 
 def read_portraits(dataset: Dataset) -> Portraits:
@@ -81,20 +83,28 @@ def read_portraits(dataset: Dataset) -> Portraits:
         labels=labels,
         names=tuple(pictures[i].name for i in good),
         skipped=tuple(result for result in results if isinstance(result, str)),
+        skipped_names=tuple(
+            picture.name
+            for picture, result in zip(pictures, results, strict=True)
+            if isinstance(result, str)
+        ),
     )
 
 
 def split_by_name(
-    names: Sequence[str], split: tuple[Sequence[str], Sequence[str]]
+    names: Sequence[str],
+    split: tuple[Sequence[str], Sequence[str]],
+    skipped: Sequence[str] = (),
 ) -> tuple[Indices, Indices]:
     """Indices of the training and of the test pictures that a split names; others are left out.
 
     Args:
         names: of the pictures that could be read.
         split: names for training and for the test.
+        skipped: names that a split may list, too: of the others.
 
     Raises:
-        DatasetError: nothing is left of a part.
+        DatasetError: a part is empty, or the split lists pictures that are not there.
     """
     index = {name: i for i, name in enumerate(names)}
     train_part, test_part = (
@@ -104,5 +114,11 @@ def split_by_name(
         raise DatasetError(
             "The split names no picture of this data set that can be read, for "
             f"{'training' if len(train_part) == 0 else 'the test'}."
+        )
+    listed = {name for part in split for name in part}
+    if missing := sorted(listed - set(names) - set(skipped)):
+        raise DatasetError(
+            f"The data lacks {len(missing)} of the {len(listed)} pictures that the split lists, "
+            f"such as {missing[0]}. Put them back, or make a new split."
         )
     return train_part, test_part

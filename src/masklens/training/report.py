@@ -89,7 +89,7 @@ def train(
         with step_bars() as progress:
             split = named_parts(dataset, options.split, progress)
     portraits = read_portraits(dataset)
-    train_part, test_part = split_by_name(portraits.names, split)
+    train_part, test_part = split_by_name(portraits.names, split, portraits.skipped_names)
     views = options.views or VIEWS
     epochs = options.epochs or EPOCHS
     batch_size = options.batch_size or BATCH_SIZE
