@@ -14,6 +14,7 @@ from masklens.bundle import Bundle
 from masklens.classifier import MaskClassifier
 from masklens.cli import main
 from masklens.dataset.scan import load_dataset
+from masklens.dataset.split import TEST, TRAIN, Row, write_manifest
 from masklens.errors import (
     BundleError,
     DatasetError,
@@ -22,6 +23,7 @@ from masklens.errors import (
     OutputError,
 )
 from masklens.evaluation.selection import select
+from masklens.intervals import wilson
 from masklens.training.portraits import split_by_name
 from masklens.training.run import TrainOptions
 from tests.training.toys import make_portraits, tiny_backbone
@@ -165,6 +167,25 @@ def test_a_given_split_is_used(report, options, tmp_path):
             split=(train_names, [*test_names, "gone.png"]),
         )
     assert not (tmp_path / "c").exists()
+
+
+def test_the_groups_of_a_manifest_widen_the_interval(report, options, tmp_path):
+    """Each label's five test pictures are copies of one."""
+    rows = [
+        Row(f"{label}/{n}.png", label, group if n < 5 else 10 * group + n, TEST if n < 5 else TRAIN)
+        for group, label in enumerate(("with_mask", "without_mask"), start=1)
+        for n in range(10)
+    ]
+    manifest = tmp_path / "split.csv"
+    write_manifest(manifest, rows)
+    given = dataclasses.replace(
+        options, out=tmp_path / "run", epochs=1, views=1, split=str(manifest)
+    )
+    accuracy = report.train(given).metrics["accuracy"]
+    assert accuracy["total"] == 10
+    low, high = accuracy["interval_95"]
+    assert low <= wilson(2, 2)[0]
+    assert high >= wilson(0, 2)[1]
 
 
 def test_a_split_may_list_pictures_that_cannot_be_read():

@@ -30,8 +30,9 @@ from masklens.bundle import CLASSIFIER_FILE, write_bundle
 from masklens.card import ModelCard
 from masklens.crop import FloatArray, Image
 from masklens.dataset.bars import step_bars
+from masklens.dataset.duplicates import find_duplicates
 from masklens.dataset.scan import Dataset, load_dataset
-from masklens.dataset.split import named_parts
+from masklens.dataset.split import GROUPED, named_parts
 from masklens.errors import DatasetError, OutputError
 from masklens.labels import LABELS
 from masklens.runtime import open_session
@@ -42,6 +43,7 @@ from masklens.training.network import SIZE, VALUE_RANGE, assemble, backbone, sav
 from masklens.training.portraits import (
     Indices,
     Portraits,
+    picture_groups,
     read_portraits,
     split_by_name,
 )
@@ -84,10 +86,14 @@ def train(
     if options.calibrate_on is not None:
         raise DatasetError("The report's recipe does not calibrate: run it without --calibrate-on.")
     dataset = _load(options.data)
+    group_of: dict[str, int] = {}
     # Of all pictures, not of the readable ones: evaluate and audit must name the same test part.
     if split is None:
         with step_bars() as progress:
-            split = named_parts(dataset, options.split, progress)
+            grouped = options.split == GROUPED
+            duplicates = find_duplicates(dataset, progress=progress) if grouped else None
+        split = named_parts(dataset, options.split, duplicates=duplicates)
+        group_of = picture_groups(dataset, options.split, duplicates)
     portraits = read_portraits(dataset)
     train_part, test_part = split_by_name(portraits.names, split, portraits.skipped_names)
     views = options.views or VIEWS
@@ -138,6 +144,8 @@ def train(
             [portraits.names[i] for i in test_part],
             portraits.targets[test_part],
             _predict(files[CLASSIFIER_FILE], portraits.images[test_part]),
+            # Without known groups every picture is one of its own.
+            np.array([group_of.get(portraits.names[i], -1 - i) for i in test_part]),
         )
         facts["largest_difference_keras_onnx"] = parity
         metrics = run.write_results(history, evaluation, facts)

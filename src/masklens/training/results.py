@@ -33,7 +33,7 @@ class Evaluation:
         names: of the pictures, N.
         truth: int64 (N,), index into ``labels``.
         probabilities: float32 (N, len(labels)), rows sum to 1.
-        groups: (N,), number of each picture's group of near-copies; None where each is its own.
+        groups: (N,), number of each picture's group of near-duplicates; None where each is its own.
     """
 
     labels: tuple[str, ...]
