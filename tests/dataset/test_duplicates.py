@@ -14,7 +14,7 @@ from click.testing import CliRunner
 from PIL import Image as PillowImage
 
 from masklens.cli import main
-from masklens.dataset.audit import audit, kind_of, leak
+from masklens.dataset.audit import audit, kind_of, leak, sheet
 from masklens.dataset.duplicates import Duplicates, find_duplicates, group
 from masklens.dataset.features import extract
 from masklens.dataset.scan import Dataset, load_dataset
@@ -169,6 +169,9 @@ def test_leak_counts_test_pictures_with_a_copy_in_training(copies: Dataset) -> N
     assert result.share == pytest.approx(2 / 3)
     with pytest.raises(DatasetError, match="split mine names no pictures"):
         leak(report.groups, copies, (["x"], test), "mine")
+    captions = [tile.caption for block in sheet(report) for tile in block.tiles]
+    assert captions
+    assert not any("/" in caption for caption in captions)  # their ends must not be cut for it
 
 
 def test_command(copies: Dataset, tmp_path: Path) -> None:

@@ -200,7 +200,7 @@ def sheet(report: Audit) -> list[Block]:
     return [
         Block(
             f"{number}",
-            [Tile(contain(read_picture(p.path), _TILE), p.name) for p in group.pictures],
+            [Tile(contain(read_picture(p.path), _TILE), p.path.name) for p in group.pictures],
             " and ".join(SHORT_NAMES.get(label, label) for label in group.labels),
         )
         for number, group in enumerate(report.groups, start=1)

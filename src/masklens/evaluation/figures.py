@@ -142,7 +142,8 @@ def thresholds(
         right.set(xlabel="threshold on the score", ylabel="share")
         for axes in (left, right):
             _unit(axes)
-        right.legend(loc="lower left")
+        # Its lines cross the whole panel: opaque, above them.
+        right.legend(loc="lower left", frameon=True, framealpha=1, edgecolor="none")
     return out[0]
 
 
@@ -159,7 +160,8 @@ def calibration(rows: Sequence[tuple[float, int, int]], what: str, axis: str) ->
         )  # fmt: skip
         left.set(xlabel=axis, ylabel="share that was right")
         _unit(left)
-        left.legend(loc="lower left", bbox_to_anchor=(-0.03, 1.0), ncols=2, columnspacing=1.2)
+        # Of the figure: in the panel it would hide intervals, and reaching out of it, shrink it.
+        left.figure.legend(loc="outside upper left", ncols=2)
         right.bar(said, [row[2] for row in rows], width=0.045, color=_BLUE)
         right.set(xlabel=axis, ylabel=what, xlim=(0, 1.02))
         right.set_yscale("log")

@@ -1,0 +1,30 @@
+"""The report's figures: nothing hides what they show."""
+
+import re
+
+import numpy as np
+
+from masklens.evaluation import figures
+from masklens.intervals import Estimate
+
+
+def width(svg, patch):
+    """Of a rectangle that matplotlib numbers: patch_1 is the whole figure, patch_2 a panel."""
+    path = re.search(rf'<g id="{patch}">\s*<path d="([^"]*)"', svg)[1]
+    places = [float(x) for x in re.findall(r"[ML] (\S+)", path)]
+    return max(places) - min(places)
+
+
+def test_a_legend_takes_no_width_from_the_panels():
+    svg = figures.calibration([(0.1, 1, 10), (0.9, 9, 10)], "boxes", "score")
+    assert width(svg, "patch_2") > 0.38 * width(svg, "patch_1")
+
+
+def test_no_line_runs_through_the_legend_of_the_thresholds():
+    curve = np.array([[0.9, 1.0, 0.1, 0.2], [0.1, 0.5, 0.9, 0.6]])
+    area = Estimate(0.5, 0.4, 0.6, "bootstrap")
+    lines = [("faces", np.array([0.1, 0.9]), np.array([1.0, 0.5]), area)]
+    svg = figures.thresholds(lines, curve, 0.2, (0.1, 0.6))
+    legend = svg[svg.rindex('<g id="legend_') :]
+    assert re.search(r'style="fill: #ffffff[^"]*"', legend)
+    assert "opacity" not in legend
