@@ -1,5 +1,6 @@
 import http.client
 import io
+import random
 import socket
 import struct
 import time
@@ -51,6 +52,22 @@ def bomb(style, side=7200):
     }
     image.save(out, style, **options.get(style, {}))
     return out.getvalue()
+
+
+def noise():
+    """A picture that PNG cannot make smaller than its 12 MB of pixels."""
+    out = io.BytesIO()
+    pixels = random.Random(0).randbytes(12_000_000)
+    PillowImage.frombytes("RGB", (2000, 2000), pixels).save(out, "JPEG")
+    return out.getvalue()
+
+
+def slow_reader():
+    """A connection, yet to be made, for which the system holds little of an answer."""
+    connection = socket.socket()
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    connection.settimeout(30)
+    return connection
 
 
 def many_scans(image, scans):
@@ -302,8 +319,7 @@ def test_headers_that_never_end_and_answers_that_nobody_reads(limited, portrait)
     silent = socket.create_connection(("127.0.0.1", server.port))
     dripping = socket.create_connection(("127.0.0.1", server.port))
     dripping.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n")
-    deaf = socket.socket()
-    deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    deaf = slow_reader()
     deaf.connect(("127.0.0.1", server.port))
     deaf.sendall(b"GET /docs/swagger-ui-bundle.js HTTP/1.1\r\nHost: localhost\r\n\r\n" * 40)
     end = time.monotonic() + 10
@@ -322,6 +338,36 @@ def test_headers_that_never_end_and_answers_that_nobody_reads(limited, portrait)
         assert closed
     wait_for(lambda: server.metric("masklens_open_requests") == 1)
     deaf.close()
+
+
+def test_a_client_that_reads_slowly_gets_the_whole_answer(limited):
+    """One of several stalls, and of more bytes than the system holds for it."""
+    server = limited(stall=1.0)
+    content = noise()
+    with slow_reader() as connection:
+        connection.connect(("127.0.0.1", server.port))
+        head = request_head(len(content), "/v1/detect/annotated")
+        connection.sendall(head.replace(b"\r\n\r\n", b"\r\nAccept: image/png\r\n\r\n") + content)
+        answer = http.client.HTTPResponse(connection)
+        answer.begin()
+        promised = int(answer.headers["Content-Length"])
+        assert promised > 10_000_000
+        pieces = []
+        while piece := answer.read(200_000):
+            pieces.append(len(piece))
+            time.sleep(0.06)
+    assert sum(pieces) == promised
+
+
+def test_a_deaf_client_does_not_stay_by_asking_for_more(limited):
+    server = limited(stall=1.0)
+    request = b"GET /docs/swagger-ui-bundle.js HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    with slow_reader() as deaf:
+        deaf.connect(("127.0.0.1", server.port))
+        deaf.sendall(request * 40)
+        time.sleep(0.5)  # by now it waits for the client
+        deaf.sendall(request)
+        wait_for(lambda: server.metric("masklens_open_requests") == 1)
 
 
 def test_connections_beyond_the_limit_are_closed(limited):

@@ -16,7 +16,7 @@ class BoundedProtocol(H11Protocol):
     """One connection.
 
     Class attributes, set by :func:`bounded`:
-        stall: seconds to send the headers of a request, and to read a part of an answer.
+        stall: seconds to send the headers of a request, and to read any more of an answer.
         most: connections at a time; further ones are closed.
     """
 
@@ -43,7 +43,7 @@ class BoundedProtocol(H11Protocol):
     def data_received(self, data: bytes) -> None:
         """Some of a request arrived; when its headers are whole, the application's bounds hold."""
         super().data_received(data)
-        if self._answering:
+        if self._answering and not self.flow.write_paused:  # else it has yet to read
             self._settle()
 
     def on_response_complete(self) -> None:
@@ -68,8 +68,20 @@ class BoundedProtocol(H11Protocol):
         return self.cycle is not None and not self.cycle.response_complete
 
     def _expect(self) -> None:
+        """Hang up after a stall, unless the client has read some of what is still to be sent."""
         self._settle()
-        self._waiting = self.loop.call_later(self.stall, self.transport.abort)
+        self._waiting = self.loop.call_later(self.stall, self._check, self._unread)
+
+    def _check(self, before: int) -> None:
+        # An answer is written as a whole, and a slow client reads it for longer than a stall.
+        if self._unread < before:
+            self._expect()
+        else:
+            self.transport.abort()
+
+    @property
+    def _unread(self) -> int:
+        return self.transport.get_write_buffer_size()
 
     def _settle(self) -> None:
         if self._waiting is not None:

@@ -27,7 +27,8 @@ class Limits:
         faces: in one picture; those that the finder is surest of are kept.
         queue: pictures in the server, waiting or in work; past it the answer is 429.
         seconds: from the last byte of a body to the answer.
-        stall: silence in the middle of a request before the server hangs up.
+        stall: silence in the middle of a request, or of reading its answer, before the server
+            hangs up.
         upload: for a whole body.
         memory: of all bodies that are held at a time; past it the answer is 429.
         connections: open at a time; further ones are closed at once.
