@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 
@@ -60,3 +61,19 @@ def error_of(response: httpx.Response) -> dict[str, object]:
     assert str(error["message"]).endswith((".", "/docs", "0.5", "'", ")")), error["message"]
     assert response.headers["content-type"] == "application/json"
     return error
+
+
+def wait_for(condition: Callable[[], bool], seconds: float = 15) -> None:
+    """Wait until a condition holds."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it did not happen"
+        time.sleep(0.05)
+
+
+def request_head(length: int, path: str = "/v1/detect") -> bytes:
+    """What comes before the body, for tests that send that in their own way."""
+    return (
+        f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: image/jpeg\r\n"
+        f"Content-Length: {length}\r\n\r\n"
+    ).encode()

@@ -12,21 +12,7 @@ import pytest
 from benchmarks.api_load import hammer
 from PIL import Image as PillowImage
 
-from tests.server.conftest import error_of
-
-
-def wait_for(condition, seconds=15):
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "it did not happen"
-        time.sleep(0.05)
-
-
-def request_head(length, path="/v1/detect"):
-    return (
-        f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: image/jpeg\r\n"
-        f"Content-Length: {length}\r\n\r\n"
-    ).encode()
+from tests.server.conftest import error_of, request_head, wait_for
 
 
 def png_header(width, height):

@@ -1,5 +1,6 @@
 """What only a whole process can show: nothing on disk, nothing in the log, a clean end."""
 
+import asyncio
 import io
 import signal
 import socket
@@ -7,14 +8,17 @@ import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
 from benchmarks.api_load import Server
 from PIL import Image as PillowImage
+from starlette.responses import JSONResponse
 
 from masklens.errors import MissingExtraError
-from tests.server.conftest import error_of
+from masklens.server.linger import Linger
+from tests.server.conftest import error_of, request_head, wait_for
 
 #: Reports every file that is opened for writing, whatever opens it, before it runs a program.
 _WATCHED = """
@@ -50,6 +54,23 @@ class Broken:
             return find(image)
         raise RuntimeError(f"confidential: {image[0, 0]}")
 find, detector.finder = detector.finder.find, Broken()
+run(detector, Settings(port=0), lambda address: print(address, flush=True))
+"""
+
+#: A finder that takes two seconds for each picture.
+_SLOW = """
+import time
+from masklens import MaskDetector
+from masklens.server.run import run
+from masklens.server.settings import Settings
+detector = MaskDetector(threads=1)
+class Slow:
+    name = "slow"
+    def find(self, image):
+        if max(image.shape) > 64:  # not the first run, which warms up
+            time.sleep(2)
+        return find(image)
+find, detector.finder = detector.finder.find, Slow()
 run(detector, Settings(port=0), lambda address: print(address, flush=True))
 """
 
@@ -125,6 +146,60 @@ def test_a_clean_end_answers_what_was_asked_before(portrait_file, sign):
             client.join()
     assert [answer.status_code for answer in answers] == [200] * 6
     assert (status, errors) == (0, "")
+
+
+def test_a_second_signal_waits_for_no_answers_and_those_who_wait_are_told(portrait_file):
+    content = portrait_file.read_bytes()
+    with Server(command=(sys.executable, "-c", _SLOW)) as server:
+        url = f"{server.address}/v1/detect"
+        trickling = socket.create_connection(("127.0.0.1", server.port))
+        trickling.settimeout(30)
+        trickling.sendall(request_head(len(content)) + content[:100])
+        with ThreadPoolExecutor(6) as pool:
+            waiting = [pool.submit(httpx.post, url, content=content) for _ in range(6)]
+            wait_for(lambda: server.metric("masklens_queue_pictures") == 6)
+            wait_for(lambda: server.metric("masklens_held_bytes") == 6 * len(content) + 100)
+            server.process.send_signal(signal.SIGINT)
+            time.sleep(0.3)  # two that come together are one
+            status, errors = server.stop(signal.SIGINT)
+        answers = [future.result() for future in waiting]
+        with trickling:
+            assert trickling.recv(100).startswith(b"HTTP/1.1 503")
+    assert [error_of(answer)["code"] for answer in answers] == ["stopping"] * 6
+    assert (status, errors) == (0, "")
+
+
+def test_clients_that_leave_are_not_worth_a_line(portrait_file):
+    content = portrait_file.read_bytes()
+    with Server(command=(sys.executable, "-c", _SLOW)) as server:
+        with socket.create_connection(("127.0.0.1", server.port)) as leaving:
+            leaving.sendall(request_head(len(content)) + content)
+            wait_for(lambda: server.metric("masklens_queue_pictures") == 1)
+        wait_for(lambda: server.metric("masklens_queue_pictures") == 0)
+        assert server.stop() == (0, "")
+
+
+def test_the_end_of_the_server_does_not_break_off_a_refusal():
+    """While it waits for a client that is still sending: the answer's last part is sent."""
+    sent = []
+
+    async def refuse(scope, receive, send):
+        await JSONResponse({}, 413)(scope, receive, send)
+
+    async def send(message):
+        sent.append(message)
+
+    async def one():
+        scope = {"type": "http", "headers": [(b"content-length", b"9")]}
+        task = asyncio.create_task(Linger(refuse)(scope, asyncio.Event().wait, send))
+        while len(sent) < 2:
+            await asyncio.sleep(0)
+        assert sent[-1]["more_body"]
+        task.cancel()
+        await task
+
+    asyncio.run(one())
+    assert not sent[-1]["more_body"]
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="the stand-in for a browser is a shell script")

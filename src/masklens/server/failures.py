@@ -56,6 +56,11 @@ def internal() -> ApiError:
     return ApiError(500, "internal", "The server made a mistake; its log says where.")
 
 
+def stopping() -> ApiError:
+    """What those are told whose requests the end of the server cuts short."""
+    return ApiError(503, "stopping", "The server is stopping.", {"Retry-After": "5"})
+
+
 def picture_failure(error: InputError) -> ApiError:
     """A picture that was refused."""
     reason = error.reason if isinstance(error, PictureError) else "damaged"

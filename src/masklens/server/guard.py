@@ -7,13 +7,14 @@ where a browser sends one, the same as the Host.
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from masklens.server.failures import ApiError, internal, log_mistake
+from masklens.server.failures import ApiError, internal, log_mistake, stopping
 from masklens.server.settings import Settings, is_loopback
 
 #: The page runs WebAssembly in a worker and reads pictures as blobs; it asks nobody else.
@@ -78,6 +79,9 @@ class Guard:
             await self._app(scope, receive, secured)
         except ApiError as refusal:
             await refusal.response()(scope, receive, secured)
+        except asyncio.CancelledError:  # nothing but the end of the server cancels a request
+            if not started:
+                await stopping().response()(scope, receive, secured)
         except Exception as error:
             log_mistake(error)
             if not started:

@@ -50,7 +50,8 @@ class Linger:
                 return
             await send({**message, "more_body": True})
             dropped = 0
-            with contextlib.suppress(TimeoutError):
+            # Where the server ends meanwhile, the answer is still completed.
+            with contextlib.suppress(TimeoutError, asyncio.CancelledError):
                 async with asyncio.timeout(_SECONDS):
                     while unread and dropped < _BYTES:
                         dropped += len((await watched()).get("body", b""))

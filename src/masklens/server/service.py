@@ -96,8 +96,7 @@ class Service:
                 {"Retry-After": "5"},
             )
         finally:
-            gone.cancel()
-            answers.cancel()
+            gone.cancel()  # the answers end with the jobs, which run() cancels
 
 
 def _outcome(result: Any) -> Any:
@@ -105,7 +104,7 @@ def _outcome(result: Any) -> Any:
     if isinstance(result, InputError):
         return failures.picture_failure(result)
     if isinstance(result, asyncio.CancelledError):
-        raise ApiError(503, "stopping", "The server is stopping.", {"Retry-After": "5"})
+        raise failures.stopping()
     if isinstance(result, BaseException):
         raise failures.internal()  # the engine has logged it
     return result
