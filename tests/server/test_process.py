@@ -106,6 +106,13 @@ def test_nothing_of_a_picture_is_logged(limited, portrait_file):
             client.post("/v1/detect", files={"picture": (name, body)})
             client.post("/v1/detect?threshold=Smith", content=body)
         client.get("/Mrs Smith.jpg")
+        form = {"Content-Type": "multipart/form-data; boundary=b"}
+        for body in (
+            b"--" + content,
+            b"--b\r\n" + content,
+            b"--b\r\nA: b\r\n\r\n\r\n--b--" + content,
+        ):
+            assert client.post("/v1/detect", content=body, headers=form).status_code == 400
         assert "Smith" not in client.get("/metrics").text
     assert server.stop() == (0, "")
 

@@ -6,6 +6,7 @@ import contextlib
 import ctypes
 import errno
 import gc
+import logging
 import socket
 import sys
 import warnings
@@ -54,6 +55,8 @@ def run(detector: MaskDetector, settings: Settings, ready: Callable[[str], None]
     gc.freeze()
     # They are a second value for every counter, which nobody asks for.
     disable_created_metrics()  # type: ignore[no-untyped-call]
+    # Of a malformed form it would log the byte at which it gave up, which may be a picture's.
+    logging.getLogger("python_multipart").setLevel(logging.CRITICAL + 1)
     limits = settings.limits
     config = uvicorn.Config(
         app,
