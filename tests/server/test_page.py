@@ -148,7 +148,9 @@ def test_the_model_is_that_of_the_bundle_and_not_the_copy_of_the_build(get):
     [
         ("GET", "/v1/detect", "POST"),
         ("DELETE", "/v1/detect", "POST"),
-        ("POST", "/v1/model", "GET"),
+        ("POST", "/v1/model", "GET, HEAD"),
+        ("HEAD", "/v1/detect", "POST"),
+        ("POST", "/docs", "GET, HEAD"),
         ("POST", "/", "GET, HEAD"),
         ("PUT", "/model/card.json", "GET, HEAD"),
     ],
@@ -157,7 +159,18 @@ def test_other_methods(get, method, path, allowed):
     answer = get(path, method)
     assert answer.status_code == 405
     assert ", ".join(sorted(answer.headers["allow"].split(", "))) == allowed
-    assert error_of(answer)["code"] == "method_not_allowed"
+    if method != "HEAD":
+        assert error_of(answer)["code"] == "method_not_allowed"
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/docs", "/docs/start.js", "/openapi.json", "/v1/model", "/healthz", "/metrics"],
+)
+def test_head_is_get_without_the_body(get, path):
+    answer, head = get(path), get(path, "HEAD")
+    assert (answer.status_code, head.status_code, head.content) == (200, 200, b"")
+    assert head.headers["content-type"] == answer.headers["content-type"]
 
 
 def test_the_documentation_needs_nobody_else_and_no_inline_scripts(get):
@@ -172,6 +185,7 @@ def test_the_documentation_needs_nobody_else_and_no_inline_scripts(get):
     assert set(description["paths"]) == {
         "/v1/detect", "/v1/detect/annotated", "/v1/model", "/healthz", "/metrics"
     }  # fmt: skip
+    assert all(len(operations) == 1 for operations in description["paths"].values())
 
 
 def test_without_a_page_it_says_how_to_build_it(tmp_path):

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from fastapi import Depends, FastAPI, Query, Request, Response
+from fastapi.routing import APIRoute
 from fastapi.security import HTTPBearer
 from fastapi.telemetry import TelemetryConfig
 from PIL import Image as PillowImage
@@ -217,8 +218,20 @@ def create_app(
 
     app.include_router(page.documentation(app, "masklens: the HTTP API"))
     app.include_router(page.pages(app, detector.bundle, folder))
+    _answer_head(app)
     wrapped: ASGIApp = Linger(Guard(app, settings))
     return MetricsMiddleware(wrapped, service.metrics), service
+
+
+def _answer_head(app: FastAPI) -> None:
+    """Answer HEAD where GET is answered (RFC 9110, section 9.3.2), which FastAPI leaves out.
+
+    The API is described before that, or HEAD would be a second operation of the same name.
+    """
+    app.openapi()
+    for route in app.routes:
+        if isinstance(route, APIRoute) and route.methods == {"GET"}:
+            route.methods.add("HEAD")
 
 
 def _wanted(accept: str) -> str:

@@ -129,13 +129,13 @@ def documentation(app: FastAPI, title: str) -> APIRouter:
     router = APIRouter(include_in_schema=False)
     template = (_DOCS / "index.html").read_text(encoding="utf-8")
 
-    @router.get("/docs")
+    @router.api_route("/docs", methods=["GET", "HEAD"])
     async def index() -> HTMLResponse:
         return HTMLResponse(
             template.replace("{title}", title), headers={"Cache-Control": "no-cache"}
         )
 
-    @router.get("/docs/{name}")
+    @router.api_route("/docs/{name}", methods=["GET", "HEAD"])
     async def file(name: str, request: Request) -> Response:
         folder = {"start.js": _DOCS, "swagger-ui-bundle.js": _SWAGGER, "swagger-ui.css": _SWAGGER}
         if name not in folder:
