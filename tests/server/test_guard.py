@@ -1,7 +1,9 @@
 import httpx
 import pytest
 from benchmarks.api_load import Server
+from click.testing import CliRunner
 
+from masklens.cli import main
 from masklens.errors import ServeError
 from masklens.server.settings import Limits, Settings, token_of
 from tests.server.conftest import error_of
@@ -85,14 +87,28 @@ def test_names_that_are_ours(client, host):
 
 
 def test_names_that_were_allowed():
-    with Server("--allow-host", "masks.example") as server:
+    names = ("masks.example", "Proxy.Example:8443", "[2001:DB8::1]", "2001:db8::2")
+    with Server(*(part for name in names for part in ("--allow-host", name))) as server:
         for host, status in (
             ("masks.example", 200),
             ("Masks.Example:443", 200),
+            ("proxy.example:8443", 200),
+            ("proxy.example", 200),
+            ("[2001:db8::1]:8000", 200),
+            ("[2001:db8::2]", 200),
             ("x.example", 421),
         ):
             answer = httpx.get(f"{server.address}/healthz", headers={"Host": host})
             assert answer.status_code == status
+
+
+@pytest.mark.parametrize(
+    "name", ["https://masks.example", "masks.example/x", "*", ":8000", "x::y", ""]
+)
+def test_what_cannot_be_allowed(name):
+    done = CliRunner().invoke(main, ["serve", "--bundle", "nowhere", "--allow-host", name])
+    assert done.exit_code == 2
+    assert f'"{name}" is no host name. Give it alone, as in masks.example.' in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 import threading
 import webbrowser
@@ -11,6 +12,24 @@ from pathlib import Path
 import click
 
 from masklens.cli.options import bundle_option, count_option, finder_option, long_side_option
+
+
+def _host_names(
+    ctx: click.Context, param: click.Parameter, values: tuple[str, ...]
+) -> tuple[str, ...]:
+    """The names without ports, as the server reads them from requests."""
+    from masklens.server.settings import host_name
+
+    names = []
+    for value in values:
+        bare = value.count(":") > 1 and not value.startswith("[")  # IPv6, as --host takes it
+        name = host_name(f"[{value}]" if bare else value)
+        if not name or not re.fullmatch(r"[A-Za-z0-9_.:\[\]-]+", value):
+            raise click.BadParameter(
+                f'"{value}" is no host name. Give it alone, as in masks.example.'
+            )
+        names.append(name)
+    return tuple(names)
 
 
 @click.command("serve")
@@ -25,6 +44,7 @@ from masklens.cli.options import bundle_option, count_option, finder_option, lon
 @click.option(
     "--allow-host",
     "hosts",
+    callback=_host_names,
     multiple=True,
     metavar="NAME",
     help="Answer to this name too, for example that of a reverse proxy; may be repeated.",

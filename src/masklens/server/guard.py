@@ -15,7 +15,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from masklens.server.failures import ApiError, internal, log_mistake, stopping
-from masklens.server.settings import Settings, is_loopback
+from masklens.server.settings import Settings, host_name, is_loopback
 
 #: The page runs WebAssembly in a worker and reads pictures as blobs; it asks nobody else.
 CONTENT_SECURITY_POLICY = "; ".join(
@@ -105,7 +105,7 @@ class Guard:
         settings = self._settings
         if not settings.loopback and not settings.hosts:
             return  # it has many names, and the token keeps other people's pages out
-        name = _hostname(host)
+        name = host_name(host)
         if name in self._hosts or is_loopback(name):
             return
         raise ApiError(
@@ -134,13 +134,5 @@ class Guard:
 def _netloc(address: str) -> str:
     try:
         return urlsplit(address).netloc.lower()
-    except ValueError:
-        return ""
-
-
-def _hostname(host: str) -> str:
-    """The name in a Host header, without port and brackets."""
-    try:
-        return urlsplit(f"//{host}").hostname or ""
     except ValueError:
         return ""

@@ -7,6 +7,7 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from urllib.parse import urlsplit
 
 from masklens.errors import ServeError
 
@@ -54,7 +55,8 @@ class Settings:
         host: address or name to listen on.
         port: 0 takes any free one.
         token: what ``Authorization: Bearer`` must carry; None asks for nothing.
-        hosts: names, besides its own, under which the server may be addressed (a reverse proxy's).
+        hosts: names, besides its own, under which the server may be addressed (a reverse proxy's);
+            as :func:`host_name` gives them.
         workers: pictures in work at a time; 0 is one per core.
         limits: see there.
 
@@ -104,6 +106,14 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def host_name(host: str) -> str:
+    """The name or address in a Host header, without port and brackets; empty if there is none."""
+    try:
+        return urlsplit(f"//{host}").hostname or ""
+    except ValueError:
+        return ""
 
 
 def token_of(environment: Mapping[str, str]) -> str | None:
