@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from fastapi import Depends, FastAPI, Query, Request, Response
+from fastapi.params import Depends as Dependency
 from fastapi.routing import APIRoute
 from fastapi.security import HTTPBearer
 from fastapi.telemetry import TelemetryConfig
@@ -74,8 +76,6 @@ def create_app(
         folder: of the built page.
     """
     service = Service(detector, settings)
-    bearer = HTTPBearer(auto_error=False, description="Checked before anything is read.")
-    secured = [] if settings.token is None else [Depends(bearer)]
     app = FastAPI(
         title="masklens",
         description=_DESCRIPTION,
@@ -87,6 +87,19 @@ def create_app(
         telemetry=_NO_TELEMETRY,
     )
     failures.install(app)
+    bearer = HTTPBearer(auto_error=False, description="Checked before anything is read.")
+    secured = [] if settings.token is None else [Depends(bearer)]
+    _add_detection(app, service, secured)
+    _add_operation(app, service, secured)
+    app.include_router(page.documentation(app, "masklens: the HTTP API"))
+    app.include_router(page.pages(app, detector.bundle, folder))
+    _answer_head(app)
+    wrapped: ASGIApp = Linger(Guard(app, settings))
+    return MetricsMiddleware(wrapped, service.metrics), service
+
+
+def _add_detection(app: FastAPI, service: Service, secured: Sequence[Dependency]) -> None:
+    """What pictures are sent to, and the card of what answers."""
 
     @app.post(
         "/v1/detect",
@@ -115,7 +128,7 @@ def create_app(
             record = frame_record(Frame(image, ""), kept)
             return record | {"faces_omitted": omitted}
 
-        results = await service.run(request, finish, settings.limits.pictures)
+        results = await service.run(request, finish, service.limits.pictures)
         failed = [result for _, result in results if isinstance(result, ApiError)]
         if len(failed) == len(results):
             raise failed[0]
@@ -187,6 +200,10 @@ def create_app(
         """The card of the model: labels, thresholds, training, scores with intervals."""
         return service.card.to_dict()
 
+
+def _add_operation(app: FastAPI, service: Service, secured: Sequence[Dependency]) -> None:
+    """What those who run the server ask."""
+
     @app.get(
         "/healthz",
         summary="Does it work?",
@@ -215,12 +232,6 @@ def create_app(
         """Counters, times and sizes in the form of Prometheus."""
         text = await run_in_threadpool(service.metrics.text)
         return Response(text, media_type="text/plain; version=0.0.4; charset=utf-8")
-
-    app.include_router(page.documentation(app, "masklens: the HTTP API"))
-    app.include_router(page.pages(app, detector.bundle, folder))
-    _answer_head(app)
-    wrapped: ASGIApp = Linger(Guard(app, settings))
-    return MetricsMiddleware(wrapped, service.metrics), service
 
 
 def _answer_head(app: FastAPI) -> None:
