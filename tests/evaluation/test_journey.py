@@ -152,7 +152,7 @@ def test_our_own_predictions_as_a_rival_score_what_the_bundle_scores(
 def test_the_report_stands_alone_and_says_what_the_json_says(
     run, toy_bundle, blind_bundle, coco, tmp_path
 ):
-    pytest.importorskip("weasyprint")
+    _need_weasyprint()
     out = tmp_path / "out"
     result = run(
         blind_bundle.folder, coco, "--against", toy_bundle.folder, "--report", out,
@@ -186,10 +186,14 @@ def test_the_report_stands_alone_and_says_what_the_json_says(
     assert "**Table 1.**" in markdown
 
 
+def _need_weasyprint():
+    if find_spec("weasyprint") is None:  # importing it changes how all pictures are read
+        pytest.skip("WeasyPrint is not installed")
+
+
 def test_a_pdf_leaves_pillow_as_it_was(tmp_path):
     """WeasyPrint tells it to read truncated pictures, which ours must not be."""
-    if find_spec("weasyprint") is None:
-        pytest.skip("it is not installed")
+    _need_weasyprint()
     code = (
         "import sys; from pathlib import Path; from PIL import ImageFile; "
         "from masklens.evaluation.report import write_pdf; "
