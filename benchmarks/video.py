@@ -42,10 +42,10 @@ from masklens.io.logs import JsonLines
 from masklens.io.recorder import VideoWriter
 from masklens.io.sources import open_source
 from masklens.io.video import VideoReader, import_av
+from masklens.memory import keep_flat
 from masklens.stream.cuts import CutDetector, differences, signature
 from masklens.stream.labeller import LONG_SIDE, StreamLabeller
 from masklens.stream.live import labelled_frames
-from masklens.stream.memory import keep_flat
 from masklens.stream.pace import every_for_file
 from masklens.stream.records import TrackRecord
 from masklens.stream.results import TrackTable, frame_line

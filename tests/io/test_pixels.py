@@ -50,7 +50,7 @@ import resource
 import numpy as np
 from av import VideoFrame
 from masklens.io.pixels import rgb
-from masklens.stream.memory import keep_flat
+from masklens.memory import keep_flat
 keep_flat()
 frame = VideoFrame.from_ndarray(np.zeros((1080, 720), np.uint8), "yuv420p")
 for _ in range(5):

@@ -130,7 +130,7 @@ def test_a_film_leaves_no_frame_behind(tmp_path, labeller):
 
 _HEAPS = """
 import threading, re, ctypes
-from masklens.stream.memory import keep_flat
+from masklens.memory import keep_flat
 {}
 done = threading.Barrier(5)
 def work():
@@ -160,7 +160,7 @@ def test_threads_share_one_heap(call, one):
 
 _LARGE_BLOCKS = """
 import ctypes
-from masklens.stream.memory import keep_flat
+from masklens.memory import keep_flat
 {}
 libc = ctypes.CDLL(None)
 libc.malloc.restype = ctypes.c_void_p

@@ -95,7 +95,7 @@ def command(
     from masklens.io.logs import check_log_writable
     from masklens.io.sources import find_pictures, is_video
     from masklens.io.writers import CocoWriter, CsvWriter, JsonWriter, PictureWriter, real_paths
-    from masklens.stream.memory import keep_flat
+    from masklens.memory import keep_flat
 
     if coco_images is not None and coco_file is None:
         raise click.UsageError("--coco-images says which ids --coco uses. Give --coco FILE too.")

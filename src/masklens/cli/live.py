@@ -79,8 +79,8 @@ def command(
     from masklens.cli.live_console import run_live
     from masklens.detector import MaskDetector
     from masklens.io.addresses import file_of
+    from masklens.memory import keep_flat
     from masklens.stream.labeller import LONG_SIDE
-    from masklens.stream.memory import keep_flat
 
     keep_flat()
 

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
-import ctypes
 import errno
 import gc
 import logging
 import socket
-import sys
 import warnings
 from collections.abc import Callable
 from types import FrameType
@@ -20,6 +17,7 @@ from prometheus_client import disable_created_metrics
 
 from masklens.detector import MaskDetector
 from masklens.errors import ServeError
+from masklens.memory import give_back_large
 from masklens.server.api import create_app
 from masklens.server.protocol import bounded
 from masklens.server.settings import Settings
@@ -44,7 +42,7 @@ def run(detector: MaskDetector, settings: Settings, ready: Callable[[str], None]
     Raises:
         ServeError: the address cannot be listened on.
     """
-    _return_memory()
+    give_back_large()
     cv2.setNumThreads(1)  # the workers are what uses the cores
     warnings.filterwarnings("ignore", module=r"PIL\.")  # of harmless flaws in EXIF and TIFF tags
     listener = _listen(settings.host, settings.port)
@@ -77,20 +75,6 @@ def run(detector: MaskDetector, settings: Settings, ready: Callable[[str], None]
             _Server(config).run([listener])
     finally:
         service.engine.close()
-
-
-def _return_memory() -> None:
-    """Have glibc give the memory of large pictures back, which it would keep by the gigabyte.
-
-    Once it has freed a large block it takes later ones from its heaps, which hardly ever shrink.
-    Blocks above 8 MiB (the face finder's input, needed all the time, is smaller) stay out of them,
-    and 32 MiB of a heap are kept, so that ordinary pictures do not ask for theirs again and again.
-    """
-    if sys.platform == "linux":
-        with contextlib.suppress(OSError, AttributeError):  # musl has neither
-            mallopt = ctypes.CDLL("libc.so.6").mallopt
-            mallopt(-3, 8 << 20)  # M_MMAP_THRESHOLD
-            mallopt(-1, 32 << 20)  # M_TRIM_THRESHOLD
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -22,9 +22,9 @@ from masklens.io.draw import draw_detections, draw_status
 from masklens.io.frames import Frame
 from masklens.io.sources import Source
 from masklens.io.video import at_most
+from masklens.memory import give_back
 from masklens.stream.between import filled_in
 from masklens.stream.labeller import Found, StreamLabeller
-from masklens.stream.memory import give_back
 from masklens.stream.pace import Pace, every_for_file
 
 

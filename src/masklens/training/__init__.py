@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from masklens.errors import MissingExtraError
 from masklens.io.quiet import quiet
-from masklens.training.memory import keep_freed_memory
+from masklens.memory import keep_freed
 
 if TYPE_CHECKING:
     from masklens.training.run import TrainOptions, TrainResult
@@ -35,7 +35,7 @@ def load_module(name: str) -> ModuleType:
         MissingExtraError: not everything is installed that training needs.
     """
     require_extra()
-    keep_freed_memory()
+    keep_freed()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # for what comes after the greeting
     with quiet(unless_it_fails=True):
         importlib.import_module("tensorflow")
