@@ -78,6 +78,20 @@ test("dropped and pasted pictures are taken, damaged ones named", async ({ page 
   await screenshot(page, "unreadable");
 });
 
+test("a picture without a thumbnail keeps nobody waiting", async ({ page }) => {
+  await openPage(page);
+  const thin = await page.evaluate(() => {
+    const canvas = Object.assign(document.createElement("canvas"), { width: 1, height: 20_000 });
+    canvas.getContext("2d")!.fillRect(0, 0, 1, 20_000);
+    return canvas.toDataURL("image/png").split(",")[1]!;
+  });
+  await drop(page, [
+    { name: "thin.png", content: Buffer.from(thin, "base64") },
+    { name: "next.jpg", content: readFileSync(FILES[0]!) },
+  ]);
+  await expect(page.locator(".item .badge")).toHaveText(["0 faces", "1 face"]);
+});
+
 test("the threshold hides faces; picture and CSV are saved", async ({ page }) => {
   await openPage(page);
   await pick(page, FILES);

@@ -145,7 +145,8 @@ export class Gallery {
       resizeWidth: Math.max(1, Math.round((width * THUMBNAIL) / shorter)),
       resizeHeight: Math.max(1, Math.round((height * THUMBNAIL) / shorter)),
       resizeQuality: "medium",
-    });
+    }).catch(() => undefined);
+    if (bitmap === undefined) return; // the file is gone, or too thin to scale: its name stays
     const canvas = make("canvas", { width: String(THUMBNAIL), height: String(THUMBNAIL) });
     const context = canvas.getContext("2d")!;
     context.drawImage(bitmap, (THUMBNAIL - bitmap.width) / 2, (THUMBNAIL - bitmap.height) / 2);
