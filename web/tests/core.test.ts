@@ -10,6 +10,7 @@ import { closerSize, searchSizes } from "../src/core/pyramid";
 import { toCsv, toJson } from "../src/core/records";
 import { Tracks } from "../src/core/tracks";
 import { Votes } from "../src/core/votes";
+import { enlarged } from "../src/engine/enlarge";
 import { Pace } from "../src/ui/live";
 import { firstText, placeLabel } from "../src/ui/place";
 
@@ -244,6 +245,15 @@ describe("files", () => {
       "file,x,y,w,h,label,score,face_score,p_with_mask,p_without_mask,p_mask_worn_incorrectly",
     );
     expect(row).toBe('"a ""b"", c.jpg",1,2,3,4,with_mask,0.9,0.9,0.8,0.1,0.1');
+  });
+});
+
+describe("what was scaled down", () => {
+  test("comes back in pixels of the original: size, boxes and landmarks", () => {
+    const small = { ...face([10, 20, 30, 40]), landmarks: [12, 24] };
+    const { width, height, faces } = enlarged({ width: 1280, height: 721, faces: [small] }, 1920, 1081);
+    expect([width, height]).toEqual([1920, 1081]);
+    expect(faces).toEqual([{ ...small, box: [15, 30, 45, 60], landmarks: [18, 36] }]);
   });
 });
 

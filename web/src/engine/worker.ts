@@ -2,8 +2,8 @@
  * The worker: everything that takes time happens here, so that the page never freezes.
  */
 
-import type { Face } from "../core/labelling";
 import { Detector } from "./detector";
+import { enlarged } from "./enlarge";
 import { markFirst } from "./marks";
 import { decodePicture, readBitmap } from "./pixels";
 import type { Answer, Labelled, Request } from "./protocol";
@@ -78,22 +78,6 @@ async function label(
   const { longSides = [loaded.card.finder.longSide] } = request;
   const faces = await loaded.detect(pixels, longSides);
   markFirst("picture labelled");
-  const enlarge = width / pixels.width;
-  return {
-    width,
-    height,
-    faces: enlarge === 1 ? faces : faces.map((face) => enlarged(face, enlarge)),
-    longSides,
-    time: performance.now() - start,
-  };
-}
-
-/** A face of a picture that was scaled down, in pixels of the original. */
-function enlarged(face: Face, by: number): Face {
-  const [x1, y1, x2, y2] = face.box;
-  return {
-    ...face,
-    box: [x1 * by, y1 * by, x2 * by, y2 * by],
-    landmarks: face.landmarks.map((value) => value * by),
-  };
+  const scaled = { width: pixels.width, height: pixels.height, faces };
+  return { ...enlarged(scaled, width, height), longSides, time: performance.now() - start };
 }

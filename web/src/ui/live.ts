@@ -4,6 +4,7 @@
  */
 
 import type { Engine } from "../engine/client";
+import { enlarged } from "../engine/enlarge";
 import type { Labelled } from "../engine/protocol";
 
 /** Sizes at which faces are looked for, in pixels of the longer side. */
@@ -103,6 +104,7 @@ export class Live {
       }
       last = at;
       const start = performance.now();
+      const { videoWidth, videoHeight } = this.video;
       const bitmap = await this.grab();
       if (bitmap === undefined) {
         last = -1;
@@ -113,8 +115,7 @@ export class Live {
       if (!this.running) return;
       this.pace.note(performance.now() - start);
       this.ends.push(performance.now());
-      const enlarge = this.video.videoWidth / labelled.width;
-      this.onFrame({ ...enlarged(labelled, enlarge), at });
+      this.onFrame({ ...enlarged(labelled, videoWidth, videoHeight), at });
     }
   }
 
@@ -137,15 +138,6 @@ export class Live {
       throw error;
     }
   }
-}
-
-function enlarged(labelled: Labelled, by: number): Labelled {
-  if (by === 1 || !Number.isFinite(by)) return labelled;
-  const faces = labelled.faces.map((face) => {
-    const [x1, y1, x2, y2] = face.box;
-    return { ...face, box: [x1 * by, y1 * by, x2 * by, y2 * by] as const };
-  });
-  return { ...labelled, faces };
 }
 
 /** Resolves with the next frame, or soon if there is none: a paused video must not hang a loop. */
