@@ -1,4 +1,4 @@
-/** The camera, played by a film that is made of a picture; and a clip from a file. */
+/** The camera, played by a film that is made of a picture. */
 
 import { join } from "node:path";
 import { chromium, expect, test, type Browser } from "@playwright/test";
@@ -137,38 +137,4 @@ test("a camera that answers too late is let go of", async ({ baseURL }) => {
   expect(state).toEqual(["ended"]);
   await expect(page.locator("body")).toHaveAttribute("data-view", "start");
   await context.close();
-});
-
-test("a clip from a file plays with labels and is saved frame by frame", async ({ page }) => {
-  await openPage(page);
-  // A second of film of the example picture, recorded by the browser itself.
-  const clip = await page.evaluate(async () => {
-    const bitmap = await createImageBitmap(await (await fetch("examples/astronaut.jpg")).blob());
-    const canvas = Object.assign(document.createElement("canvas"), { width: 512, height: 512 });
-    const context = canvas.getContext("2d")!;
-    const recorder = new MediaRecorder(canvas.captureStream(15), { mimeType: "video/webm;codecs=vp8" });
-    const parts: Blob[] = [];
-    recorder.ondataavailable = ({ data }) => parts.push(data);
-    const ended = new Promise((resolve) => (recorder.onstop = resolve));
-    recorder.start();
-    for (let i = 0; i < 30; i++) {
-      context.drawImage(bitmap, i, 0);
-      await new Promise((resolve) => setTimeout(resolve, 60));
-    }
-    recorder.stop();
-    await ended;
-    const bytes = new Uint8Array(await new Blob(parts).arrayBuffer());
-    return btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join(""));
-  });
-  await page.locator("#files").setInputFiles({
-    name: "walk.webm",
-    mimeType: "video/webm",
-    buffer: Buffer.from(clip, "base64"),
-  });
-  await expect(page.locator("#faces .chip")).toHaveText(["No mask"], { timeout: 20_000 });
-  await expect(page.locator("#counts dd")).toHaveText(["0", "0", "1"]);
-  await screenshot(page, "clip-light");
-  const frames = await savedJson(page);
-  expect(frames.length).toBeGreaterThan(2);
-  expect(frames.every(({ time }) => typeof time === "number")).toBe(true);
 });

@@ -91,12 +91,13 @@ export class Cinema {
     this.video.src = URL.createObjectURL(file);
     try {
       await new Promise<void>((resolve, reject) => {
-        this.video.onloadeddata = () => resolve();
+        // Without a picture where the browser knows the sound's format only.
+        this.video.onloadeddata = () => (this.video.videoWidth > 0 ? resolve() : reject(new Error()));
         this.video.onerror = () => reject(new Error());
       });
     } catch {
       this.close();
-      this.watcher.onError("This is not a video that this browser can play. Try MP4 or WebM.");
+      this.watcher.onError("This browser cannot play this video. Try MP4 with H.264, or WebM.");
       return;
     }
     this.stage.showVideo(false);

@@ -1,0 +1,68 @@
+/** Clips from files: played, followed, saved frame by frame. */
+
+import { expect, test, type Page } from "@playwright/test";
+import { openPage, savedJson, screenshot } from "./support";
+
+/** Film of the example picture that moves a little, recorded by the browser itself. */
+async function recordClip(page: Page, frames: number): Promise<Buffer> {
+  const clip = await page.evaluate(async (count) => {
+    const bitmap = await createImageBitmap(await (await fetch("examples/astronaut.jpg")).blob());
+    const canvas = Object.assign(document.createElement("canvas"), { width: 512, height: 512 });
+    const context = canvas.getContext("2d")!;
+    const recorder = new MediaRecorder(canvas.captureStream(15), { mimeType: "video/webm;codecs=vp8" });
+    const parts: Blob[] = [];
+    recorder.ondataavailable = ({ data }) => parts.push(data);
+    const ended = new Promise((resolve) => (recorder.onstop = resolve));
+    recorder.start();
+    for (let i = 0; i < count; i++) {
+      context.drawImage(bitmap, i, 0);
+      await new Promise((resolve) => setTimeout(resolve, 60));
+    }
+    recorder.stop();
+    await ended;
+    const bytes = new Uint8Array(await new Blob(parts).arrayBuffer());
+    return btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join(""));
+  }, frames);
+  return Buffer.from(clip, "base64");
+}
+
+/** A second of silence in 8 bits: a WAV file, which is sound without a picture. */
+function silence(): Buffer {
+  const header = Buffer.alloc(44);
+  header.write("RIFF", 0);
+  header.writeUInt32LE(36 + 8000, 4);
+  header.write("WAVEfmt ", 8);
+  header.writeUInt32LE(16, 16);
+  header.writeUInt16LE(1, 20);
+  header.writeUInt16LE(1, 22);
+  header.writeUInt32LE(8000, 24);
+  header.writeUInt32LE(8000, 28);
+  header.writeUInt16LE(1, 32);
+  header.writeUInt16LE(8, 34);
+  header.write("data", 36);
+  header.writeUInt32LE(8000, 40);
+  return Buffer.concat([header, Buffer.alloc(8000, 128)]);
+}
+
+async function openClip(page: Page, buffer: Buffer, name = "walk.webm"): Promise<void> {
+  await page.locator("#files").setInputFiles({ name, mimeType: "video/webm", buffer });
+}
+
+test("a clip from a file plays with labels and is saved frame by frame", async ({ page }) => {
+  await openPage(page);
+  await openClip(page, await recordClip(page, 30));
+  await expect(page.locator("#faces .chip")).toHaveText(["No mask"], { timeout: 20_000 });
+  await expect(page.locator("#counts dd")).toHaveText(["0", "0", "1"]);
+  await screenshot(page, "clip-light");
+  const frames = await savedJson(page);
+  expect(frames.length).toBeGreaterThan(2);
+  expect(frames.every(({ time }) => typeof time === "number")).toBe(true);
+});
+
+test("a video of which only the sound can be played is one sentence", async ({ page }) => {
+  await openPage(page);
+  await openClip(page, silence());
+  await expect(page.locator("#notice")).toHaveText(
+    "This browser cannot play this video. Try MP4 with H.264, or WebM.",
+  );
+});
