@@ -1,7 +1,8 @@
 /** Clips from files: played, followed, saved frame by frame. */
 
+import { join } from "node:path";
 import { expect, test, type Page } from "@playwright/test";
-import { openPage, savedJson, screenshot } from "./support";
+import { PICTURES, canvasCamera, openPage, savedJson, screenshot } from "./support";
 
 /** Film of the example picture that moves a little, recorded by the browser itself. */
 async function recordClip(page: Page, frames: number): Promise<Buffer> {
@@ -65,4 +66,45 @@ test("a video of which only the sound can be played is one sentence", async ({ p
   await expect(page.locator("#notice")).toHaveText(
     "This browser cannot play this video. Try MP4 with H.264, or WebM.",
   );
+});
+
+test("a clip that the camera is chosen over is let go of", async ({ page }) => {
+  await page.addInitScript(() => {
+    const seen = { polls: 0 };
+    const { requestVideoFrameCallback: ask } = HTMLVideoElement.prototype;
+    HTMLVideoElement.prototype.requestVideoFrameCallback = function (call) {
+      seen.polls += 1;
+      return ask.call(this, call);
+    };
+    Object.assign(window, { seen });
+  });
+  await canvasCamera(page, join(PICTURES, "astronaut-masked.jpg"));
+  await openPage(page);
+  const clip = (await recordClip(page, 10)).toString("base64");
+  await page.evaluate((base64) => {
+    const transfer = new DataTransfer();
+    const bytes = Uint8Array.from(atob(base64), (c) => c.charCodeAt(0));
+    transfer.items.add(new File([bytes], "walk.webm", { type: "video/webm" }));
+    document.body.dispatchEvent(new DragEvent("drop", { dataTransfer: transfer, bubbles: true }));
+    return new Promise<void>((resolve) => {
+      const look = (): void => {
+        // The clip is opened, but not there yet.
+        if (!(document.getElementById("video") as HTMLVideoElement).src) return void setTimeout(look);
+        document.getElementById("mode-camera")!.click();
+        resolve();
+      };
+      look();
+    });
+  }, clip);
+  await expect(page.locator("#faces .chip")).toHaveText(["With mask"], { timeout: 20_000 });
+  await page.locator("#clear").click();
+  const polls = await page.evaluate(async () => {
+    const { seen } = window as unknown as { seen: { polls: number } };
+    const wait = (time: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, time));
+    await wait(300);
+    seen.polls = 0;
+    await wait(300);
+    return seen.polls;
+  });
+  expect(polls).toBe(0);
 });

@@ -68,6 +68,39 @@ export async function asCameraFrame(page: Page, file: string): Promise<Uint8Arra
   return Buffer.from(base64, "base64");
 }
 
+/** What `canvasCamera` puts on the page as `window.camera`. */
+export interface CanvasCamera {
+  canvas: HTMLCanvasElement;
+  /** Where the picture's left edge is on the canvas. */
+  left: number;
+  stream: MediaStream;
+  /** How often it was opened. */
+  opened: number;
+}
+
+/** A camera that shows a picture on a canvas, which a test may move, turn and take away. */
+export async function canvasCamera(page: Page, file: string): Promise<void> {
+  await page.addInitScript((base64) => {
+    const image = new Image();
+    image.src = `data:image/jpeg;base64,${base64}`;
+    const canvas = Object.assign(document.createElement("canvas"), { width: 640, height: 480 });
+    const context = canvas.getContext("2d")!;
+    const camera = { canvas, left: 80, opened: 0 } as CanvasCamera;
+    setInterval(() => {
+      context.fillStyle = "#888";
+      context.fillRect(0, 0, canvas.width, canvas.height);
+      const side = Math.min(canvas.width, canvas.height);
+      context.drawImage(image, camera.left, 0, side, side);
+    }, 30);
+    navigator.mediaDevices.getUserMedia = async () => {
+      camera.opened += 1;
+      camera.stream = canvas.captureStream(20);
+      return camera.stream;
+    };
+    Object.assign(window, { camera });
+  }, readFileSync(file).toString("base64"));
+}
+
 /** Every address that the page, its worker and its service worker ask for. */
 export function networkLog(context: BrowserContext): string[] {
   const asked: string[] = [];

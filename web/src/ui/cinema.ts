@@ -96,10 +96,12 @@ export class Cinema {
         this.video.onerror = () => reject(new Error());
       });
     } catch {
+      if (opening !== this.opening) return;
       this.close();
       this.watcher.onError("This browser cannot play this video. Try MP4 with H.264, or WebM.");
       return;
     }
+    if (opening !== this.opening) return; // it was the camera's picture that was loaded
     this.stage.showVideo(false);
     this.watch(card, card.finder.longSide);
     await this.video.play().catch(() => undefined); // where playing needs a tap, there is a button
@@ -119,7 +121,6 @@ export class Cinema {
     this.torchOn = false;
     byId("torch").setAttribute("aria-pressed", "false");
     this.video.pause();
-    this.video.onerror = null;
     if (this.video.src.startsWith("blob:")) URL.revokeObjectURL(this.video.src);
     this.video.srcObject = null;
     this.video.removeAttribute("src");
