@@ -7,19 +7,23 @@ import {
   PICTURES,
   asCameraFrame,
   cameraArguments,
+  canvasCamera,
   expectOneOrigin,
   networkLog,
   openPage,
   savedJson,
   screenshot,
   writeFilm,
+  type CanvasCamera,
 } from "./support";
+
+const ASTRONAUT = join(PICTURES, "astronaut-masked.jpg");
 
 let browser: Browser;
 
 test.beforeAll(async ({ browser: plain }) => {
   const page = await plain.newPage();
-  const frame = await asCameraFrame(page, join(PICTURES, "astronaut-masked.jpg"));
+  const frame = await asCameraFrame(page, ASTRONAUT);
   await page.close();
   browser = await chromium.launch({
     executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
@@ -137,4 +141,21 @@ test("a camera that answers too late is let go of", async ({ baseURL }) => {
   expect(state).toEqual(["ended"]);
   await expect(page.locator("body")).toHaveAttribute("data-view", "start");
   await context.close();
+});
+
+test("a phone that is turned keeps its boxes on the faces, and counts nobody twice", async ({ page }) => {
+  await canvasCamera(page, ASTRONAUT);
+  await openPage(page, "./#camera");
+  await expect(page.locator("#faces .chip")).toHaveText(["With mask"]);
+  await page.evaluate(() => {
+    const { camera } = window as unknown as { camera: CanvasCamera };
+    Object.assign(camera.canvas, { width: 480, height: 640 });
+    camera.left = 0;
+  });
+  await expect(page.locator("#faces .number")).toHaveText(["#2"]);
+  const ratio = await page.locator("#frame").evaluate(({ clientWidth, clientHeight }) => clientWidth / clientHeight);
+  expect(ratio).toBeCloseTo(0.75, 2);
+  await expect(page.locator("#counts dd")).toHaveText(["1", "0", "0"]);
+  const [saved] = await savedJson(page);
+  expect([saved?.width, saved?.height]).toEqual([480, 640]);
 });

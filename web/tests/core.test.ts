@@ -318,6 +318,16 @@ describe("tracks", () => {
     tracks.update([], 2.1, 0.3);
     expect(tracks.update([one], 4, 0.3)[0]?.track).toBe(2);
   });
+  test("when the camera is turned, those in view count once, those who left stay counted", () => {
+    const tracks = new Tracks();
+    const [gone, here] = [face([0, 0, 40, 40], 1), face([100, 0, 140, 40])];
+    tracks.update([gone, here], 0, 0.3);
+    tracks.update([here], 2, 0.3);
+    tracks.update([here], 2.1, 0.3);
+    tracks.turn();
+    expect(tracks.update([face([0, 100, 40, 140])], 2.2, 0.3)[0]?.track).toBe(3);
+    expect(tracks.counts(3)).toEqual([1, 1, 0]);
+  });
   test("a faint face begins no track", () => {
     expect(new Tracks().update([face([0, 0, 9, 9], 0, 0.1)], 0, 0.3)[0]?.track).toBeUndefined();
   });

@@ -66,6 +66,15 @@ export class Tracks {
     });
   }
 
+  /**
+   * The camera was turned: every face is somewhere else from now on. Those that were there get new
+   * numbers, and count once.
+   */
+  turn(): void {
+    for (const { id } of this.tracks) this.seen.delete(id);
+    this.tracks = [];
+  }
+
   /** Number of tracks so far per label, in the labels' order. */
   counts(labels: number): number[] {
     const counts = Array.from({ length: labels }, () => 0);

@@ -48,6 +48,7 @@ export class Cinema {
       this.video.currentTime = Number(seek.value) * (this.video.duration || 0);
     });
     this.video.addEventListener("timeupdate", () => this.showTime());
+    this.video.addEventListener("resize", () => this.turn());
     for (const event of ["play", "pause", "ended"]) {
       this.video.addEventListener(event, () => this.showPlaying());
     }
@@ -153,6 +154,14 @@ export class Cinema {
       ({ message }) => this.watcher.onError(message),
     );
     this.live.start();
+  }
+
+  /** The picture has another shape: a phone was turned. */
+  private turn(): void {
+    if (!this.open) return;
+    this.tracks.turn();
+    this.last = undefined;
+    this.stage.showVideo(this.stage.mirrored);
   }
 
   private freeze(on: boolean): void {

@@ -113,6 +113,8 @@ export class Live {
       }
       const labelled = await this.engine.frame(bitmap, this.pace.longSide);
       if (!this.running) return;
+      // Turned meanwhile: these boxes are not where the faces are now.
+      if (videoWidth !== this.video.videoWidth || videoHeight !== this.video.videoHeight) continue;
       this.pace.note(performance.now() - start);
       this.ends.push(performance.now());
       this.onFrame({ ...enlarged(labelled, videoWidth, videoHeight), at });
