@@ -14,6 +14,8 @@ export class Engine {
   private readonly worker = new Worker(new URL("./worker.ts", import.meta.url), { type: "module" });
   private readonly pending = new Map<number, Pending>();
   private next = 0;
+  /** Why the worker answers no more. */
+  private failure: Error | undefined;
 
   /** The card, once models and runtime are loaded. Rejects when they cannot be. */
   readonly card: Promise<Card>;
@@ -22,8 +24,9 @@ export class Engine {
   constructor(runtime: string, model: string) {
     this.worker.onmessage = ({ data }: MessageEvent<Answer>) => this.settle(data);
     this.worker.onerror = (event) => {
-      const error = new Error(`The engine stopped: ${event.message || "it could not be started"}.`);
-      for (const { reject } of this.pending.values()) reject(error);
+      const reason = event.message || "it could not be started";
+      this.failure = new Error(`The engine stopped: ${reason}. Reload the page.`);
+      for (const { reject } of this.pending.values()) reject(this.failure);
       this.pending.clear();
     };
     const absolute = (url: string): string => new URL(url, document.baseURI).href;
@@ -49,6 +52,7 @@ export class Engine {
   }
 
   private ask(request: WithoutId<Request>, transfer: Transferable[] = []): Promise<Answer> {
+    if (this.failure !== undefined) return Promise.reject(this.failure);
     const id = this.next++;
     return new Promise((resolve, reject) => {
       this.pending.set(id, { resolve, reject });

@@ -48,7 +48,8 @@ async function fetchBytes(url: string): Promise<ArrayBuffer> {
   return (await fetchFile(url)).arrayBuffer();
 }
 
-async function fetchFile(url: string): Promise<Response> {
+/** Fetch a file of the page; what cannot be had is one sentence. */
+export async function fetchFile(url: string): Promise<Response> {
   const response = await fetch(url).catch(() => undefined);
   if (response === undefined || !response.ok) {
     const reason = response === undefined ? "no connection" : `status ${response.status}`;

@@ -77,9 +77,7 @@ export class Cinema {
       void keepScreenOn(true);
       this.watch(card, card.finder.longSide);
     } catch (error) {
-      if (opening !== this.opening) return;
-      this.close();
-      this.watcher.onError(error instanceof Error ? error.message : String(error));
+      if (opening === this.opening) this.fail(error);
     }
   }
 
@@ -87,24 +85,18 @@ export class Cinema {
   async openClip(file: Blob): Promise<void> {
     this.close();
     const { opening } = this;
-    const card = await this.engine.card;
-    if (opening !== this.opening) return;
-    this.video.src = URL.createObjectURL(file);
     try {
-      await new Promise<void>((resolve, reject) => {
-        // Without a picture where the browser knows the sound's format only.
-        this.video.onloadeddata = () => (this.video.videoWidth > 0 ? resolve() : reject(new Error()));
-        this.video.onerror = () => reject(new Error());
-      });
-    } catch {
+      const card = await this.engine.card;
       if (opening !== this.opening) return;
-      this.close();
-      this.watcher.onError("This browser cannot play this video. Try MP4 with H.264, or WebM.");
+      this.video.src = URL.createObjectURL(file);
+      await firstPicture(this.video);
+      if (opening !== this.opening) return; // it was the camera's picture that was loaded
+      this.stage.showVideo(false);
+      this.watch(card, card.finder.longSide);
+    } catch (error) {
+      if (opening === this.opening) this.fail(error);
       return;
     }
-    if (opening !== this.opening) return; // it was the camera's picture that was loaded
-    this.stage.showVideo(false);
-    this.watch(card, card.finder.longSide);
     await this.video.play().catch(() => undefined); // where playing needs a tap, there is a button
   }
 
@@ -164,6 +156,11 @@ export class Cinema {
     this.stage.showVideo(this.stage.mirrored);
   }
 
+  private fail(error: unknown): void {
+    this.close();
+    this.watcher.onError(error instanceof Error ? error.message : String(error));
+  }
+
   private freeze(on: boolean): void {
     if (this.stream === undefined) return;
     if (on) this.video.pause();
@@ -210,6 +207,17 @@ export class Cinema {
     output.textContent = text;
     output.title = `Faces are looked for at ${this.live?.longSide ?? 0} pixels.`;
   }
+}
+
+/** Resolves when a clip's first picture is there. */
+function firstPicture(video: HTMLVideoElement): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const refuse = (): void =>
+      reject(new Error("This browser cannot play this video. Try MP4 with H.264, or WebM."));
+    // Without a picture where the browser knows the sound's format only.
+    video.onloadeddata = () => (video.videoWidth > 0 ? resolve() : refuse());
+    video.onerror = refuse;
+  });
 }
 
 function stop(stream: MediaStream): void {

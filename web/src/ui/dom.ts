@@ -7,6 +7,11 @@ export function byId<T extends Element = HTMLElement>(id: string): T {
   return element as unknown as T;
 }
 
+/** Write a text, unless it stands there: what is written anew is read out anew. */
+export function say(element: Element, text: string): void {
+  if (element.textContent !== text) element.textContent = text;
+}
+
 /** Make an element with attributes, properties that are handlers, and children. */
 export function make<K extends keyof HTMLElementTagNameMap>(
   tag: K,

@@ -7,9 +7,10 @@ import type { Card } from "../core/card";
 import type { Face } from "../core/labelling";
 import { toCsv, toJson } from "../core/records";
 import { Engine } from "../engine/client";
+import { fetchFile } from "../engine/files";
 import { Cinema } from "./cinema";
 import { Closer } from "./closer";
-import { byId } from "./dom";
+import { byId, say } from "./dom";
 import { drawFaces, savedDrawing } from "./draw";
 import { entriesOf, Gallery, type Item } from "./gallery";
 import { canShare, inApp, saveFile, shareFile } from "./host";
@@ -35,6 +36,10 @@ let panel: Panel | undefined;
 let card: Card | undefined;
 let view: View = "start";
 let liveCounts: readonly number[] = [];
+/** How far the engine is. */
+let state = "Loading the models …";
+/** What went wrong, until something else is shown. */
+let trouble: string | undefined;
 
 takeFiles(byId("dropping"), byId<HTMLInputElement>("files"), (files) => gallery.add(files));
 for (const id of ["choose", "add"]) {
@@ -69,7 +74,7 @@ engine.card.then(
     stage.labels = card.labels;
     panel = new Panel(card, refresh, (face) => stage.mark(face));
     byId("model-name").textContent = `model ${card.name} ${card.version}`;
-    byId("engine").textContent = "Ready. Once opened, this page works without a network.";
+    state = "Ready. Once opened, this page works without a network.";
     document.body.dataset.engine = "ready";
     refresh();
     // Only now, and not in the way of the first picture: what the page itself has fetched by then
@@ -77,9 +82,9 @@ engine.card.then(
     if (!inApp()) setTimeout(keepOffline, 2000);
   },
   (error: Error) => {
-    byId("engine").textContent = error.message;
+    state = error.message;
     document.body.dataset.engine = "failed";
-    stage.showNotice(error.message);
+    refresh();
   },
 );
 if (!inApp()) offerInstallation(byId<HTMLButtonElement>("install"));
@@ -100,7 +105,7 @@ function show(next: View): void {
   byId("mode-camera").setAttribute("aria-pressed", String(next === "camera"));
   byId("mode-pictures").setAttribute("aria-pressed", String(next !== "camera"));
   byId("faces-title").textContent = next === "picture" ? "In this picture" : "In view";
-  stage.showNotice(undefined);
+  trouble = undefined;
 }
 
 function camera(): void {
@@ -191,16 +196,18 @@ function showLive(counts: readonly number[]): void {
 /** Bring everything on the page in line with results and threshold. */
 function refresh(): void {
   const item = gallery.selected;
+  const moving = view === "camera" || view === "clip";
   byId("busy").hidden = view !== "picture" || item === undefined || !isBusy(item);
+  const waiting = moving && card === undefined ? state : undefined;
+  stage.showNotice(trouble ?? (view === "picture" ? item?.error : waiting));
+  say(byId("engine"), trouble ?? state);
   if (panel === undefined || card === undefined) return;
   const faces = shown();
   stage.showFaces(faces);
   panel.showFaces(faces);
-  const moving = view === "camera" || view === "clip";
   if (moving) panel.showCounts(liveCounts.length > 0 ? liveCounts : panel.count([]), "seen");
   else panel.showCounts(panel.count(allFaces()), "faces");
   if (!moving) gallery.refresh();
-  if (view === "picture") stage.showNotice(item?.error);
   closer.show(view === "picture" ? item : undefined);
   const something = view === "picture" ? item?.result !== undefined : moving && cinema.open;
   for (const id of [...SAVING, ...SHARING]) disable(id, !something);
@@ -231,6 +238,7 @@ function entries(): ReturnType<typeof entriesOf> {
 
 /** The picture with its boxes, at its full size, to a file or to others. */
 async function keep(to: (name: string, content: Blob) => Promise<void>): Promise<void> {
+  trouble = undefined;
   try {
     const item = view === "camera" ? undefined : gallery.selected;
     const faces = shown();
@@ -249,7 +257,7 @@ async function keep(to: (name: string, content: Blob) => Promise<void>): Promise
     await to(`${stem}-masklens.${png ? "png" : "jpg"}`, content);
     byId("status").textContent = "The picture was handed over.";
   } catch (error) {
-    fail(error instanceof Error ? error.message : String(error));
+    fail(messageOf(error));
   }
 }
 
@@ -262,15 +270,23 @@ async function saveTable(kind: "json" | "csv"): Promise<void> {
 
 async function examples(): Promise<void> {
   const files = EXAMPLES.map(async (name) => {
-    const content = await (await fetch(`examples/${name}`)).blob();
-    return new File([content], name, { type: "image/jpeg" });
+    const response = await fetchFile(new URL(`examples/${name}`, document.baseURI).href);
+    return new File([await response.blob()], name, { type: "image/jpeg" });
   });
-  gallery.add(await Promise.all(files));
+  try {
+    gallery.add(await Promise.all(files));
+  } catch (error) {
+    fail(messageOf(error));
+  }
 }
 
 function fail(message: string): void {
-  stage.showNotice(message);
+  trouble = message;
   refresh();
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }
 
 function disable(id: string, off: boolean): void {

@@ -4,7 +4,7 @@
  */
 
 import type { Face } from "../core/labelling";
-import { byId } from "./dom";
+import { byId, say } from "./dom";
 import { drawFaces } from "./draw";
 import { percent, styleOf } from "./labels";
 
@@ -70,7 +70,7 @@ export class Stage {
   /** A sentence instead of a picture. */
   showNotice(message: string | undefined): void {
     this.notice.hidden = message === undefined;
-    this.notice.textContent = message ?? "";
+    say(this.notice, message ?? "");
   }
 
   private setKind(kind: "picture" | "video", width: number, height: number): void {

@@ -1,0 +1,54 @@
+/** What goes wrong is one sentence, on the screen and for as long as it is true. */
+
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { expect, test } from "@playwright/test";
+import { PICTURES, drop, openPage } from "./support";
+
+const PHOTO = readFileSync(join(PICTURES, "astronaut-masked.jpg"));
+const CLIP = { name: "walk.webm", mimeType: "video/webm", buffer: Buffer.alloc(9) };
+
+test("without a model, the camera, pictures and clips say so", async ({ page, context }) => {
+  const errors: string[] = [];
+  page.on("pageerror", (error) => errors.push(error.message));
+  const reason = "classifier.onnx could not be loaded (no connection). Reload the page.";
+  let fail = (): void => undefined;
+  const late = new Promise<void>((resolve) => (fail = resolve));
+  await context.route("**/classifier.onnx", (route) => late.then(() => route.abort()));
+  await page.goto("./#camera");
+  await expect(page.locator("#notice")).toHaveText("Loading the models …");
+  fail();
+  await expect(page.locator("#notice")).toHaveText(reason);
+  await drop(page, [{ name: "photo.jpg", content: PHOTO }]);
+  await expect(page.locator("#notice")).toHaveText(reason);
+  await page.locator("#files").setInputFiles(CLIP);
+  await expect(page.locator("#view")).toBeVisible();
+  await expect(page.locator("#notice")).toHaveText(reason);
+  expect(errors).toEqual([]);
+});
+
+test("without the engine, a picture says so", async ({ page, context }) => {
+  const reason = "The engine stopped: it could not be started. Reload the page.";
+  await context.route("**/worker-*.js", (route) => route.abort());
+  await page.goto("./");
+  await expect(page.locator("#engine")).toHaveText(reason);
+  await drop(page, [{ name: "photo.jpg", content: PHOTO }]);
+  await expect(page.locator("#notice")).toHaveText(reason);
+  await expect(page.locator("#busy")).toBeHidden();
+});
+
+test("what could not be fetched or saved is said until something else is shown", async ({ page, context }) => {
+  await openPage(page);
+  await context.route("**/examples/*", (route) => route.abort());
+  await page.locator("#examples").click();
+  await expect(page.locator("#engine")).toContainText("could not be loaded (no connection)");
+  await drop(page, [{ name: "photo.jpg", content: PHOTO }]);
+  await expect(page.locator("#faces .chip")).toHaveText(["With mask"]);
+  await page.evaluate(() => {
+    OffscreenCanvas.prototype.convertToBlob = () => Promise.reject(new Error("There is no room."));
+  });
+  await page.locator("#save-picture").click();
+  await expect(page.locator("#notice")).toHaveText("There is no room.");
+  await page.locator("#threshold").press("ArrowRight");
+  await expect(page.locator("#notice")).toHaveText("There is no room.");
+});
