@@ -143,7 +143,7 @@ test("a camera that answers too late is let go of", async ({ baseURL }) => {
   await context.close();
 });
 
-test("a phone that is turned keeps its boxes on the faces, and counts nobody twice", async ({ page }) => {
+test("a turned phone keeps its boxes on the faces and counts nobody twice; an unplugged camera comes back", async ({ page }) => {
   await canvasCamera(page, ASTRONAUT);
   await openPage(page, "./#camera");
   await expect(page.locator("#faces .chip")).toHaveText(["With mask"]);
@@ -158,4 +158,17 @@ test("a phone that is turned keeps its boxes on the faces, and counts nobody twi
   await expect(page.locator("#counts dd")).toHaveText(["1", "0", "0"]);
   const [saved] = await savedJson(page);
   expect([saved?.width, saved?.height]).toEqual([480, 640]);
+
+  // Taken away and put in again.
+  await page.evaluate(() => {
+    const [track] = (window as unknown as { camera: CanvasCamera }).camera.stream.getTracks();
+    track!.stop();
+    track!.dispatchEvent(new Event("ended"));
+  });
+  await expect(page.locator("#notice")).toHaveText("The camera was taken away.");
+  await expect(page.locator("#save-picture")).toBeDisabled();
+  await page.locator("#mode-camera").click();
+  await expect(page.locator("#notice")).toBeHidden();
+  await expect(page.locator("#faces .chip")).toHaveText(["With mask"]);
+  expect(await page.evaluate(() => (window as unknown as { camera: CanvasCamera }).camera.opened)).toBe(2);
 });

@@ -69,7 +69,7 @@ export class Cinema {
       if (opening !== this.opening) return stop(stream);
       this.stream = stream;
       const track = stream.getVideoTracks()[0]!;
-      track.addEventListener("ended", () => this.watcher.onError("The camera was taken away."));
+      track.addEventListener("ended", () => this.fail("The camera was taken away."));
       this.video.srcObject = stream;
       await this.video.play();
       this.stage.showVideo(facingOf(track, this.facing) === "user");
@@ -143,7 +143,7 @@ export class Cinema {
         this.last = { ...frame, faces };
         this.watcher.onFaces(this.last, this.tracks.counts(card.labels.length));
       },
-      ({ message }) => this.watcher.onError(message),
+      (error) => this.fail(error),
     );
     this.live.start();
   }
@@ -158,6 +158,7 @@ export class Cinema {
 
   private fail(error: unknown): void {
     this.close();
+    this.stage.showNothing();
     this.watcher.onError(error instanceof Error ? error.message : String(error));
   }
 

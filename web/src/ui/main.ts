@@ -65,7 +65,7 @@ window.addEventListener("hashchange", route);
 document.addEventListener("visibilitychange", () => {
   // The camera's light must not stay on behind another app.
   if (document.hidden && view === "camera") cinema.close();
-  else if (!document.hidden && view === "camera" && !cinema.open) void cinema.openCamera();
+  else if (!document.hidden && view === "camera" && !cinema.open) camera();
 });
 
 engine.card.then(

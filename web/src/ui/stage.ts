@@ -41,7 +41,7 @@ export class Stage {
     bitmap.close();
   }
 
-  /** Show nothing: there is a file, but no picture in it. */
+  /** Show nothing: there is no picture, or not yet. */
   showNothing(): void {
     this.setKind("picture", 4, 3);
     this.picture.hidden = true;
