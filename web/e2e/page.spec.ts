@@ -128,6 +128,38 @@ test("the threshold hides faces; picture and CSV are saved", async ({ page }) =>
   expect(green[2]).toBeGreaterThan(400);
 });
 
+test("boxes wait for their picture; quick clicks unpack one picture at a time", async ({ page }) => {
+  await page.addInitScript(() => {
+    const { createImageBitmap: open } = window;
+    const seen = { now: 0, most: 0 };
+    Object.assign(window, {
+      seen,
+      // Thumbnails are made with a size; these are the pictures for the stage, which take long.
+      createImageBitmap: async (source: Blob, ...size: []) => {
+        if (!(source instanceof File) || size.length > 0) return open(source, ...size);
+        seen.most = Math.max(seen.most, ++seen.now);
+        await new Promise((resolve) => setTimeout(resolve, 250));
+        seen.now -= 1;
+        return open(source);
+      },
+    });
+  });
+  await openPage(page);
+  await pick(page, FILES);
+  const overlay = page.locator("#overlay");
+  await expect(overlay).toHaveAttribute("aria-label", /^1 face: mask/);
+  const [hidden, label] = await page.evaluate(() => {
+    for (const i of [1, 2, 0, 1]) document.querySelectorAll<HTMLElement>(".item")[i]!.click();
+    const said = document.getElementById("overlay")!.getAttribute("aria-label");
+    return [document.getElementById("picture")!.hidden, said];
+  });
+  expect([hidden, label]).toEqual([true, "No faces"]);
+  await expect(page.locator("#busy")).toHaveText("Opening …");
+  await expect(overlay).toHaveAttribute("aria-label", /^1 face: badly worn/);
+  await expect(page.locator("#busy")).toBeHidden();
+  expect(await page.evaluate(() => (window as unknown as { seen: { most: number } }).seen.most)).toBe(1);
+});
+
 test("works by keyboard alone", async ({ page }) => {
   await openPage(page);
   await page.keyboard.press("Tab");

@@ -62,6 +62,7 @@ export class Cinema {
   /** Open the camera, or open it again looking the other way. */
   async openCamera(): Promise<void> {
     this.close();
+    this.stage.showNothing(this.stage.size);
     const { opening } = this;
     try {
       const card = await this.engine.card;
@@ -84,6 +85,7 @@ export class Cinema {
   /** Show a clip from its beginning, playing. */
   async openClip(file: Blob): Promise<void> {
     this.close();
+    this.stage.showNothing(this.stage.size);
     const { opening } = this;
     try {
       const card = await this.engine.card;

@@ -18,6 +18,7 @@ import { keepOffline, offerInstallation } from "./install";
 import { takeFiles } from "./intake";
 import { Panel } from "./panel";
 import { describe, Stage } from "./stage";
+import { Viewer } from "./viewer";
 
 type View = "start" | "picture" | "clip" | "camera";
 
@@ -31,6 +32,7 @@ const cinema = new Cinema(engine, stage, {
   onError: (message) => fail(message),
   threshold: () => panel?.threshold ?? 1,
 });
+const viewer = new Viewer(stage, refresh);
 const closer = new Closer(lookCloser);
 let panel: Panel | undefined;
 let card: Card | undefined;
@@ -113,6 +115,7 @@ function camera(): void {
   if (location.hash !== "#camera") history.replaceState(null, "", "#camera");
   show("camera");
   liveCounts = [];
+  viewer.close();
   refresh();
   void cinema.openCamera().then(refresh);
 }
@@ -137,18 +140,11 @@ function select(item: Item): void {
   show(item.kind === "clip" ? "clip" : "picture");
   if (item.kind === "clip") {
     item.frames.length = 0;
+    viewer.close();
     void cinema.openClip(item.file);
   } else {
-    void showPicture(item);
+    viewer.open(item);
   }
-  refresh();
-}
-
-async function showPicture(item: Item): Promise<void> {
-  const bitmap = await createImageBitmap(item.file).catch(() => undefined);
-  if (gallery.selected !== item || view !== "picture") return bitmap?.close();
-  if (bitmap === undefined) stage.showNothing();
-  else stage.showPicture(bitmap);
   refresh();
 }
 
@@ -197,13 +193,16 @@ function showLive(counts: readonly number[]): void {
 function refresh(): void {
   const item = gallery.selected;
   const moving = view === "camera" || view === "clip";
-  byId("busy").hidden = view !== "picture" || item === undefined || !isBusy(item);
+  const here = view === "picture" && viewer.shown === item;
+  const busy = item !== undefined && isBusy(item);
+  byId("busy").hidden = view !== "picture" || item === undefined || (here && !busy);
+  say(byId("busy"), busy ? "Looking …" : "Opening …");
   const waiting = moving && card === undefined ? state : undefined;
   stage.showNotice(trouble ?? (view === "picture" ? item?.error : waiting));
   say(byId("engine"), trouble ?? state);
   if (panel === undefined || card === undefined) return;
   const faces = shown();
-  stage.showFaces(faces);
+  stage.showFaces(here || moving ? faces : []);
   panel.showFaces(faces);
   if (moving) panel.showCounts(liveCounts.length > 0 ? liveCounts : panel.count([]), "seen");
   else panel.showCounts(panel.count(allFaces()), "faces");

@@ -10,6 +10,8 @@ import { percent, styleOf } from "./labels";
 
 /** Pictures are shown with at most this many pixels on the longer side. */
 const SHOWN = 2400;
+/** The shape of a stage without a picture. */
+const EMPTY = { width: 4, height: 3 };
 
 export class Stage {
   private readonly frame = byId("frame");
@@ -17,7 +19,8 @@ export class Stage {
   private readonly overlay = byId<HTMLCanvasElement>("overlay");
   private readonly video = byId<HTMLVideoElement>("video");
   private readonly notice = byId("notice");
-  private size = { width: 4, height: 3 };
+  /** Of what is shown, in its own pixels. */
+  size = EMPTY;
   private faces: readonly Face[] = [];
   private marked: Face | undefined;
   mirrored = false;
@@ -41,9 +44,9 @@ export class Stage {
     bitmap.close();
   }
 
-  /** Show nothing: there is no picture, or not yet. */
-  showNothing(): void {
-    this.setKind("picture", 4, 3);
+  /** Show nothing: there is no picture, or not yet; in the shape of the one that comes, if it is known. */
+  showNothing({ width, height } = EMPTY): void {
+    this.setKind("picture", width, height);
     this.picture.hidden = true;
   }
 
