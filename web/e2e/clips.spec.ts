@@ -2,7 +2,7 @@
 
 import { join } from "node:path";
 import { expect, test, type Page } from "@playwright/test";
-import { PICTURES, canvasCamera, openPage, savedJson, screenshot } from "./support";
+import { PICTURES, canvasCamera, openPage, savedJson, screenshot, setThreshold } from "./support";
 
 /** Film of the example picture that moves a little, recorded by the browser itself. */
 async function recordClip(page: Page, frames: number): Promise<Buffer> {
@@ -58,6 +58,43 @@ test("a clip from a file plays with labels and is saved frame by frame", async (
   const frames = await savedJson(page);
   expect(frames.length).toBeGreaterThan(2);
   expect(frames.every(({ time }) => typeof time === "number")).toBe(true);
+});
+
+test("what was seen of a clip stays until it is played again, and follows the threshold", async ({ page }) => {
+  await openPage(page);
+  await openClip(page, await recordClip(page, 15));
+  const video = page.locator("#video");
+  const ended = (): Promise<boolean> => video.evaluate((element: HTMLVideoElement) => element.ended);
+  await expect.poll(ended).toBe(true);
+  const seen = "0 % compliant: 0 of 1 seen";
+  await expect(page.locator("#share")).toHaveText(seen);
+  const frames = await savedJson(page);
+  expect(frames.length).toBeGreaterThan(2);
+  // Neither what is chosen already nor the camera, which there is none of, takes it away.
+  await page.locator("#mode-pictures").click();
+  await page.locator(".item").click();
+  expect(await ended()).toBe(true);
+  await page.locator("#mode-camera").click();
+  await page.locator("#stop").click();
+  await expect(page.locator("#faces .number")).toHaveText(["1"]); // looked at, not followed
+  expect(await savedJson(page)).toEqual(frames);
+
+  await setThreshold(page, 0.98);
+  await expect(page.locator("#share")).toHaveText("No faces yet.");
+  expect((await savedJson(page)).flatMap(({ faces }) => faces)).toEqual([]);
+  await page.getByRole("button", { name: "default" }).click();
+  await expect(page.locator("#share")).toHaveText(seen);
+
+  // Played twice, the second time from the end on: what is kept is one round, and one person.
+  for (let round = 0; round < 2; round++) {
+    await page.locator("#play").click();
+    await expect.poll(ended).toBe(false);
+    await expect.poll(ended).toBe(true);
+  }
+  const times = (await savedJson(page)).map(({ time }) => time!);
+  expect(times.length).toBeGreaterThan(2);
+  expect(times).toEqual([...new Set(times)].sort((a, b) => a - b));
+  await expect(page.locator("#share")).toHaveText(seen);
 });
 
 test("a video of which only the sound can be played is one sentence", async ({ page }) => {

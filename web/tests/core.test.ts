@@ -7,7 +7,7 @@ import type { Box } from "../src/core/crop";
 import { foundFaces, suppress, type FoundFace } from "../src/core/finder";
 import { look, type ClassifierOutput, type Face } from "../src/core/labelling";
 import { closerSize, searchSizes } from "../src/core/pyramid";
-import { toCsv, toJson } from "../src/core/records";
+import { countTracks, toCsv, toJson } from "../src/core/records";
 import { Tracks } from "../src/core/tracks";
 import { Votes } from "../src/core/votes";
 import { enlarged } from "../src/engine/enlarge";
@@ -245,6 +245,16 @@ describe("files", () => {
       "file,x,y,w,h,label,score,face_score,p_with_mask,p_without_mask,p_mask_worn_incorrectly",
     );
     expect(row).toBe('"a ""b"", c.jpg",1,2,3,4,with_mask,0.9,0.9,0.8,0.1,0.1');
+  });
+});
+
+describe("counting a clip", () => {
+  const frame = (...faces: Face[]) => ({ file: "a.mp4", width: 9, height: 9, faces });
+  test("is counting tracks, each with its last label", () => {
+    const [one, two] = [{ ...face([0, 0, 4, 4]), track: 1 }, { ...face([5, 0, 9, 4]), track: 2 }];
+    const frames = [frame(one), frame({ ...one, label: 1 }, two), frame(face([0, 5, 4, 9]))];
+    expect(countTracks(frames, { labels })).toEqual([1, 1, 0]);
+    expect(countTracks([], { labels })).toEqual([0, 0, 0]);
   });
 });
 

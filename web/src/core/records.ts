@@ -82,6 +82,15 @@ export function countLabels(faces: readonly Face[], { labels }: Labels): number[
   return labels.map((_, i) => faces.filter(({ label }) => label === i).length);
 }
 
+/** Number of tracks per label, in the labels' order; a track's label is its last one. */
+export function countTracks(entries: readonly Entry[], { labels }: Labels): number[] {
+  const last = new Map<number, number>();
+  for (const { track, label } of entries.flatMap(({ faces }) => faces)) {
+    if (track !== undefined) last.set(track, label);
+  }
+  return labels.map((_, i) => [...last.values()].filter((label) => label === i).length);
+}
+
 function round(value: number, digits: number): number {
   return Number(value.toFixed(digits));
 }

@@ -2,8 +2,6 @@
  * Camera and clips: both are a video element with faces that are tracked from frame to frame.
  */
 
-import type { Card } from "../core/card";
-import type { Face } from "../core/labelling";
 import { Tracks } from "../core/tracks";
 import type { Engine } from "../engine/client";
 import { facingOf, openCamera, type Facing } from "./camera";
@@ -13,8 +11,10 @@ import { Live, type Frame } from "./live";
 import type { Stage } from "./stage";
 
 export interface Watcher {
-  /** Faces of a new frame, tracked, none left out; and the counts of tracks so far. */
-  onFaces(frame: Frame, counts: readonly number[]): void;
+  /** Faces are followed from here on, numbered from 1: what was kept of a clip so far is void. */
+  onBegin(): void;
+  /** A new frame, none of its faces left out; they are `followed`, or the clip is only looked at. */
+  onFrame(frame: Frame, followed: boolean): void;
   onError(message: string): void;
   threshold(): number;
 }
@@ -22,7 +22,7 @@ export interface Watcher {
 export class Cinema {
   private readonly video = byId<HTMLVideoElement>("video");
   private live: Live | undefined;
-  private tracks = new Tracks();
+  private tracks: Tracks | undefined;
   private stream: MediaStream | undefined;
   private facing: Facing = "user";
   private torchOn = false;
@@ -61,9 +61,7 @@ export class Cinema {
 
   /** Open the camera, or open it again looking the other way. */
   async openCamera(): Promise<void> {
-    this.close();
-    this.stage.showNothing(this.stage.size);
-    const { opening } = this;
+    const opening = this.begin();
     try {
       const card = await this.engine.card;
       const stream = await openCamera(this.facing);
@@ -76,17 +74,16 @@ export class Cinema {
       this.stage.showVideo(facingOf(track, this.facing) === "user");
       byId("torch").hidden = !(hasTorch(track) || appHasTorch());
       void keepScreenOn(true);
-      this.watch(card, card.finder.longSide);
+      this.follow();
+      this.watch(card.finder.longSide);
     } catch (error) {
       if (opening === this.opening) this.fail(error);
     }
   }
 
-  /** Show a clip from its beginning, playing. */
-  async openClip(file: Blob): Promise<void> {
-    this.close();
-    this.stage.showNothing(this.stage.size);
-    const { opening } = this;
+  /** Show a clip from its beginning, playing or not. */
+  async openClip(file: Blob, playing: boolean): Promise<void> {
+    const opening = this.begin();
     try {
       const card = await this.engine.card;
       if (opening !== this.opening) return;
@@ -94,12 +91,14 @@ export class Cinema {
       await firstPicture(this.video);
       if (opening !== this.opening) return; // it was the camera's picture that was loaded
       this.stage.showVideo(false);
-      this.watch(card, card.finder.longSide);
+      if (playing) this.follow();
+      this.watch(card.finder.longSide);
     } catch (error) {
       if (opening === this.opening) this.fail(error);
       return;
     }
-    await this.video.play().catch(() => undefined); // where playing needs a tap, there is a button
+    // Where playing needs a tap, there is a button.
+    if (playing) await this.video.play().catch(() => undefined);
   }
 
   /** Let go of camera or clip. */
@@ -131,19 +130,39 @@ export class Cinema {
     return this.live !== undefined;
   }
 
-  private watch(card: Card, longSide: number): void {
+  /** Number of people seen so far per label, in the labels' order. */
+  counts(labels: number): number[] {
+    return (this.tracks ?? new Tracks()).counts(labels);
+  }
+
+  /** Make way for another camera or clip, whose number is returned. */
+  private begin(): number {
+    this.close();
+    this.tracks = undefined;
+    this.stage.showNothing(this.stage.size);
+    return this.opening;
+  }
+
+  private follow(): void {
     this.tracks = new Tracks();
+    this.watcher.onBegin();
+  }
+
+  private watch(longSide: number): void {
     let before = 0;
     this.live = new Live(
       this.engine,
       this.video,
       longSide,
       (frame) => {
-        if (frame.at < before) this.tracks = new Tracks(); // somebody moved back in the clip
+        if (frame.at < before) this.tracks = undefined; // somebody moved back in the clip
         before = frame.at;
-        const faces: Face[] = this.tracks.update(frame.faces, frame.at, this.watcher.threshold());
+        // Only when it plays: to look back, paused, is no reason to forget what was seen.
+        if (this.tracks === undefined && !this.video.paused) this.follow();
+        const { tracks } = this;
+        const faces = tracks?.update(frame.faces, frame.at, this.watcher.threshold()) ?? frame.faces;
         this.last = { ...frame, faces };
-        this.watcher.onFaces(this.last, this.tracks.counts(card.labels.length));
+        this.watcher.onFrame(this.last, tracks !== undefined);
       },
       (error) => this.fail(error),
     );
@@ -153,7 +172,7 @@ export class Cinema {
   /** The picture has another shape: a phone was turned. */
   private turn(): void {
     if (!this.open) return;
-    this.tracks.turn();
+    this.tracks?.turn();
     this.last = undefined;
     this.stage.showVideo(this.stage.mirrored);
   }

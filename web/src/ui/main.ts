@@ -5,7 +5,7 @@
 import runtime from "virtual:runtime";
 import type { Card } from "../core/card";
 import type { Face } from "../core/labelling";
-import { toCsv, toJson } from "../core/records";
+import { countTracks, toCsv, toJson } from "../core/records";
 import { Engine } from "../engine/client";
 import { fetchFile } from "../engine/files";
 import { Cinema } from "./cinema";
@@ -16,6 +16,7 @@ import { entriesOf, Gallery, type Item } from "./gallery";
 import { canShare, inApp, saveFile, shareFile } from "./host";
 import { keepOffline, offerInstallation } from "./install";
 import { takeFiles } from "./intake";
+import type { Frame } from "./live";
 import { Panel } from "./panel";
 import { describe, Stage } from "./stage";
 import { Viewer } from "./viewer";
@@ -28,8 +29,9 @@ const engine = new Engine(runtime, "model/");
 const stage = new Stage();
 const gallery = new Gallery(engine, select, done, badge);
 const cinema = new Cinema(engine, stage, {
-  onFaces: (_, counts) => showLive(counts),
-  onError: (message) => fail(message),
+  onBegin: begin,
+  onFrame: keepFrame,
+  onError: fail,
   threshold: () => panel?.threshold ?? 1,
 });
 const viewer = new Viewer(stage, refresh);
@@ -37,7 +39,8 @@ const closer = new Closer(lookCloser);
 let panel: Panel | undefined;
 let card: Card | undefined;
 let view: View = "start";
-let liveCounts: readonly number[] = [];
+/** The item that is open; what is open stays as it is when it is chosen again. */
+let opened: Item | undefined;
 /** How far the engine is. */
 let state = "Loading the models …";
 /** What went wrong, until something else is shown. */
@@ -112,20 +115,26 @@ function show(next: View): void {
 
 function camera(): void {
   if (view === "camera" && cinema.open) return;
-  if (location.hash !== "#camera") history.replaceState(null, "", "#camera");
+  leave();
+  history.replaceState(null, "", "#camera");
   show("camera");
-  liveCounts = [];
-  viewer.close();
   refresh();
   void cinema.openCamera().then(refresh);
 }
 
 function pictures(): void {
-  cinema.close();
-  if (location.hash === "#camera") history.replaceState(null, "", location.pathname);
-  if (gallery.selected === undefined) show("start");
-  else gallery.select(gallery.selected);
+  if (gallery.selected !== undefined) return gallery.select(gallery.selected);
+  leave();
+  show("start");
   refresh();
+}
+
+/** What is open makes way for something else. */
+function leave(): void {
+  opened = undefined;
+  cinema.close();
+  viewer.close();
+  if (location.hash === "#camera") history.replaceState(null, "", location.pathname);
 }
 
 function clear(): void {
@@ -135,16 +144,13 @@ function clear(): void {
 
 /** The gallery wants an item shown. */
 function select(item: Item): void {
-  cinema.close();
-  if (location.hash === "#camera") history.replaceState(null, "", location.pathname);
+  if (item === opened) return;
+  leave();
+  opened = item;
   show(item.kind === "clip" ? "clip" : "picture");
-  if (item.kind === "clip") {
-    item.frames.length = 0;
-    viewer.close();
-    void cinema.openClip(item.file);
-  } else {
-    viewer.open(item);
-  }
+  // A clip that was watched before waits: to play it again is to begin anew.
+  if (item.kind === "clip") void cinema.openClip(item.file, item.frames.length === 0);
+  else viewer.open(item);
   refresh();
 }
 
@@ -178,13 +184,15 @@ function badge(item: Item): string {
   return `${count} ${count === 1 ? "face" : "faces"}`;
 }
 
-function showLive(counts: readonly number[]): void {
-  liveCounts = counts;
-  const item = gallery.selected;
-  const frame = cinema.last;
-  if (view === "clip" && item !== undefined && frame !== undefined) {
-    const { width, height, faces, at } = frame;
-    item.frames.push({ file: item.name, width, height, time: Number(at.toFixed(3)), faces });
+/** Camera or clip run, whatever went wrong before, and are followed from here on. */
+function begin(): void {
+  trouble = undefined;
+  if (opened !== undefined) opened.frames.length = 0;
+}
+
+function keepFrame({ width, height, faces, at }: Frame, followed: boolean): void {
+  if (opened !== undefined && followed) {
+    opened.frames.push({ file: opened.name, width, height, time: Number(at.toFixed(3)), faces });
   }
   refresh();
 }
@@ -204,7 +212,8 @@ function refresh(): void {
   const faces = shown();
   stage.showFaces(here || moving ? faces : []);
   panel.showFaces(faces);
-  if (moving) panel.showCounts(liveCounts.length > 0 ? liveCounts : panel.count([]), "seen");
+  if (view === "camera") panel.showCounts(cinema.counts(card.labels.length), "seen");
+  else if (opened?.kind === "clip") panel.showCounts(countTracks(entriesOf(opened, panel.shows), card), "seen");
   else panel.showCounts(panel.count(allFaces()), "faces");
   if (!moving) gallery.refresh();
   closer.show(view === "picture" ? item : undefined);
