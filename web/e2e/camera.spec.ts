@@ -1,5 +1,6 @@
 /** The camera, played by a film that is made of a picture. */
 
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { chromium, expect, test, type Browser } from "@playwright/test";
 import {
@@ -18,6 +19,9 @@ import {
 } from "./support";
 
 const ASTRONAUT = join(PICTURES, "astronaut-masked.jpg");
+
+/** The astronaut's face, by eye, in the picture of 512 pixels. */
+const FACE_LEFT = 176;
 
 let browser: Browser;
 
@@ -171,4 +175,36 @@ test("a turned phone keeps its boxes on the faces and counts nobody twice; an un
   await expect(page.locator("#notice")).toBeHidden();
   await expect(page.locator("#faces .chip")).toHaveText(["With mask"]);
   expect(await page.evaluate(() => (window as unknown as { camera: CanvasCamera }).camera.opened)).toBe(2);
+});
+
+test("a picture saved from a camera that moves has its boxes on the faces", async ({ page }) => {
+  await canvasCamera(page, ASTRONAUT);
+  await openPage(page, "./#camera");
+  await expect(page.locator("#faces .chip")).toHaveText(["With mask"]);
+  await page.evaluate(() => {
+    const { camera } = window as unknown as { camera: CanvasCamera };
+    // To and fro at 400 pixels a second.
+    setInterval(() => (camera.left = 10 + Math.abs(((performance.now() * 0.4) % 280) - 140)), 10);
+  });
+  for (let i = 0; i < 3; i++) {
+    const [saved] = await Promise.all([page.waitForEvent("download"), page.locator("#save-picture").click()]);
+    const jpeg = readFileSync(await saved.path()).toString("base64");
+    const face = await page.evaluate(async (base64) => {
+      const image = new Image();
+      image.src = `data:image/jpeg;base64,${base64}`;
+      await image.decode();
+      const context = new OffscreenCanvas(image.width, image.height).getContext("2d")!;
+      context.drawImage(image, 0, 0);
+      const columns = (top: number, height: number, fits: (rgb: number[]) => boolean): number =>
+        Array.from({ length: image.width }, (_, x) => context.getImageData(x, top, 1, height).data).findIndex(
+          (data) => Array.from({ length: height }, (_, y) => [...data.slice(y * 4, y * 4 + 3)]).some(fits),
+        );
+      const differs = (rgb: number[], from: number[]): number =>
+        rgb.reduce((sum, value, k) => sum + Math.abs(value - from[k]!), 0);
+      // From the picture's left edge, at its foot, to the box's, in the colour of masks.
+      const edge = columns(400, 80, (rgb) => differs(rgb, [136, 136, 136]) > 90);
+      return columns(0, 480, (rgb) => differs(rgb, [22, 133, 66]) < 40) - edge;
+    }, jpeg);
+    expect(Math.abs(face - (FACE_LEFT * 480) / 512)).toBeLessThan(16);
+  }
 });

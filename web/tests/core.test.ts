@@ -328,6 +328,14 @@ describe("tracks", () => {
     tracks.update([], 2.1, 0.3);
     expect(tracks.update([one], 4, 0.3)[0]?.track).toBe(2);
   });
+  test("a picture between frames has their numbers and labels, and its own boxes", () => {
+    const tracks = new Tracks();
+    tracks.update([face([0, 0, 40, 40])], 0, 0.3);
+    const [here, other] = [face([9, 0, 49, 40], 1, 0.5), face([100, 0, 140, 40], 1)];
+    const known = { ...here, label: 0, score: 0.9, track: 1 };
+    expect(tracks.withTracks([other, here])).toEqual([other, known]);
+    expect(tracks.counts(3)).toEqual([1, 0, 0]);
+  });
   test("when the camera is turned, those in view count once, those who left stay counted", () => {
     const tracks = new Tracks();
     const [gone, here] = [face([0, 0, 40, 40], 1), face([100, 0, 140, 40])];

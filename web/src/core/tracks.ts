@@ -48,6 +48,26 @@ export class Tracks {
       return seen <= time && time - seen <= patience;
     });
     this.last = time;
+    const joined = this.joined(faces);
+    return faces.map((face) => {
+      // A faint face alone begins no track; it may continue one.
+      const track = joined.get(face) ?? (face.score >= threshold ? this.begin(face, time) : undefined);
+      return track === undefined ? face : this.follow(track, face, time, threshold);
+    });
+  }
+
+  /** Faces of a picture taken between frames: with their tracks' numbers and labels, not counted. */
+  withTracks(faces: readonly Face[]): Face[] {
+    const joined = this.joined(faces);
+    return faces.map((face) => {
+      const track = joined.get(face);
+      if (track === undefined) return face;
+      return { ...face, label: track.label, score: track.score, track: track.id };
+    });
+  }
+
+  /** Which face continues which track: those that overlap most. */
+  private joined(faces: readonly Face[]): Map<Face, Track> {
     const pairs = this.tracks
       .flatMap((track) => faces.map((face) => ({ track, face, iou: overlap(track.box, face.box) })))
       .filter(({ iou }) => iou >= SAME_FACE)
@@ -59,11 +79,7 @@ export class Tracks {
       joined.set(face, track);
       taken.add(track);
     }
-    return faces.map((face) => {
-      // A faint face alone begins no track; it may continue one.
-      const track = joined.get(face) ?? (face.score >= threshold ? this.begin(face, time) : undefined);
-      return track === undefined ? face : this.follow(track, face, time, threshold);
-    });
+    return joined;
   }
 
   /**

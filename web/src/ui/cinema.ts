@@ -2,6 +2,7 @@
  * Camera and clips: both are a video element with faces that are tracked from frame to frame.
  */
 
+import type { Face } from "../core/labelling";
 import { Tracks } from "../core/tracks";
 import type { Engine } from "../engine/client";
 import { facingOf, openCamera, type Facing } from "./camera";
@@ -121,9 +122,15 @@ export class Cinema {
     this.showFrozen(false);
   }
 
-  /** The frame that is shown, unmirrored, at its own size. */
-  snapshot(): Promise<ImageBitmap> {
-    return createImageBitmap(this.video);
+  /**
+   * The frame that is shown, unmirrored, at its own size, and its own faces: the boxes on the screen
+   * are those of a frame before it.
+   */
+  async snapshot(): Promise<{ bitmap: ImageBitmap; faces: Face[] }> {
+    const { live, tracks } = this;
+    const bitmap = await createImageBitmap(this.video);
+    const faces = await live!.look(bitmap);
+    return { bitmap, faces: tracks?.withTracks(faces) ?? faces };
   }
 
   get open(): boolean {

@@ -3,6 +3,7 @@
  * the caller; then the next newest. Nothing queues up, so what is shown is never old.
  */
 
+import type { Face } from "../core/labelling";
 import type { Engine } from "../engine/client";
 import { enlarged } from "../engine/enlarge";
 import type { Labelled } from "../engine/protocol";
@@ -71,6 +72,7 @@ export class Live {
     if (this.running) return;
     this.running = true;
     this.loop().catch((error: unknown) => {
+      if (!this.running) return;
       this.running = false;
       this.onError(error instanceof Error ? error : new Error(String(error)));
     });
@@ -92,6 +94,13 @@ export class Live {
 
   get longSide(): number {
     return this.pace.longSide;
+  }
+
+  /** The faces of a picture that was taken from the video, and that stays open. */
+  async look(picture: ImageBitmap): Promise<Face[]> {
+    const { width, height } = picture;
+    const labelled = await this.engine.frame(await scaled(picture, width, height), this.longSide);
+    return enlarged(labelled, width, height).faces;
   }
 
   private async loop(): Promise<void> {
@@ -123,23 +132,28 @@ export class Live {
 
   /** The frame that is shown; none while a video has not drawn its first one yet. */
   private async grab(): Promise<ImageBitmap | undefined> {
-    const { videoWidth, videoHeight } = this.video;
-    const scale = Math.min(1, LARGEST / Math.max(videoWidth, videoHeight));
-    const options: ImageBitmapOptions =
-      scale === 1
-        ? {}
-        : {
-            resizeWidth: Math.round(videoWidth * scale),
-            resizeHeight: Math.round(videoHeight * scale),
-            resizeQuality: "medium",
-          };
     try {
-      return await createImageBitmap(this.video, options);
+      return await scaled(this.video, this.video.videoWidth, this.video.videoHeight);
     } catch (error) {
       if (error instanceof DOMException && error.name === "InvalidStateError") return undefined;
       throw error;
     }
   }
+}
+
+/** A copy of a picture, at most as large as the engine is given. */
+function scaled(
+  picture: HTMLVideoElement | ImageBitmap,
+  width: number,
+  height: number,
+): Promise<ImageBitmap> {
+  const scale = Math.min(1, LARGEST / Math.max(width, height));
+  if (scale === 1) return createImageBitmap(picture);
+  return createImageBitmap(picture, {
+    resizeWidth: Math.round(width * scale),
+    resizeHeight: Math.round(height * scale),
+    resizeQuality: "medium",
+  });
 }
 
 /** Resolves with the next frame, or soon if there is none: a paused video must not hang a loop. */

@@ -249,15 +249,17 @@ async function keep(to: (name: string, content: Blob) => Promise<void>): Promise
   trouble = undefined;
   try {
     const item = view === "camera" ? undefined : gallery.selected;
-    const faces = shown();
-    const bitmap =
-      view === "picture" ? await createImageBitmap(item!.file) : await cinema.snapshot();
+    const { bitmap, faces } =
+      view === "picture"
+        ? { faces: item!.result!.faces, bitmap: await createImageBitmap(item!.file) }
+        : await cinema.snapshot();
     const canvas = new OffscreenCanvas(bitmap.width, bitmap.height);
     const context = canvas.getContext("2d")!;
     context.fillStyle = "#fff";
     context.fillRect(0, 0, canvas.width, canvas.height);
     context.drawImage(bitmap, 0, 0);
-    drawFaces(context, faces, savedDrawing(bitmap.width, bitmap.height, card!.labels));
+    const kept = faces.filter((face) => panel!.shows(face));
+    drawFaces(context, kept, savedDrawing(bitmap.width, bitmap.height, card!.labels));
     bitmap.close();
     const png = item?.file.type === "image/png";
     const content = await canvas.convertToBlob({ type: png ? "image/png" : "image/jpeg", quality: 0.92 });
