@@ -68,6 +68,7 @@ test("what was seen of a clip stays until it is played again, and follows the th
   await expect.poll(ended).toBe(true);
   const seen = "0 % compliant: 0 of 1 seen";
   await expect(page.locator("#share")).toHaveText(seen);
+  await expect(page.locator("#seek")).toHaveAttribute("aria-valuetext", /^(\d\.\d) of \1 seconds$/);
   const frames = await savedJson(page);
   expect(frames.length).toBeGreaterThan(2);
   // Neither what is chosen already nor the camera, which there is none of, takes it away.

@@ -225,7 +225,9 @@ export class Cinema {
   private showTime(): void {
     const { currentTime, duration } = this.video;
     if (this.stream !== undefined || !Number.isFinite(duration)) return;
-    byId<HTMLInputElement>("seek").value = String(currentTime / duration);
+    const seek = byId<HTMLInputElement>("seek");
+    seek.value = String(currentTime / duration);
+    seek.setAttribute("aria-valuetext", `${currentTime.toFixed(1)} of ${duration.toFixed(1)} seconds`);
     byId("time").textContent = `${currentTime.toFixed(1)} / ${duration.toFixed(1)} s`;
   }
 
