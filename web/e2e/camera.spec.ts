@@ -104,8 +104,11 @@ test("#camera on a phone starts at once; the app's bridge is used", async ({ bas
   await page.locator("#save-frame").click();
   await page.locator("#share-frame").click();
   await page.locator("#stop").click();
-  const calls = await page.evaluate(() => (window as unknown as { calls: unknown[][] }).calls);
-  expect(calls.map(([name]) => name).sort()).toEqual(["keepScreenOn", "keepScreenOn", "save", "share"]);
+  const called = () => page.evaluate(() => (window as unknown as { calls: unknown[][] }).calls);
+  await expect
+    .poll(async () => (await called()).map(([name]) => name).sort())
+    .toEqual(["keepScreenOn", "keepScreenOn", "save", "share"]);
+  const calls = await called();
   expect(calls.find(([name]) => name === "save")?.slice(2, 3)).toEqual(["image/jpeg"]);
   await context.close();
 });
@@ -151,6 +154,17 @@ test("a turned phone keeps its boxes on the faces and counts nobody twice; an un
   await canvasCamera(page, ASTRONAUT);
   await openPage(page, "./#camera");
   await expect(page.locator("#faces .chip")).toHaveText(["With mask"]);
+  // A face that moves keeps the focus.
+  const face = page.locator("#faces button");
+  await face.focus();
+  await page.evaluate(async () => {
+    const { camera } = window as unknown as { camera: CanvasCamera };
+    for (let i = 0; i < 20; i++) {
+      camera.left += 2;
+      await new Promise((resolve) => setTimeout(resolve, 30));
+    }
+  });
+  await expect(face).toBeFocused();
   await page.evaluate(() => {
     const { camera } = window as unknown as { camera: CanvasCamera };
     Object.assign(camera.canvas, { width: 480, height: 640 });

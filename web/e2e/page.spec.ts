@@ -167,16 +167,22 @@ test("works by keyboard alone", async ({ page }) => {
   await page.locator("#examples").focus();
   await page.keyboard.press("Enter");
   await expect(page.locator("body")).toHaveAttribute("data-done", "3");
+  await expect(page.locator("#stage")).toBeFocused(); // the button is gone
   await page.locator(".item").nth(2).focus();
   await page.keyboard.press("Enter");
   await expect(page.locator(".item").nth(2)).toHaveAttribute("aria-current", "true");
   await expect(page.locator("#faces .chip")).toHaveText(["No mask"]);
-  await page.locator("#faces button").first().focus();
-  await page.keyboard.press("Tab");
+  const face = page.locator("#faces button").first();
+  await face.focus();
+  await setThreshold(page, 0.4);
+  await expect(face).toBeFocused();
   await page.locator("#threshold").focus();
   const before = await page.locator("#threshold-value").innerText();
   await page.keyboard.press("ArrowRight");
   await expect(page.locator("#threshold-value")).not.toHaveText(before);
+  await page.locator("#clear").focus();
+  await page.keyboard.press("Enter");
+  await expect(page.locator("#stage")).toBeFocused();
 });
 
 test("a reload without a network works", async ({ page, context }) => {

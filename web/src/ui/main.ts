@@ -111,6 +111,8 @@ function show(next: View): void {
   byId("mode-pictures").setAttribute("aria-pressed", String(next !== "camera"));
   byId("faces-title").textContent = next === "picture" ? "In this picture" : "In view";
   trouble = undefined;
+  // Not to the top of the page, where the focus of a button that is gone would go.
+  if (document.activeElement?.closest("[hidden]")) byId("stage").focus({ preventScroll: true });
 }
 
 function camera(): void {
@@ -140,6 +142,7 @@ function leave(): void {
 function clear(): void {
   gallery.clear();
   pictures();
+  byId("stage").focus(); // its button has nothing to clear any more
 }
 
 /** The gallery wants an item shown. */

@@ -5,18 +5,30 @@
 import type { Card } from "../core/card";
 import type { Face } from "../core/labelling";
 import { countLabels } from "../core/records";
-import { byId, make, sign } from "./dom";
+import { byId, make, say, sign } from "./dom";
 import { inReadingOrder, percent, styleOf } from "./labels";
 
 /** A list of more faces than this helps nobody. */
 const LISTED = 60;
+
+/** One face's line in the list. */
+interface Row {
+  item: HTMLLIElement;
+  button: HTMLButtonElement;
+  number: HTMLElement;
+  chip: HTMLElement;
+  score: HTMLElement;
+  /** Which face it speaks of now. */
+  face: Face | undefined;
+}
 
 export class Panel {
   threshold = 0.5;
   private readonly slider = byId<HTMLInputElement>("threshold");
   private readonly value = byId("threshold-value");
   private readonly list = byId<HTMLOListElement>("faces");
-  private listed = "";
+  /** By track, or by face where there is none. */
+  private rows = new Map<Face | number, Row>();
 
   constructor(
     private readonly card: Card,
@@ -62,16 +74,29 @@ export class Panel {
       total === 0 ? "No faces yet." : `${percent(worn / total)} compliant: ${worn} of ${total} ${what}`;
   }
 
-  /** The faces of what is shown, as buttons that point at them. */
+  /**
+   * The faces of what is shown, as buttons that point at them. A face that stays keeps its button,
+   * and with it the focus: in moving pictures this runs many times a second.
+   */
   showFaces(faces: readonly Face[]): void {
-    const rows = faces.slice(0, LISTED);
-    // In moving pictures this runs many times a second; a list that stays is left as it is.
-    const content = rows.map((face) => `${face.track}/${face.label}/${percent(face.score)}`).join();
-    if (content === this.listed && content !== "" && rows.every((face) => face.track !== undefined)) {
-      return;
+    const listed = faces.slice(0, LISTED);
+    // By their tracks' numbers: the surest first would never stand still.
+    if (listed.some(({ track }) => track !== undefined)) {
+      listed.sort((a, b) => (a.track ?? Infinity) - (b.track ?? Infinity));
     }
-    this.listed = content;
-    this.list.replaceChildren(...rows.map((face, i) => this.row(face, i)));
+    const before = this.rows;
+    this.rows = new Map(
+      listed.map((face) => [face.track ?? face, before.get(face.track ?? face) ?? this.row()]),
+    );
+    const items = new Set([...this.rows.values()].map(({ item }) => item));
+    for (const child of [...this.list.children]) {
+      if (!items.has(child as HTMLLIElement)) child.remove();
+    }
+    [...this.rows.values()].forEach((row, i) => {
+      // To move a button takes its focus away; only new ones are put in.
+      if (this.list.children[i] !== row.item) this.list.insertBefore(row.item, this.list.children[i] ?? null);
+      this.fill(row, listed[i]!, i);
+    });
     if (faces.length > LISTED) {
       this.list.append(make("li", { class: "more" }, `and ${faces.length - LISTED} more`));
     }
@@ -82,27 +107,34 @@ export class Panel {
     return countLabels(faces.filter(this.shows), this.card);
   }
 
-  private row(face: Face, index: number): HTMLLIElement {
-    const label = this.card.labels[face.label] ?? "";
-    const number = face.track === undefined ? String(index + 1) : `#${face.track}`;
-    const button = make(
-      "button",
-      { type: "button", class: `face ${label}` },
-      make("span", { class: "number" }, number),
-      make("span", { class: "chip" }, sign(label), styleOf(label).long),
-      make("span", { class: "score" }, percent(face.score)),
-    );
-    const title = this.card.labels.map(
-      (name, i) => `${styleOf(name).long} ${percent(face.probabilities[i] ?? 0)}`,
-    );
-    button.title = title.join(" · ");
+  private row(): Row {
+    const number = make("span", { class: "number" });
+    const chip = make("span", { class: "chip" });
+    const score = make("span", { class: "score" });
+    const button = make("button", { type: "button" }, number, chip, score);
+    const row: Row = { item: make("li", {}, button), button, number, chip, score, face: undefined };
     for (const event of ["pointerenter", "focus"]) {
-      button.addEventListener(event, () => this.onMark(face));
+      button.addEventListener(event, () => this.onMark(row.face));
     }
     for (const event of ["pointerleave", "blur"]) {
       button.addEventListener(event, () => this.onMark(undefined));
     }
-    return make("li", {}, button);
+    return row;
+  }
+
+  private fill(row: Row, face: Face, index: number): void {
+    const label = this.card.labels[face.label] ?? "";
+    const title = this.card.labels.map(
+      (name, i) => `${styleOf(name).long} ${percent(face.probabilities[i] ?? 0)}`,
+    );
+    row.button.title = title.join(" · ");
+    say(row.number, face.track === undefined ? String(index + 1) : `#${face.track}`);
+    say(row.score, percent(face.score));
+    if (row.face?.label !== face.label) {
+      row.button.className = `face ${label}`;
+      row.chip.replaceChildren(sign(label), styleOf(label).long);
+    }
+    row.face = face;
   }
 
   private setThreshold(value: number): void {

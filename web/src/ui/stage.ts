@@ -60,6 +60,8 @@ export class Stage {
   /** Boxes for what is shown. */
   showFaces(faces: readonly Face[]): void {
     this.faces = faces;
+    const track = this.marked?.track;
+    if (track !== undefined) this.marked = faces.find((face) => face.track === track);
     this.overlay.setAttribute("aria-label", describe(faces, this.labels));
     this.draw();
   }
