@@ -187,7 +187,7 @@ test("works by keyboard alone", async ({ page }) => {
 
 test("a reload without a network works", async ({ page, context }) => {
   await openPage(page);
-  await page.evaluate(() => navigator.serviceWorker.ready);
+  await expect(page.locator("#engine")).toHaveText("Ready. This page now works without a network.");
   await expect.poll(() => page.evaluate(() => navigator.serviceWorker.controller !== null)).toBe(true);
   await context.setOffline(true);
   await openPage(page);

@@ -4,12 +4,20 @@ interface InstallPrompt extends Event {
   prompt(): Promise<unknown>;
 }
 
-/** Register the service worker, where pages may have one. */
-export function keepOffline(): void {
-  if (!("serviceWorker" in navigator)) return;
-  const url = new URL("service-worker.js", document.baseURI);
-  // Without it the page works as before, only not offline.
-  navigator.serviceWorker.register(url).catch((error: unknown) => console.warn(error));
+/**
+ * Register the service worker, where pages may have one: with https://, and on this machine. True
+ * once it has every file; without it the page works as before, only not offline.
+ */
+export async function keepOffline(): Promise<boolean> {
+  if (!("serviceWorker" in navigator)) return false;
+  try {
+    await navigator.serviceWorker.register(new URL("service-worker.js", document.baseURI));
+    await navigator.serviceWorker.ready;
+    return true;
+  } catch (error) {
+    console.warn(error);
+    return false;
+  }
 }
 
 /** Show the button once the browser says that the page can be installed. */

@@ -79,12 +79,16 @@ engine.card.then(
     stage.labels = card.labels;
     panel = new Panel(card, refresh, (face) => stage.mark(face));
     byId("model-name").textContent = `model ${card.name} ${card.version}`;
-    state = "Ready. Once opened, this page works without a network.";
+    state = "Ready.";
     document.body.dataset.engine = "ready";
     refresh();
     // Only now, and not in the way of the first picture: what the page itself has fetched by then
     // need not be fetched again.
-    if (!inApp()) setTimeout(keepOffline, 2000);
+    setTimeout(async () => {
+      if (!inApp() && !(await keepOffline())) return;
+      state = "Ready. This page now works without a network.";
+      refresh();
+    }, 2000);
   },
   (error: Error) => {
     state = error.message;
