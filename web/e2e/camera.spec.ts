@@ -93,11 +93,12 @@ test("#camera on a phone starts at once; the app's bridge is used", async ({ bas
   await expect(page.locator("#faces .chip")).toHaveText(["With mask"], { timeout: 20_000 });
   await screenshot(page, "phone-camera-dark", false);
   // All of the camera's buttons are on the screen, whichever way the phone is held.
-  for (const [width, height] of [[390, 844], [360, 640], [844, 390]] as const) {
+  for (const [width, height] of [[390, 844], [320, 640], [844, 390]] as const) {
     await page.setViewportSize({ width, height });
     for (const id of ["flip", "freeze", "stop", "save-frame", "share-frame"]) {
       await expect(page.locator(`#${id}`)).toBeInViewport({ ratio: 1 });
     }
+    expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBe(width);
     if (width > height) await screenshot(page, "phone-camera-lying", false);
   }
   await page.setViewportSize({ width: 390, height: 844 });

@@ -226,8 +226,15 @@ for (const scheme of ["light", "dark"] as const) {
     await page.locator(".item").nth(1).click();
     await expect(page.locator("#faces .chip")).toHaveText(["Badly worn"]);
     await screenshot(page, `phone-pictures-${scheme}`);
-    const wide = await page.evaluate(() => document.documentElement.scrollWidth);
-    expect(wide).toBeLessThanOrEqual(390);
+    // Neither a narrow phone's width nor a lying one's height is left.
+    for (const [width, height] of [[390, 844], [320, 640], [844, 390]] as const) {
+      await page.setViewportSize({ width, height });
+      await page.evaluate(() => scrollTo(0, 0));
+      for (const i of [0, 1]) {
+        await page.locator(".item").nth(i).evaluate((item: HTMLElement) => item.click());
+      }
+      expect(await page.evaluate(() => [document.documentElement.scrollWidth, scrollY])).toEqual([width, 0]);
+    }
     await expectNothingSerious(page);
     await context.close();
   });

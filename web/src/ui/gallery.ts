@@ -67,8 +67,17 @@ export class Gallery {
     for (const [other, button] of this.buttons) {
       button.setAttribute("aria-current", String(other === item));
     }
-    this.buttons.get(item)?.scrollIntoView({ block: "nearest", inline: "nearest" });
+    this.scrollTo(this.buttons.get(item));
     this.onSelect(item);
+  }
+
+  /** Scroll the strip; `scrollIntoView` would scroll the page, too. */
+  private scrollTo(button: HTMLElement | undefined): void {
+    if (button === undefined) return;
+    const { left, right } = button.getBoundingClientRect();
+    const list = this.list.getBoundingClientRect();
+    if (left < list.left) this.list.scrollLeft += left - list.left;
+    else if (right > list.right) this.list.scrollLeft += right - list.right;
   }
 
   clear(): void {
