@@ -1,11 +1,12 @@
 /** What a person does on the page, in a real browser: pictures, files, offline, keyboard. */
 
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
+import { copyFileSync, mkdirSync, readFileSync, rmSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { expect, test } from "@playwright/test";
 import {
   PHONE,
   PICTURES,
+  PROJECT,
   drop,
   expectNothingSerious,
   expectOneOrigin,
@@ -76,6 +77,31 @@ test("dropped and pasted pictures are taken, damaged ones named", async ({ page 
   await expect(page.locator("#notice")).toHaveText("The file is empty.");
   await expect(page.locator("#picture")).toBeHidden();
   await screenshot(page, "unreadable");
+});
+
+test("folders are taken with their pictures; one without any is one sentence", async ({ page }) => {
+  const folders = join(PROJECT, "out/folders");
+  rmSync(folders, { recursive: true, force: true });
+  for (const name of ["phone/IMG_1.HEIC", "phone/IMG_2.HEIC", "trip/a/IMG_1.jpg", "trip/b/IMG_1.jpg"]) {
+    mkdirSync(dirname(join(folders, name)), { recursive: true });
+    copyFileSync(FILES[0]!, join(folders, name));
+  }
+  await openPage(page);
+  const session = await page.context().newCDPSession(page);
+  const dropFolder = async (name: string): Promise<void> => {
+    const data = { items: [], files: [join(folders, name)], dragOperationsMask: 1 };
+    for (const type of ["dragEnter", "dragOver", "drop"] as const) {
+      await session.send("Input.dispatchDragEvent", { type, x: 300, y: 300, data });
+    }
+  };
+  await dropFolder("phone");
+  await expect(page.locator("#engine")).toHaveText(/^No picture or video .* among the folder's 2 files\. Try/);
+  await dropFolder("trip");
+  await expect(page.locator("body")).toHaveAttribute("data-done", "2");
+  const names = (await savedJson(page)).map(({ file }) => file);
+  expect(names).toEqual(["trip/a/IMG_1.jpg", "trip/b/IMG_1.jpg"]);
+  const [picture] = await Promise.all([page.waitForEvent("download"), page.locator("#save-picture").click()]);
+  expect(picture.suggestedFilename()).toBe("IMG_1-masklens.jpg");
 });
 
 test("a picture without a thumbnail keeps nobody waiting", async ({ page }) => {

@@ -10,6 +10,7 @@ import type { Labelled } from "../engine/protocol";
 import { byId, make, sign } from "./dom";
 
 export interface Item {
+  /** Of the file; with its folders, if it came in one. */
   name: string;
   file: Blob;
   kind: "picture" | "clip";
@@ -52,7 +53,7 @@ export class Gallery {
     this.items.push(...added);
     for (const item of added) {
       const button = make("button", { type: "button", class: "item waiting", title: item.name });
-      button.append(make("span", { class: "item-name" }, item.name));
+      button.append(make("span", { class: "item-name" }, fileName(item)));
       button.addEventListener("click", () => this.select(item));
       this.buttons.set(item, button);
       this.list.append(make("li", {}, button));
@@ -169,6 +170,11 @@ function reason(error: unknown): string {
   const message = error instanceof Error ? error.message : String(error);
   const memory = /bad_alloc|memory|allocat/i.test(message);
   return memory ? "There is not enough memory for this picture." : message;
+}
+
+/** The name without folders. */
+export function fileName({ name }: Item): string {
+  return name.split("/").at(-1)!;
 }
 
 /** What an item says in files: one entry per picture, one per frame of a clip. */

@@ -1,10 +1,14 @@
 /** How files come in: dropped anywhere on the page, pasted, or picked. */
 
-/** Call `take` with every file that arrives; `veil` is shown while something is dragged. */
+/**
+ * Call `take` with every file that arrives, or `refuse` with a sentence; `veil` is shown while
+ * something is dragged.
+ */
 export function takeFiles(
   veil: HTMLElement,
   picker: HTMLInputElement,
   take: (files: File[]) => void,
+  refuse: (message: string) => void,
 ): void {
   picker.addEventListener("change", () => {
     take([...(picker.files ?? [])]);
@@ -33,22 +37,36 @@ export function takeFiles(
     event.preventDefault();
     depth = 0;
     veil.hidden = true;
-    void filesOf(event.dataTransfer).then(take);
+    void filesOf(event.dataTransfer).then(take, ({ message }: Error) => refuse(message));
   });
 }
+
+const collator = new Intl.Collator(undefined, { numeric: true });
 
 /** All dropped files, those inside dropped folders too. */
 async function filesOf(transfer: DataTransfer | null): Promise<File[]> {
   if (transfer === null) return [];
   const entries = [...transfer.items].map((item) => item.webkitGetAsEntry?.() ?? null);
   if (entries.every((entry) => entry === null || entry.isFile)) return [...transfer.files];
-  const files = await Promise.all(entries.map((entry) => (entry === null ? [] : filesBelow(entry))));
-  return files.flat().filter(({ type }) => /^(image|video)\//.test(type));
+  const below = await Promise.all(entries.map((entry) => (entry === null ? [] : filesBelow(entry))));
+  const files = below.flat();
+  const known = files.filter(({ type }) => /^(image|video)\//.test(type));
+  // Folders are read in no order.
+  if (known.length > 0) return known.sort((a, b) => collator.compare(a.name, b.name));
+  throw new Error(
+    files.length === 0
+      ? "The folder is empty."
+      : `No picture or video that this browser knows is among the folder's ${files.length} files. Try JPEG, PNG, WebP, MP4 or WebM.`,
+  );
 }
 
 async function filesBelow(entry: FileSystemEntry): Promise<File[]> {
   if (entry.isFile) {
-    return [await new Promise<File>((resolve, reject) => (entry as FileSystemFileEntry).file(resolve, reject))];
+    const file = await new Promise<File>((resolve, reject) =>
+      (entry as FileSystemFileEntry).file(resolve, reject),
+    );
+    // With its folders, which tell files of the same name apart.
+    return [new File([file], entry.fullPath.slice(1), { type: file.type })];
   }
   const reader = (entry as FileSystemDirectoryEntry).createReader();
   const children: FileSystemEntry[] = [];

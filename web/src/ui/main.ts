@@ -12,7 +12,7 @@ import { Cinema } from "./cinema";
 import { Closer } from "./closer";
 import { byId, say } from "./dom";
 import { drawFaces, savedDrawing } from "./draw";
-import { entriesOf, Gallery, type Item } from "./gallery";
+import { entriesOf, fileName, Gallery, type Item } from "./gallery";
 import { canShare, inApp, saveFile, shareFile } from "./host";
 import { keepOffline, offerInstallation } from "./install";
 import { takeFiles } from "./intake";
@@ -46,7 +46,7 @@ let state = "Loading the models …";
 /** What went wrong, until something else is shown. */
 let trouble: string | undefined;
 
-takeFiles(byId("dropping"), byId<HTMLInputElement>("files"), (files) => gallery.add(files));
+takeFiles(byId("dropping"), byId<HTMLInputElement>("files"), (files) => gallery.add(files), fail);
 for (const id of ["choose", "add"]) {
   byId(id).addEventListener("click", () => byId<HTMLInputElement>("files").click());
 }
@@ -270,7 +270,7 @@ async function keep(to: (name: string, content: Blob) => Promise<void>): Promise
     bitmap.close();
     const png = item?.file.type === "image/png";
     const content = await canvas.convertToBlob({ type: png ? "image/png" : "image/jpeg", quality: 0.92 });
-    const stem = item?.name.replace(/\.[^.]*$/, "") ?? `camera-${stamp()}`;
+    const stem = item === undefined ? `camera-${stamp()}` : fileName(item).replace(/\.[^.]*$/, "");
     await to(`${stem}-masklens.${png ? "png" : "jpg"}`, content);
     byId("status").textContent = "The picture was handed over.";
   } catch (error) {
