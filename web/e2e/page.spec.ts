@@ -76,7 +76,10 @@ test("dropped and pasted pictures are taken, damaged ones named", async ({ page 
   await page.locator(".item").nth(2).click();
   await expect(page.locator("#notice")).toHaveText("The file is empty.");
   await expect(page.locator("#picture")).toBeHidden();
+  await expect(page.locator(".item").nth(0)).toHaveAccessibleName("dropped.jpg 1 face");
+  await expect(page.locator(".item").nth(1)).toHaveAccessibleName("broken.jpg unreadable");
   await screenshot(page, "unreadable");
+  await expectNothingSerious(page);
 });
 
 test("folders are taken with their pictures; one without any is one sentence", async ({ page }) => {

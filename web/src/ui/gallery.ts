@@ -7,7 +7,7 @@ import type { Face } from "../core/labelling";
 import type { Entry } from "../core/records";
 import type { Engine } from "../engine/client";
 import type { Labelled } from "../engine/protocol";
-import { byId, make, sign } from "./dom";
+import { byId, make, say, sign } from "./dom";
 
 export interface Item {
   /** Of the file; with its folders, if it came in one. */
@@ -53,7 +53,8 @@ export class Gallery {
     this.items.push(...added);
     for (const item of added) {
       const button = make("button", { type: "button", class: "item waiting", title: item.name });
-      button.append(make("span", { class: "item-name" }, fileName(item)));
+      const name = make("span", { class: "item-name" }, fileName(item));
+      button.append(name, " ", make("span", { class: "badge" }, this.badge(item)));
       button.addEventListener("click", () => this.select(item));
       this.buttons.set(item, button);
       this.list.append(make("li", {}, button));
@@ -107,10 +108,7 @@ export class Gallery {
   refresh(): void {
     for (const [item, button] of this.buttons) {
       button.className = `item ${item.state}`;
-      button.querySelector(".badge")?.remove();
-      const text = this.badge(item);
-      button.setAttribute("aria-label", `${item.name}, ${text}`);
-      button.append(make("span", { class: "badge" }, text));
+      say(button.querySelector(".badge")!, this.badge(item));
     }
   }
 
