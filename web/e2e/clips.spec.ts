@@ -49,20 +49,12 @@ async function openClip(page: Page, buffer: Buffer, name = "walk.webm"): Promise
   await page.locator("#files").setInputFiles({ name, mimeType: "video/webm", buffer });
 }
 
-test("a clip from a file plays with labels and is saved frame by frame", async ({ page }) => {
+test("a clip plays with labels; what was seen stays until it is played again, and follows the threshold", async ({ page }) => {
   await openPage(page);
   await openClip(page, await recordClip(page, 30));
-  await expect(page.locator("#faces .chip")).toHaveText(["No mask"], { timeout: 20_000 });
+  await expect(page.locator("#faces .chip")).toHaveText(["No mask"]);
   await expect(page.locator("#counts dd")).toHaveText(["0", "0", "1"]);
   await screenshot(page, "clip-light");
-  const frames = await savedJson(page);
-  expect(frames.length).toBeGreaterThan(2);
-  expect(frames.every(({ time }) => typeof time === "number")).toBe(true);
-});
-
-test("what was seen of a clip stays until it is played again, and follows the threshold", async ({ page }) => {
-  await openPage(page);
-  await openClip(page, await recordClip(page, 15));
   const video = page.locator("#video");
   const ended = (): Promise<boolean> => video.evaluate((element: HTMLVideoElement) => element.ended);
   await expect.poll(ended).toBe(true);
@@ -71,6 +63,7 @@ test("what was seen of a clip stays until it is played again, and follows the th
   await expect(page.locator("#seek")).toHaveAttribute("aria-valuetext", /^(\d\.\d) of \1 seconds$/);
   const frames = await savedJson(page);
   expect(frames.length).toBeGreaterThan(2);
+  expect(frames.every(({ time }) => typeof time === "number")).toBe(true);
   // Neither what is chosen already nor the camera, which there is none of, takes it away.
   await page.locator("#mode-pictures").click();
   await page.locator(".item").click();
@@ -96,10 +89,8 @@ test("what was seen of a clip stays until it is played again, and follows the th
   expect(times.length).toBeGreaterThan(2);
   expect(times).toEqual([...new Set(times)].sort((a, b) => a - b));
   await expect(page.locator("#share")).toHaveText(seen);
-});
 
-test("a video of which only the sound can be played is one sentence", async ({ page }) => {
-  await openPage(page);
+  // One of which only the sound can be played.
   await openClip(page, silence());
   await expect(page.locator("#notice")).toHaveText(
     "This browser cannot play this video. Try MP4 with H.264, or WebM.",

@@ -107,18 +107,24 @@ test("folders are taken with their pictures; one without any is one sentence", a
   expect(picture.suggestedFilename()).toBe("IMG_1-masklens.jpg");
 });
 
-test("a picture without a thumbnail keeps nobody waiting", async ({ page }) => {
-  await openPage(page);
-  const thin = await page.evaluate(() => {
-    const canvas = Object.assign(document.createElement("canvas"), { width: 1, height: 20_000 });
-    canvas.getContext("2d")!.fillRect(0, 0, 1, 20_000);
-    return canvas.toDataURL("image/png").split(",")[1]!;
+test("a file that goes away keeps no other waiting", async ({ page }) => {
+  const files = ["gone.jpg", "next.jpg"].map((name) => join(PROJECT, "out", name));
+  for (const file of files) copyFileSync(FILES[0]!, file);
+  await page.exposeFunction("pullOut", () => rmSync(files[0]!, { force: true }));
+  await page.addInitScript(() => {
+    const { createImageBitmap: open } = window;
+    // The first picture is labelled and its thumbnail, which has a size, is still to be made.
+    Object.assign(window, {
+      createImageBitmap: async (source: Blob, ...size: []) => {
+        if (size.length > 0) await (window as unknown as { pullOut(): Promise<void> }).pullOut();
+        return open(source, ...size);
+      },
+    });
   });
-  await drop(page, [
-    { name: "thin.png", content: Buffer.from(thin, "base64") },
-    { name: "next.jpg", content: readFileSync(FILES[0]!) },
-  ]);
-  await expect(page.locator(".item .badge")).toHaveText(["0 faces", "1 face"]);
+  await openPage(page);
+  await pick(page, files);
+  await expect(page.locator(".item .badge")).toHaveText(["1 face", "1 face"]);
+  await expect(page.locator(".item canvas")).toHaveCount(1);
 });
 
 test("the threshold hides faces; picture and CSV are saved", async ({ page }) => {
