@@ -38,9 +38,8 @@ class Commands(click.Group):
     def main(self, *args: Any, **kwargs: Any) -> Any:
         """Run as a program."""
         prepare_streams()
-        warnings.filterwarnings(
-            "ignore", module=r"PIL\."
-        )  # of harmless flaws in EXIF and TIFF tags
+        # Of harmless flaws in EXIF data and TIFF tags.
+        warnings.filterwarnings("ignore", module=r"PIL\.")
         with stopped_by_signals():
             return super().main(*args, **kwargs)
 
