@@ -105,16 +105,17 @@ class LabelTest:
     def verdict(self) -> str:
         """The result in words."""
         total = self.only_a + self.only_b
+        faces = "1 face" if total == 1 else f"{total} faces"
         if total == 0:
             return "Both models were right and wrong on the same faces."
         if self.p_value >= 0.05:
             return (
-                f"Only one of the two was right on {total} faces, {self.only_a} to {self.only_b}; "
+                f"Only one of the two was right on {faces}, {self.only_a} to {self.only_b}; "
                 f"that can be chance ({p_text(self.p_value)})."
             )
         better = "B" if self.only_b > self.only_a else "A"
         return (
-            f"{better} is right more often: of the {total} faces that only one of the two got "
+            f"{better} is right more often: of the {faces} that only one of the two got "
             f"right, {max(self.only_a, self.only_b)} go to {better} ({p_text(self.p_value)})."
         )
 
