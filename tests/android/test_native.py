@@ -13,6 +13,7 @@ from PIL import Image as PillowImage
 
 from masklens import MaskDetector
 from masklens.bundle import Bundle
+from masklens.faces import Faces
 from masklens.finder import bundle_finder
 from tests.android.conftest import bundle_folder
 from tests.conftest import ROOT
@@ -95,6 +96,32 @@ def test_answers_are_those_of_masklens(
     assert best[0] == label
     assert best[1] == pytest.approx(float(expected.scores[0]), abs=1e-4)
     assert np.allclose(np.clip(best[2], 0, 512), expected.boxes[0], atol=0.1)
+
+
+def test_small_pictures_are_enlarged_as_little(snippet: dict[str, Any], bundle: Path) -> None:
+    small = np.asarray(PillowImage.fromarray(picture("astronaut.jpg")).resize((160, 160)))
+    finder = bundle_finder(Bundle.load(bundle), runtime="litert")
+    assert finder is not None
+    found, (boxes, scores) = finder.find(small), snippet["find"](small)
+    assert np.allclose(boxes, found.boxes, atol=0.1)
+    assert np.allclose(scores, found.scores, atol=1e-4)
+
+
+def test_doubtful_faces_are_looked_at_twice(snippet: dict[str, Any], bundle: Path) -> None:
+    image = picture("astronaut-badly-worn.jpg")
+    finder = bundle_finder(Bundle.load(bundle), runtime="litert")
+    assert finder is not None
+    face = finder.find(image).boxes[0]
+    shifts = [(x, y) for x in (-40, 0, 40) for y in (-60, -40, -20, 0, 20, 40)]
+    boxes = np.array([face + [x, y, x, y] for x, y in shifts], np.float32)
+    scores = np.full(len(boxes), 0.9, np.float32)
+    faces = Faces(boxes, scores, np.zeros((len(boxes), 5, 2), np.float32))
+    detector = MaskDetector(bundle, finder=finder, runtime="litert")
+    once, twice = (detector.label(image, faces, twice=again) for again in (False, True))
+    assert np.abs(once.scores - twice.scores).max() > 0.01, "there is doubt"
+    answers = [snippet["judge"](image, *face) for face in zip(boxes, scores, strict=True)]
+    assert [label for label, _, _ in answers] == twice.label_names
+    assert np.allclose([score for _, score, _ in answers], twice.scores, atol=1e-4)
 
 
 def test_faces_at_the_border_are_cut_alike(snippet: dict[str, Any], bundle: Path) -> None:
