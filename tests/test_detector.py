@@ -13,6 +13,7 @@ from masklens.classifier import Classification, MaskClassifier, logit, with_temp
 from masklens.detector import BATCH, MaskDetector
 from masklens.errors import InputError
 from masklens.finder import load_finder
+from masklens.io.pictures import read_picture
 from masklens.runtime import RUNTIMES
 from tests.conftest import make_toy_model, toy_card
 
@@ -156,9 +157,13 @@ def test_large_pictures_do_not_wait_for_many_others(toy_bundle, portrait, monkey
     assert len(taken) == 3
 
 
-def test_a_failure_comes_in_its_turn(toy_bundle, portrait):
-    detector = MaskDetector(toy_bundle, threads=2)
-    stream = detector.detect_many([*[portrait] * 3, "absent.jpg", portrait])
+@pytest.mark.parametrize("threads", [1, 2, 4])
+@pytest.mark.parametrize("who", ["detector", "source"])
+def test_a_failure_comes_in_its_turn(toy_bundle, portrait, threads, who):
+    pictures = [*[portrait] * 3, "absent.jpg", portrait]
+    if who == "source":
+        pictures = (read_picture(p) if isinstance(p, str) else p for p in pictures)
+    stream = MaskDetector(toy_bundle, threads=threads).detect_many(pictures)
     for _ in range(3):
         assert len(next(stream)) == 1
     with pytest.raises(InputError, match="absent"):

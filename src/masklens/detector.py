@@ -272,13 +272,23 @@ def in_parallel(function: Callable[[T], R], items: Iterable[T], workers: int) ->
         return
     pool = ThreadPoolExecutor(workers)
     pending: deque[Future[R]] = deque()
+    source, failure = iter(items), None
     try:
-        for item in items:
+        while True:
+            try:
+                item = next(source)
+            except StopIteration:
+                break
+            except InputError as error:  # after the results of those before
+                failure = error
+                break
             pending.append(pool.submit(function, item))
             if len(pending) > workers:
                 yield pending.popleft().result()
         while pending:
             yield pending.popleft().result()
+        if failure is not None:
+            raise failure
     finally:
         pool.shutdown(cancel_futures=True)
 

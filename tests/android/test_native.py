@@ -113,7 +113,7 @@ def test_doubtful_faces_are_looked_at_twice(snippet: dict[str, Any], bundle: Pat
     assert finder is not None
     face = finder.find(image).boxes[0]
     shifts = [(x, y) for x in (-40, 0, 40) for y in (-60, -40, -20, 0, 20, 40)]
-    boxes = np.array([face + [x, y, x, y] for x, y in shifts], np.float32)
+    boxes = np.array([face + np.array([x, y, x, y]) for x, y in shifts], np.float32)
     scores = np.full(len(boxes), 0.9, np.float32)
     faces = Faces(boxes, scores, np.zeros((len(boxes), 5, 2), np.float32))
     detector = MaskDetector(bundle, finder=finder, runtime="litert")

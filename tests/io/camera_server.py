@@ -21,6 +21,7 @@ class CameraServer:
         rate: frames per second.
         port: 0 chooses one.
         moment: so many frames are sent at a time, then the connection is closed.
+        stall: … then it is left open for so many seconds.
     """
 
     def __init__(
@@ -29,11 +30,12 @@ class CameraServer:
         rate: float = 25,
         port: int = 0,
         moment: int | None = None,
+        stall: float = 0,
     ) -> None:
         self.rate = rate
-        self._moment = moment
+        self._moment, self._stall = moment, stall
         self.sent = 0
-        self._jpegs = [_jpeg(frame) for frame in frames]
+        self._jpegs = [jpeg_of(frame) for frame in frames]
         self._sockets: list[socket.socket] = []
         self._cut = threading.Event()
         camera = self
@@ -66,6 +68,7 @@ class CameraServer:
                 request.wfile.write(head.encode() + jpeg + b"\r\n")
                 self.sent += 1
                 time.sleep(1 / self.rate)
+            self._cut.wait(self._stall)
         except OSError:
             pass
 
@@ -80,7 +83,7 @@ class CameraServer:
         self._thread.join()
 
 
-def _jpeg(frame: np.ndarray) -> bytes:
+def jpeg_of(frame: np.ndarray) -> bytes:
     out = io.BytesIO()
     PillowImage.fromarray(frame).save(out, "JPEG", quality=90)
     return out.getvalue()

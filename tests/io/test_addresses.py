@@ -21,6 +21,8 @@ from masklens.io.addresses import without_password
         ("rtsp://me:hu/sh@cam:554/a", "rtsp://cam:554/a"),
         ("rtsp://me:hu@sh@cam/a", "rtsp://cam/a"),
         ("me:hush@cam/a", "cam/a"),
+        ("http://cam:80/profile@1/a.mp4", "http://cam:80/profile@1/a.mp4"),
+        ("walk: me@home.mp4", "walk: me@home.mp4"),
         ("http://cam/live?u=me&p=hush&up=1", "http://cam/live?u=***&p=***&up=1"),
         ("0", "0"),
         ("a@b.mp4", "a@b.mp4"),

@@ -4,13 +4,15 @@ import time
 import types
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+import numpy as np
 import pytest
 
 from masklens.errors import InputError
+from masklens.io import camera as camera_module
 from masklens.io.camera import Camera, _Clock
 from masklens.io.sources import FrameFolder, open_source
 from masklens.io.video import VideoReader
-from tests.io.camera_server import CameraServer
+from tests.io.camera_server import CameraServer, jpeg_of
 from tests.io.films import frames, write_film
 
 
@@ -82,9 +84,11 @@ def test_a_camera_that_stays_away_has_failed(server):
                 server.cut()
 
 
-def test_a_camera_that_comes_back_for_moments_only_has_failed():
+@pytest.mark.parametrize("stall", [0, 60])
+def test_a_camera_that_comes_back_for_moments_only_has_failed(stall, monkeypatch):
+    monkeypatch.setattr(camera_module, "READ_TIMEOUT", 1.0)
     said = []
-    server = CameraServer(list(frames(20)), moment=8)
+    server = CameraServer(list(frames(20)), moment=8, stall=stall)
     try:
         with (
             pytest.raises(InputError, match="did not come back within 1 seconds"),
@@ -96,6 +100,54 @@ def test_a_camera_that_comes_back_for_moments_only_has_failed():
         server.cut()
     assert ["was lost" in said[0], "is back" in said[1]] == [True, True]
     assert len(said) == 2
+
+
+@pytest.mark.parametrize(
+    ("path", "count", "length", "moves"),
+    [("mjpeg", 1000, False, True), ("one", 1, False, False), ("one.jpg", 1, True, False)],
+)
+def test_pictures_one_after_the_other_are_a_camera_and_one_is_none(path, count, length, moves):
+    """Without multipart, as ``video/x-motion-jpeg``."""
+    noise = np.random.default_rng(0).integers(0, 255, (240, 320, 3), np.uint8)
+    picture = jpeg_of(noise)
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200)
+            self.send_header("Content-Type", "video/x-motion-jpeg" if moves else "image/jpeg")
+            if length:
+                self.send_header("Content-Length", str(len(picture)))
+            self.end_headers()
+            with contextlib.suppress(OSError):
+                for _ in range(count):
+                    self.wfile.write(picture)
+                    time.sleep(0.05)
+
+        def log_message(self, *_):
+            pass
+
+    with _served(Handler) as address:
+        if moves:
+            with open_source(f"{address}/{path}") as camera:
+                assert isinstance(camera, Camera)
+                assert next(iter(camera)).image.shape == (240, 320, 3)
+        else:
+            with pytest.raises(InputError, match="is one picture, no moving ones"):
+                open_source(f"{address}/{path}")
+
+
+@contextlib.contextmanager
+def _served(handler):
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    server.daemon_threads = True
+    thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
 
 
 def test_the_first_keyframe_is_not_thrown_away(tmp_path):
@@ -115,19 +167,10 @@ def test_the_first_keyframe_is_not_thrown_away(tmp_path):
             pass
 
     done = threading.Event()
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever, args=(0.05,))
-    thread.start()
-    try:
-        with Camera(f"http://127.0.0.1:{server.server_address[1]}/a") as camera:
-            assert next(iter(camera)).image.shape == (64, 96, 3)
-            assert camera.lost == 0
-    finally:
+    with _served(Handler) as address, Camera(f"{address}/a") as camera:
+        assert next(iter(camera)).image.shape == (64, 96, 3)
+        assert camera.lost == 0
         done.set()
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 def test_the_time_of_a_camera_never_goes_back():

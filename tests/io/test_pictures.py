@@ -74,6 +74,7 @@ def test_an_uncompressed_tiff_on_its_side(tmp_path):
         assert image[10:].max() == 0
 
 
+@pytest.mark.skipif(os.name != "posix", reason="named pipes of POSIX")
 def test_a_picture_from_a_pipe(tmp_path):
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)

@@ -180,6 +180,8 @@ def keep_apart(outputs: Mapping[str, Path | None], inputs: Iterable[Path | None]
 
 def is_device(path: Path) -> bool:
     """Whether a path is a device, a pipe or a stream such as ``/dev/stdout``."""
+    if stream_of(path) is not None:
+        return True
     names = (str(path.absolute()), os.path.realpath(path))
     return any(n.startswith(("/dev/", "/proc/")) and not n.startswith("/dev/shm/") for n in names)
 

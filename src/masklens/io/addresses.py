@@ -11,8 +11,9 @@ from urllib.parse import unquote
 
 #: In addresses: ``user:password@``, and ``name=value`` where the name speaks of a user or a secret.
 #: A value goes up to the next &: a password may have every other character in it.
-#: With a slash in the password, or without a scheme, it is no address, and yet may be shown.
-_LOGIN = re.compile(r"(://)(?:[^/]*|[^/@:]*:[^@]*)@|^[^/@:]{2,}:(?!//)[^@]*@")
+#: With a slash in the password, or without a scheme, it is no address, and yet may be shown; digits
+#: before a slash are a port.
+_LOGIN = re.compile(r"(://)(?:[^/]*|[^/@:]*:(?!\d{1,5}/)[^@]*)@|^[^/@: ]{2,}:(?!//)[^@ ]*@")
 _SECRET = re.compile(
     r"([^/?&;=]*(?:user|usr|login|pas|pw|psw|token|key|secret|auth|sig|cred|session)[^/?&;=]*"
     r"|(?<=[?&;])[up])=[^&]*",

@@ -34,12 +34,14 @@ def stream_of(target: Path) -> int | None:
 
 
 def open_unbuffered(target: Path) -> io.FileIO:
-    """Open a file to be written anew; a stream goes on where it is.
+    """Open a file to be written anew, with its folders; a stream goes on where it is.
 
     Opened by its name, a stream that the shell has led into a file would begin at the file's start.
     """
-    stream = stream_of(target)
-    return io.FileIO(target if stream is None else os.dup(stream), "w")
+    if (stream := stream_of(target)) is not None:
+        return io.FileIO(os.dup(stream), "w")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    return io.FileIO(target, "w")
 
 
 @contextlib.contextmanager

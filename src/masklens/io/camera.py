@@ -91,7 +91,7 @@ class Camera:
         self._failure: Exception | None = None
         self._stop = threading.Event()
         self._count = 0
-        self._time = 0.0
+        self._time = self._seen = 0.0
         self._began: float | None = None
         container = self._open(OPEN_TIMEOUT)
         self._thread = threading.Thread(target=self._run, args=(container,), daemon=True)
@@ -108,7 +108,7 @@ class Camera:
         self._stop.set()
 
     def close(self) -> None:
-        """Stop reading; waits for the thread, at most a little over the read timeout."""
+        """Stop reading; waits for the thread, at most some seconds: it ends with its next frame."""
         self.stop()
         with self._condition:
             self._condition.notify_all()
@@ -135,7 +135,7 @@ class Camera:
         try:
             since, attempts = 0.0, 0
             while True:
-                began = time.monotonic()
+                began = self._seen = time.monotonic()
                 reason = self._read(container)
                 if reason is None:
                     return
@@ -143,7 +143,7 @@ class Camera:
                 release()
                 self.lost += 1
                 # What comes back for moments only has been lost all the time.
-                if attempts == 0 or time.monotonic() - began > READ_TIMEOUT:
+                if attempts == 0 or self._seen - began > READ_TIMEOUT:
                     since, attempts = time.monotonic(), 0
                     self._say(f"{self.name} was lost ({reason}); trying again.")
                 container, attempts = self._reconnect(since, attempts, reason)
@@ -192,6 +192,7 @@ class Camera:
         frame = shape.frame(picture, self.name)
         frame.index, frame.time = self._count, self._time
         frame.session, frame.arrived = self.lost, now
+        self._seen = now
         self._count += 1
         with self._condition:
             self.dropped += self._newest is not None
@@ -214,7 +215,7 @@ class Camera:
         """
         again = attempts > 0
         while not self._stop.wait(BACK_OFF[min(attempts, len(BACK_OFF) - 1)]):
-            if time.monotonic() - since > self._give_up:
+            if attempts and time.monotonic() - since > self._give_up:
                 raise InputError(
                     f"{self.name} was lost and did not come back within "
                     f"{self._give_up:.0f} seconds: {reason}"

@@ -44,7 +44,6 @@ class LineLog:
         self._file: io.FileIO | None = None
         if target is not None:
             try:
-                target.parent.mkdir(parents=True, exist_ok=True)
                 self._file = open_unbuffered(target)
             except OSError as error:
                 raise OutputError(f"Cannot write {target}: {error.strerror}.") from error

@@ -126,7 +126,6 @@ class VideoWriter:
             raise self._refused(error) from error
 
     def _open(self, target: Path, image: Image) -> None:
-        target.parent.mkdir(parents=True, exist_ok=True)
         if target.is_dir():
             raise IsADirectoryError(f"{target} is a folder")
         self._file = _File(target)

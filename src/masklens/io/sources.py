@@ -6,6 +6,7 @@ opened by :func:`open_source`. Both give :class:`Frame`.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import glob
 import os
@@ -14,7 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
-from typing import Protocol, Self
+from typing import Any, Protocol, Self
 
 from masklens.crop import Image
 from masklens.errors import InputError, MasklensError
@@ -27,7 +28,9 @@ from masklens.io.signature import is_signed
 from masklens.io.video import (
     VIDEO_SUFFIXES,
     VideoReader,
+    decoded,
     duration_of,
+    import_av,
     open_container,
     video_stream,
 )
@@ -241,16 +244,25 @@ def _film(address: str) -> VideoReader | None:
     container = open_container(address, timeout=(10.0, 10.0))
     # Cameras send JPEGs or a transport stream without an end; a file knows how long it is.
     name = without_password(address)
-    if container.format.name.endswith("_pipe"):
+    form = container.format.name
+    # FFmpeg's names of one picture, by its suffix, and of pictures that come one after the other.
+    if form == "image2" or (form.endswith("_pipe") and not _has_two_frames(container, name)):
         container.close()
         raise InputError(
             f"{name} is one picture, no moving ones. Give the address of the camera's video, which "
             "often begins with rtsp://; what masklens detect takes are files."
         )
-    if container.format.name == "mpjpeg" or duration_of(video_stream(container, name)) is None:
+    endless = form == "mpjpeg" or form.endswith("_pipe")
+    if endless or duration_of(video_stream(container, name)) is None:
         container.close()
         return None
     return VideoReader(name, container=container)
+
+
+def _has_two_frames(container: Any, name: str) -> bool:
+    with contextlib.suppress(import_av().error.FFmpegError):
+        return len(list(islice(decoded(container, video_stream(container, name)), 2))) > 1
+    return False
 
 
 class FrameFolder:

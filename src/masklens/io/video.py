@@ -236,7 +236,9 @@ class Shape:
     """
 
     def __init__(self, stream: Any) -> None:
-        self._pixel = float(stream.sample_aspect_ratio or 1)
+        pixel = float(stream.sample_aspect_ratio or 1)
+        # What is further from square is a mistake, and would take gigabytes.
+        self._pixel = pixel if 0.25 <= pixel <= 4 else 1.0
         self._rotation: int | None = None
         self._matrix: tuple[int, int, int, int] | None = None
 
