@@ -19,7 +19,7 @@ const publicFolder = join(root, "public");
 const pictures = join(project, "examples/pictures");
 const EXAMPLES = ["astronaut-masked.jpg", "astronaut-badly-worn.jpg", "astronaut.jpg"];
 
-/** The bundle's card and those of its files that the page runs. */
+/** The bundle's card and those of its files that the page runs, the examples, and the licences. */
 function bundle(): Plugin {
   return {
     name: "masklens-bundle",
@@ -45,6 +45,9 @@ function bundle(): Plugin {
         const source = readFileSync(join(pictures, name));
         this.emitFile({ type: "asset", fileName: `examples/${name}`, source });
       }
+      // The licences ask to come along wherever the page goes: into the wheel and the app, too.
+      const licences = ["NOTICE", "LICENSE"].map((name) => readFileSync(join(project, name), "utf8"));
+      this.emitFile({ type: "asset", fileName: "licences.txt", source: licences.join("\n\n") });
     },
   };
 }

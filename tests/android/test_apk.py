@@ -102,6 +102,9 @@ def test_page_and_models_are_the_built_ones(apk: Path) -> None:
         assert {name for name in packed if not name.endswith(".tflite")} == set(built)
         for name, file in built.items():
             assert archive.read(name) == file.read_bytes(), name
+        licences = archive.read("assets/page/licences.txt").decode()
+        assert "Copyright (c) Microsoft Corporation" in licences
+        assert "Apache License" in licences
 
 
 def test_bundle_is_the_shipped_one(apk: Path) -> None:

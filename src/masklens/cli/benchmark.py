@@ -25,6 +25,8 @@ def command(bundles: tuple[Path, ...], json_file: Path | None, rounds: int) -> N
     Examples:
       masklens benchmark
       masklens benchmark exports/ runs/report
+
+    Exit status: 0 done, 1 failed, 2 wrong use.
     """
     from masklens.export.benchmark import benchmark
 

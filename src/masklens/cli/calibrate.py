@@ -35,6 +35,8 @@ def command(bundle: Path, scenes: Path, finder: Path | None, to_ship: bool, out:
     Examples:
       masklens calibrate default canteen.json --out bundles/canteen
       masklens calibrate runs/street val.json --finder runs/finder --out bundles/street
+
+    Exit status: 0 done, 1 failed, 2 wrong use.
     """
     from masklens.training import require_extra
 

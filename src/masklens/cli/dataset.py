@@ -69,6 +69,8 @@ def fetch_command(
       masklens dataset fetch prajna
       masklens dataset fetch prajna --to /data/prajna
       masklens dataset fetch prajna --from backup/prajna
+
+    Exit status: 0 all files are there, 1 failed, 2 wrong use.
     """
     from masklens.cli.dataset_console import byte_bar
     from masklens.dataset.download import fetch
@@ -147,6 +149,8 @@ def audit_command(
     Examples:
       masklens dataset audit data/prajna --sheet copies.png --split report
       masklens dataset audit data/prajna --json copies.json --split split.csv:test
+
+    Exit status: 0 all done, 1 some pictures could not be read, 2 wrong use.
     """
     from masklens.cli.dataset_console import show_audit
     from masklens.dataset.audit import audit
@@ -200,6 +204,8 @@ def split_command(data: Path, file: Path, test: float, folds: int | None, seed: 
       masklens dataset split data/prajna --out split.csv
       masklens dataset split data/prajna --out folds.csv --folds 5
       masklens train data/prajna --split split.csv --out runs/honest
+
+    Exit status: 0 all done, 1 some pictures could not be read, 2 wrong use.
     """
     from masklens.cli.dataset_console import show_split
     from masklens.dataset.bars import step_bars
