@@ -26,6 +26,7 @@ from masklens.io.frames import Frame
 from masklens.io.logs import JsonLines
 from masklens.io.recorder import VideoWriter
 from masklens.io.sources import Source, open_source
+from masklens.io.video import rate_at_most
 from masklens.io.window import Window
 from masklens.io.writers import save_picture
 from masklens.labels import LABELS
@@ -73,8 +74,7 @@ def run_live(
             check_writable(record)
         stopping = stack.enter_context(asked_to_stop(source))
         screen = stack.enter_context(Screen(source, show, stopping))
-        rate = min(filter(None, (max_fps, source.rate)), default=None)
-        recorder = stack.enter_context(VideoWriter(record, rate))
+        recorder = stack.enter_context(VideoWriter(record, rate_at_most(source.rate, max_fps)))
         table = stack.enter_context(TrackTable(tracks))
         log = stack.enter_context(JsonLines(json_file))
 

@@ -294,6 +294,11 @@ def reason_of(error: BaseException) -> str:
     return str(getattr(error, "strerror", None) or str(error) or type(error).__name__).rstrip(".")
 
 
+def rate_at_most(rate: float | None, most: float | None) -> float | None:
+    """Frames per second that :func:`at_most` leaves of a stream; None when it is not known."""
+    return min(filter(None, (rate, most)), default=None)
+
+
 def at_most(frames: Iterator[Frame], rate: float | None) -> Iterator[Frame]:
     """Leave out frames so that at most ``rate`` of them are left per second of the stream."""
     if not rate:

@@ -21,7 +21,7 @@ from masklens.errors import InputError
 from masklens.io.draw import draw_detections, draw_status
 from masklens.io.frames import Frame
 from masklens.io.sources import Source
-from masklens.io.video import at_most
+from masklens.io.video import at_most, rate_at_most
 from masklens.memory import give_back
 from masklens.stream.between import filled_in
 from masklens.stream.labeller import Found, StreamLabeller
@@ -72,7 +72,7 @@ def labelled_frames(
     """
     frames = at_most(iter(source), max_fps)
     # Faces are looked for so often a second, however many of its frames are left.
-    rate = min(filter(None, (max_fps, source.rate)), default=None)
+    rate = rate_at_most(source.rate, max_fps)
     found = (
         _as_time_allows(frames, labeller, Pace(every, rate))
         if source.live
