@@ -69,10 +69,10 @@ def command(
 
     SOURCE is a picture, a video, a folder (searched recursively, through links as well), a glob
     pattern, or - for a list of files on standard input, as find writes it with or without -print0.
-    Each file counts once. Boxes are green for a
-    mask, red for none, orange for a badly worn one. In videos faces are followed, and labels are
-    votes over time; annotated videos are H.264 MP4 with the sound kept. A result whose FILE is -
-    goes to standard output, and all that is said to standard error.
+    Each file counts once. Boxes are green for a mask, red for none, orange for a badly worn one. In
+    videos faces are followed, and labels are votes over time; annotated videos are H.264 MP4 with
+    the sound kept. A result whose FILE is - goes to standard output, and all that is said to
+    standard error.
 
     \b
     Examples:
