@@ -255,6 +255,25 @@ def named_parts(
     return parts_of(rows, part)
 
 
+def picture_groups(dataset: Dataset, split: str, duplicates: Duplicates | None) -> dict[str, int]:
+    """The groups of near-duplicates that a split is made by.
+
+    Args:
+        dataset: whose pictures are split.
+        split: as of :func:`named_parts`.
+        duplicates: in the data set, where they were looked for; a manifest names the groups itself.
+
+    Returns:
+        Name of the picture -> number of the group; nothing where groups are not known.
+    """
+    if duplicates is not None:
+        names = (picture.name for picture in dataset.pictures)
+        return dict(zip(names, duplicates.groups.tolist(), strict=True))
+    if split == "report":
+        return {}
+    return {row.file: row.group for row in read_manifest(manifest_and_part(split)[0])}
+
+
 def _sklearn() -> Any:
     try:
         import sklearn.model_selection

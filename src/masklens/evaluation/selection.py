@@ -13,14 +13,7 @@ import numpy as np
 
 from masklens.dataset.duplicates import Duplicates, find_duplicates
 from masklens.dataset.scan import Dataset, load_dataset
-from masklens.dataset.split import (
-    GROUPED,
-    TEST,
-    manifest_and_part,
-    named_parts,
-    read_manifest,
-    split_dataset,
-)
+from masklens.dataset.split import GROUPED, named_parts, picture_groups
 from masklens.errors import DatasetError
 from masklens.evaluation.bars import Bar, no_bar, search_bar
 from masklens.intervals import Ints
@@ -116,17 +109,8 @@ def _refuse_empty_folders(root: Path) -> None:
 
 def _part(dataset: Dataset, split: str, duplicates: Duplicates | None) -> tuple[Dataset, Ints]:
     """The judged part of a data set, and the group of each of its pictures."""
-    group_of: dict[str, int] = {}
-    if split == "report":
-        _, names = named_parts(dataset, split)
-    elif split == GROUPED:
-        rows, _ = split_dataset(dataset, duplicates=duplicates)
-        names = [row.file for row in rows if row.split == TEST]
-        group_of = {row.file: row.group for row in rows}
-    else:
-        _, names = named_parts(dataset, split)
-        rows = read_manifest(manifest_and_part(split)[0])
-        group_of = {row.file: row.group for row in rows}
+    _, names = named_parts(dataset, split, duplicates=duplicates)
+    group_of = picture_groups(dataset, split, duplicates)
     wanted = set(names)
     pictures = tuple(p for p in dataset.pictures if p.name in wanted)
     if not pictures:

@@ -12,9 +12,7 @@ import numpy.typing as npt
 from tqdm import tqdm
 
 from masklens.crop import Image, whole_picture
-from masklens.dataset.duplicates import Duplicates
 from masklens.dataset.scan import Dataset
-from masklens.dataset.split import manifest_and_part, read_manifest
 from masklens.errors import DatasetError, InputError
 from masklens.io.pictures import read_picture
 from masklens.labels import LABELS
@@ -91,25 +89,6 @@ def read_portraits(dataset: Dataset) -> Portraits:
             if isinstance(result, str)
         ),
     )
-
-
-def picture_groups(dataset: Dataset, split: str, duplicates: Duplicates | None) -> dict[str, int]:
-    """The groups of near-duplicates that a split is made by.
-
-    Args:
-        dataset: whose pictures are split.
-        split: as of :func:`masklens.dataset.split.named_parts`.
-        duplicates: in the data set, where they were looked for; a manifest names the groups itself.
-
-    Returns:
-        Name of the picture -> number of the group; nothing where groups are not known.
-    """
-    if duplicates is not None:
-        names = (picture.name for picture in dataset.pictures)
-        return dict(zip(names, duplicates.groups.tolist(), strict=True))
-    if split == "report":
-        return {}
-    return {row.file: row.group for row in read_manifest(manifest_and_part(split)[0])}
 
 
 def split_by_name(

@@ -32,7 +32,7 @@ from masklens.crop import FloatArray, Image
 from masklens.dataset.bars import step_bars
 from masklens.dataset.duplicates import find_duplicates
 from masklens.dataset.scan import Dataset, load_dataset
-from masklens.dataset.split import GROUPED, named_parts
+from masklens.dataset.split import GROUPED, named_parts, picture_groups
 from masklens.errors import DatasetError, OutputError
 from masklens.labels import LABELS
 from masklens.runtime import open_session
@@ -43,7 +43,6 @@ from masklens.training.network import SIZE, VALUE_RANGE, assemble, backbone, sav
 from masklens.training.portraits import (
     Indices,
     Portraits,
-    picture_groups,
     read_portraits,
     split_by_name,
 )
@@ -89,9 +88,10 @@ def train(
     group_of: dict[str, int] = {}
     # Of all pictures, not of the readable ones: evaluate and audit must name the same test part.
     if split is None:
-        with step_bars() as progress:
-            grouped = options.split == GROUPED
-            duplicates = find_duplicates(dataset, progress=progress) if grouped else None
+        duplicates = None
+        if options.split == GROUPED:
+            with step_bars() as progress:
+                duplicates = find_duplicates(dataset, progress=progress)
         split = named_parts(dataset, options.split, duplicates=duplicates)
         group_of = picture_groups(dataset, options.split, duplicates)
     portraits = read_portraits(dataset)
