@@ -56,6 +56,20 @@ def test_labels_stay_inside_and_are_whole(box):
     assert background(box) > 100
 
 
+@pytest.mark.parametrize("label", range(3))
+@pytest.mark.parametrize("side", range(20, 60, 4))
+def test_the_words_in_a_small_picture_are_not_cut(side, label):
+    """Cut, "97%" reads as another number."""
+    image = np.full((side, side, 3), 90, np.uint8)
+    drawn = draw_detections(image, detections([[1, side // 2, side - 1, side - 1]], label))
+    above = drawn[: side // 2 - 2]
+    written = np.flatnonzero((above != 90).any(axis=(0, 2)))
+    first, last = above[:, written[0]], above[:, written[-1]]
+    for edge in (first, last):  # of the label: its background, and no ink
+        inked = (edge != 90).any(axis=1) & (edge != COLOURS[LABELS[label]]).any(axis=1)
+        assert not inked.any()
+
+
 @pytest.mark.parametrize("shape", [(1, 1), (5, 200), (200, 5), (12, 12), (4000, 3000)])
 def test_any_picture_size(shape):
     image = np.zeros((*shape, 3), np.uint8)

@@ -47,6 +47,9 @@ SIGNS: dict[str, str] = {WITH_MASK: "ok", WITHOUT_MASK: "no", MASK_WORN_INCORREC
 #: labels may be covered before it is taken.
 _SHORTENED = (0.0, 0.15, 0.4)
 
+#: Smallest letters, in pixels.
+_SMALLEST = 5
+
 #: Labels together may take this share of the picture, or as much as the faces do.
 _ROOM = 0.12
 
@@ -176,19 +179,21 @@ def _places(label: Sequence[int], box: Rectangles, line: int, picture: Sequence[
 
 
 def _sprites(face: Detection, picture: tuple[int, int]) -> list[Label]:
-    """A face's label with each of its texts, no larger than the picture (height, width)."""
+    """A face's label with each of its texts, no larger than the picture (height, width).
+
+    A text that does not fit gives way to the next shorter one: "97" of "97%" is another number.
+    """
     height, width = picture
     # A label about as wide as its face, within what can be read and what does not cover the rest.
     largest = max(12, round(max(height, width) / 40))
     wanted = int(np.clip((round(face.box[2]) - round(face.box[0])) / 5, min(11, largest), largest))
-    sprites = []
-    for text in texts_of(face):
-        size = wanted
-        sprite = _label_sprite(text, colour_of(face.label), size)
-        while size > 5 and (sprite.shape[1] > width or sprite.shape[0] > height):
-            size -= 1
+    sprites: list[Image] = []
+    for text in reversed(texts_of(face)):
+        for size in range(wanted, _SMALLEST - 1, -1):
             sprite = _label_sprite(text, colour_of(face.label), size)
-        sprites.append(sprite[:height, :width])
+            if fits := sprite.shape[0] <= height and sprite.shape[1] <= width:
+                break
+        sprites.insert(0, sprites[0] if sprites and not fits else sprite[:height, :width])
     whole = _area(sprites[0])
     return [(sprite, share * whole) for sprite, share in zip(sprites, _SHORTENED, strict=True)]
 
