@@ -32,14 +32,15 @@ def write_film(
     sound: str | None = None,
     sound_rate: int = 48000,
     sound_from: float = 0.0,
+    sound_until: float | None = None,
     codec: str = "libx264",
     keyframes: int | None = None,
     pixel: Fraction | None = None,
     options: dict[str, str] | None = None,
 ) -> Path:
     """Write a film: ``times`` in seconds for a variable rate, ``sound`` the name of a codec, to be
-    heard from the second ``sound_from`` on, ``keyframes`` so many frames apart, ``pixel`` the
-    width of a pixel over its height."""
+    heard from the second ``sound_from`` on until ``sound_until``, ``keyframes`` so many frames
+    apart, ``pixel`` the width of a pixel over its height."""
     images = list(images)
     height, width = images[0].shape[:2]
     with av.open(str(path), "w", options=options or {}) as film:
@@ -63,8 +64,16 @@ def write_film(
             film.mux(stream.encode(frame))
         film.mux(stream.encode(None))
         if voice is not None:
-            end = times[-1] if times else len(images) / rate
+            end = sound_until or (times[-1] if times else len(images) / rate)
             _beep(film, voice, end - sound_from, sound_rate, sound_from)
+    return path
+
+
+def begun_late(path: Path) -> Path:
+    """A transport stream as recorders cut it: its first eighth is gone, but not its tables."""
+    content, packet = path.read_bytes(), 188
+    eighth = len(content) // packet // 8 * packet
+    path.write_bytes(content[: 3 * packet] + content[eighth:])
     return path
 
 

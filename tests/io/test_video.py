@@ -9,7 +9,7 @@ import pytest
 from masklens.errors import InputError
 from masklens.io.frames import Frame
 from masklens.io.video import VideoReader, at_most, upright
-from tests.io.films import frames, write_film, write_sound
+from tests.io.films import begun_late, frames, write_film, write_sound
 
 
 def test_frames_come_in_order_with_their_times(tmp_path):
@@ -99,11 +99,14 @@ def _written(path, content):
     return path
 
 
+@pytest.mark.parametrize("begins", [0, 5])
+@pytest.mark.parametrize("sound", [None, "aac"])
 @pytest.mark.parametrize("name", ["a.mp4", "a.mkv", "a.ts"])
-def test_a_truncated_video_gives_what_it_has_and_says_where_it_broke(tmp_path, name):
+def test_a_truncated_video_gives_what_it_has_and_says_where_it_broke(tmp_path, name, sound, begins):
     noise = np.random.default_rng(0).integers(0, 255, (100, 64, 96, 3), np.uint8)
     options = {"movflags": "faststart"} if name == "a.mp4" else None
-    path = write_film(tmp_path / name, noise, options=options)
+    times = [begins + i / 25 for i in range(100)]
+    path = write_film(tmp_path / name, noise, options=options, times=times, sound=sound)
     whole = path.read_bytes()
     path.write_bytes(whole[: len(whole) // 2])
     read = []
@@ -113,6 +116,45 @@ def test_a_truncated_video_gives_what_it_has_and_says_where_it_broke(tmp_path, n
     with pytest.raises(InputError, match=r"damaged or cut off: .* up to \d\.\d of 4\.0 seconds"):
         read.extend(_collect(read, VideoReader(path)))
     assert 20 < len(read) < 80
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("a.mp4", {"sound": "aac", "sound_until": 9.0}),
+        ("a.mkv", {"sound": "libopus", "sound_until": 9.0}),  # whose one duration is that of both
+        ("a.webm", {"sound": "libopus", "sound_until": 9.0, "codec": "libvpx"}),
+        ("a.flv", {"sound": "aac", "sound_until": 9.0}),
+        ("a.mp4", {"times": [5 + i / 25 for i in range(100)]}),
+        ("a.mkv", {"times": [5 + i / 25 for i in range(100)]}),
+        ("a.mkv", {"times": [5 + i / 25 for i in range(100)], "sound": "aac", "sound_until": 12.0}),
+        ("a.flv", {"times": [5 + i / 25 for i in range(100)], "sound": "aac", "sound_until": 12.0}),
+        ("a.wmv", {"times": [5 + i / 25 for i in range(100)], "codec": "wmv2"}),
+        ("a.ts", {"times": [5 + i / 25 for i in range(100)], "sound": "aac", "sound_until": 12.0}),
+    ],
+)
+def test_a_whole_film_is_whole_however_long_its_sound_is_and_when_it_begins(
+    tmp_path, name, options
+):
+    path = write_film(tmp_path / name, frames(100), **options)
+    assert [f.time for f in VideoReader(path)] == pytest.approx(
+        [i / 25 for i in range(100)], abs=0.002
+    )
+
+
+def test_a_recording_that_begins_between_key_frames_is_whole(tmp_path):
+    path = begun_late(write_film(tmp_path / "a.ts", frames(200), keyframes=50))
+    times = [frame.time for frame in VideoReader(path)]
+    assert times == pytest.approx([i / 25 for i in range(150)])
+
+
+def test_films_that_were_joined_in_another_order_are_whole(tmp_path):
+    parts = [
+        write_film(tmp_path / "a.ts", frames(50), times=[from_ + i / 25 for i in range(50)])
+        for from_ in (1000, 100, 0)
+    ]
+    (tmp_path / "all.ts").write_bytes(b"".join(path.read_bytes() for path in parts))
+    assert len(list(VideoReader(tmp_path / "all.ts"))) == 150
 
 
 def _collect(into, reader):

@@ -7,6 +7,7 @@ PyAV is the extra ``video``; it is imported only when the first video is opened.
 from __future__ import annotations
 
 import gc
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -33,6 +34,8 @@ VIDEO_SUFFIXES = frozenset(
 _LATE = 1.0
 #: A file that ends this many seconds before its announced end is called truncated.
 _MISSING_SECONDS = 0.5
+#: Formats that hold one duration: the time, counted from 0, at which the last of all streams ends.
+_ONE_DURATION = frozenset({"matroska,webm", "flv", "asf"})
 
 
 def import_av() -> Any:
@@ -56,7 +59,6 @@ class VideoReader:
         name: as the user wrote it.
         rate: frames per second on average; None when the file does not say.
         total: number of frames that the file announces; 0 when it does not say.
-        duration: seconds; None when the file does not say.
 
     Raises:
         InputError: no such file, no video, no picture in it, or a codec that is missing.
@@ -85,7 +87,7 @@ class VideoReader:
         stream = self._stream
         self.rate = float(stream.average_rate) if stream.average_rate else None
         self.total = stream.frames or round((self.rate or 0) * (duration_of(stream) or 0))
-        self.duration = duration_of(stream)
+        self._end = end_of(stream)
 
     def __enter__(self) -> Self:
         return self
@@ -108,6 +110,7 @@ class VideoReader:
                 before the end that it announces.
         """
         index, last, start = 0, 0.0, None
+        latest = 0.0  # by the clock of the file, which need not be at 0 with the first picture
         step = 1 / (self.rate or 25)
         broken: str | None = None
         shape = Shape(self._stream)
@@ -121,6 +124,7 @@ class VideoReader:
                     if start is None or picture.time - start < last - _LATE:
                         start = picture.time - following
                     last = max(picture.time - start, last)
+                latest = max(latest, picture.time or last)
                 frame = shape.frame(picture, self.name)
                 frame.relative, frame.index, frame.time = self._relative, index, last
                 yield frame
@@ -131,11 +135,12 @@ class VideoReader:
             raise InputError(
                 f"{self.name} has no frame that can be read{f': {broken}' if broken else ''}."
             )
-        missing = (self.duration or 0) - (last + step)
+        read = last + step
+        missing = 0.0 if self._end is None else self._end - (latest + step)
         if broken or (missing > _MISSING_SECONDS and index < self.total):
-            of = f" of {self.duration:.1f}" if self.duration else ""
+            of = f" of {read + missing:.1f}" if missing > 0 else ""
             raise InputError(
-                f"{self.name} is damaged or cut off: it could be read up to {last + step:.1f}{of} "
+                f"{self.name} is damaged or cut off: it could be read up to {read:.1f}{of} "
                 f"seconds (frame {index}). The frames before that were labelled."
             )
 
@@ -222,6 +227,24 @@ def duration_of(stream: Any) -> float | None:
         return float(stream.duration * stream.time_base)
     whole = stream.container.duration
     return None if whole is None or whole <= 0 else whole / 1e6
+
+
+def end_of(stream: Any) -> float | None:
+    """The time, by a file's own clock, at which it says that its pictures end.
+
+    None when it does not say, or speaks of sound that may be longer.
+    """
+    container = stream.container
+    if container.format.name not in _ONE_DURATION:
+        if stream.duration is None or stream.time_base is None:
+            return None
+        return float(((stream.start_time or 0) + stream.duration) * stream.time_base)
+    # Of Matroska and WebM; FFmpeg and MKVToolNix write this tag for each stream.
+    tag = re.match(r"(\d+):(\d+):(\d+(?:\.\d+)?)", stream.metadata.get("DURATION", ""))
+    if tag is not None:
+        hours, minutes, seconds = map(float, tag.groups())
+        return 3600 * hours + 60 * minutes + seconds
+    return duration_of(stream) if len(container.streams) == 1 else None
 
 
 class Shape:
