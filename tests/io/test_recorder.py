@@ -11,7 +11,7 @@ from masklens.errors import OutputError
 from masklens.io.recorder import VideoWriter
 from masklens.io.video import VideoReader
 from masklens.io.writers import free_path
-from tests.io.films import frames, write_film
+from tests.io.films import begun_late, frames, write_film
 
 
 def test_what_is_written_can_be_read(tmp_path):
@@ -122,8 +122,8 @@ def test_times_never_go_back(tmp_path):
 def test_sound_is_kept(tmp_path, sound):
     source = write_film(tmp_path / "a.mkv", frames(50), sound=sound)
     target = tmp_path / "b.mp4"
-    with VideoWriter(target, 25, sound=str(source)) as video:
-        for frame in VideoReader(source):
+    with VideoReader(source) as film, VideoWriter(target, 25, sound=film) as video:
+        for frame in film:
             video.write(frame.image, frame.time)
     with av.open(str(target)) as film:
         heard = sum(f.samples for f in film.decode(audio=0))
@@ -143,8 +143,8 @@ def test_sound_is_kept(tmp_path, sound):
 def test_sound_that_mp4_cannot_take_as_it_is(tmp_path, name, sound, rate):
     source = write_film(tmp_path / name, frames(50), sound=sound, sound_rate=rate)
     target = tmp_path / "b.mp4"
-    with VideoWriter(target, 25, sound=str(source)) as video:
-        for frame in VideoReader(source):
+    with VideoReader(source) as film, VideoWriter(target, 25, sound=film) as video:
+        for frame in film:
             video.write(frame.image, frame.time)
     with av.open(str(target)) as film:
         seconds = sum(f.samples / f.sample_rate for f in film.decode(audio=0))
@@ -157,13 +157,25 @@ def test_sound_that_mp4_cannot_take_as_it_is(tmp_path, name, sound, rate):
 def test_sound_stays_with_its_pictures(tmp_path, sound, begins):
     source = write_film(tmp_path / "a.mkv", frames(50), sound=sound, sound_from=begins)
     target = tmp_path / "b.mp4"
-    with VideoWriter(target, 25, sound=str(source)) as video:
-        for frame in VideoReader(source):
+    with VideoReader(source) as film, VideoWriter(target, 25, sound=film) as video:
+        for frame in film:
             video.write(frame.image, frame.time)
     with av.open(str(target)) as film:
         loud = [f.time for f in film.decode(audio=0) if np.abs(f.to_ndarray()).max() > 0.1]
     assert loud[0] == pytest.approx(begins, abs=0.1)
     assert loud[-1] == pytest.approx(2.0, abs=0.1)
+
+
+def test_sound_stays_with_its_pictures_when_the_first_of_them_cannot_be_read(tmp_path):
+    """The first key frame that is left, and so the first picture, is the one at 2 s."""
+    whole = write_film(tmp_path / "a.ts", frames(200), keyframes=50, sound="aac", sound_from=5.0)
+    source, target = begun_late(whole), tmp_path / "b.mp4"
+    with VideoReader(source) as film, VideoWriter(target, 25, sound=film) as video:
+        for frame in film:
+            video.write(frame.image, frame.time)
+    with av.open(str(target)) as film:
+        loud = [f.time for f in film.decode(audio=0) if np.abs(f.to_ndarray()).max() > 0.1]
+    assert loud[0] == pytest.approx(3.0, abs=0.1)
 
 
 def test_disk_full(tmp_path):

@@ -21,7 +21,7 @@ from masklens.errors import OutputError
 from masklens.io.atomic import atomic_path, open_unbuffered
 from masklens.io.signature import MADE_BY, VIDEO_KEY
 from masklens.io.sound import Sound
-from masklens.io.video import import_av, reason_of
+from masklens.io.video import VideoReader, import_av, reason_of
 
 #: Times in the file are counted in this unit, which every frame rate in use divides well enough.
 _TIME_BASE = Fraction(1, 90_000)
@@ -42,7 +42,7 @@ class VideoWriter:
     Args:
         target: the file, replaced if it is there; None writes nothing.
         rate: frames per second that are to be expected at most.
-        sound: a file whose first sound track goes along.
+        sound: the film that the frames come from, whose first sound track goes along.
         signed: it can be made again, so that a later run may replace it: see
             :mod:`masklens.io.signature`.
 
@@ -55,14 +55,14 @@ class VideoWriter:
         self,
         target: Path | None,
         rate: float | None = None,
-        sound: str | None = None,
+        sound: VideoReader | None = None,
         *,
         signed: bool = False,
     ) -> None:
         self.target = target
         self._metadata = {VIDEO_KEY: MADE_BY} if signed else {}
         self._rate = rate or 25.0
-        self._sound_file = sound
+        self._film = sound
         self._container: Any = None
         self._stream: Any = None
         self._sound: Sound | None = None
@@ -157,8 +157,8 @@ class VideoWriter:
         else:
             context.bit_rate = int(self._size[0] * self._size[1] * self._rate * 0.15)
         self._stream = stream
-        if self._sound_file is not None:
-            self._sound = Sound.of(self._sound_file, self._container)
+        if self._film is not None:
+            self._sound = Sound.of(self._film, self._container)
 
     def _refused(self, error: BaseException) -> OutputError:
         started = self._last > 0 and self.target is not None and self.target.exists()

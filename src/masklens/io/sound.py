@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from fractions import Fraction
 from typing import Any
 
-from masklens.io.video import import_av, open_container
+from masklens.io.video import VideoReader, import_av, open_container
 
 #: Sound that an MP4 may hold as it is; any other is coded again as AAC. Not AC-3: FFmpeg wants to
 #: see a packet of it before it writes the head of the file, and crashes when there is none.
@@ -19,7 +19,7 @@ _MP4_SOUND = frozenset({"aac", "mp3", "alac", "opus"})
 class Sound:
     """The sound of a file on its way into another: copied if MP4 allows it, else coded as AAC."""
 
-    def __init__(self, source: Any, stream: Any, target: Any) -> None:
+    def __init__(self, source: Any, stream: Any, begins: float, target: Any) -> None:
         self._source, self._target = source, target
         context = stream.codec_context
         # AAC without the head that MP4 wants before the first packet comes from MPEG-TS.
@@ -29,23 +29,24 @@ class Sound:
             self._out = target.add_stream_from_template(stream)
         else:
             self._out = target.add_stream("aac", rate=_aac_rate(context.sample_rate or 48_000))
-        video = source.streams.video[0]
-        start = video.start_time * video.time_base if video.start_time else Fraction(0)
-        self._shift = round(start / stream.time_base)
+        self._shift = round(begins / stream.time_base)
         self._stream = stream
         self._packets = source.demux(stream)
         self._waiting: Any = None
         self._samples: int | None = None  # up to the end of what was coded, from time 0
 
     @classmethod
-    def of(cls, file: str, target: Any) -> Sound | None:
-        """The first sound track of a film, on its way into an open container; None without one."""
-        source = open_container(file)
+    def of(cls, film: VideoReader, target: Any) -> Sound | None:
+        """The first sound track of a film, on its way into an open container; None without one.
+
+        The film's first picture was read: from it on there is sound.
+        """
+        source = open_container(film.name)
         stream = next((s for s in source.streams.audio if s.codec_context is not None), None)
         if stream is None:
             source.close()
             return None
-        return cls(source, stream, target)
+        return cls(source, stream, film.begins, target)
 
     def write_until(self, time: float | None) -> None:
         """Bring the sound up to a time in seconds; None: to its end."""

@@ -59,6 +59,7 @@ class VideoReader:
         name: as the user wrote it.
         rate: frames per second on average; None when the file does not say.
         total: number of frames that the file announces; 0 when it does not say.
+        begins: the time of the first picture by the file's own clock, once it was read.
 
     Raises:
         InputError: no such file, no video, no picture in it, or a codec that is missing.
@@ -87,6 +88,7 @@ class VideoReader:
         stream = self._stream
         self.rate = float(stream.average_rate) if stream.average_rate else None
         self.total = stream.frames or round((self.rate or 0) * (duration_of(stream) or 0))
+        self.begins = 0.0
         self._end = end_of(stream)
 
     def __enter__(self) -> Self:
@@ -117,6 +119,8 @@ class VideoReader:
         try:
             for picture in decoded(self._container, self._stream):
                 following = last + step if index else 0.0
+                if index == 0:
+                    self.begins = picture.time or 0.0
                 if picture.time is None:  # bare H.264 and its like hold no times
                     last = following
                 else:

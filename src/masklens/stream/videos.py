@@ -47,7 +47,7 @@ def label_video(
         tracks.ended(reader.name, record)
 
     labeller = StreamLabeller(detector, budget=16, on_end=ended)
-    with reader, VideoWriter(out, reader.rate, sound=reader.name, signed=True) as video:
+    with reader, VideoWriter(out, reader.rate, sound=reader, signed=True) as video:
         for labelled in labelled_frames(reader, labeller, every=every):
             frame, detections = labelled.frame, labelled.detections
             for writer in writers:
