@@ -1,3 +1,4 @@
+import resource
 import signal
 import subprocess
 import sys
@@ -9,6 +10,7 @@ import pytest
 
 from masklens.errors import OutputError
 from masklens.io.recorder import VideoWriter
+from masklens.io.signature import is_signed
 from masklens.io.video import VideoReader
 from masklens.io.writers import free_path
 from tests.io.films import begun_late, frames, write_film
@@ -41,6 +43,35 @@ def test_a_copy_may_be_replaced_by_the_next_one_and_a_recording_may_not(tmp_path
             video.write(image, i / 25)
         assert free_path(tmp_path, Path("a.mp4"), set()) == next_one  # as fragments
     assert free_path(tmp_path, Path("a.mp4"), set()) == next_one
+
+
+def test_a_copy_is_told_as_one_however_early_its_run_is_killed(tmp_path):
+    path = tmp_path / "a.mp4"
+    video = VideoWriter(path, 25, signed=True)
+    for i, image in enumerate(frames(5)):
+        video.write(image, i / 25)  # what is on the disk now stays there after kill -9
+        assert is_signed(path) if path.exists() else i == 0
+    video.close()
+
+
+def test_a_run_that_ends_before_its_first_frame_leaves_no_file(tmp_path):
+    path = tmp_path / "a.mp4"
+    with pytest.raises(ValueError, match="NaN"), VideoWriter(path, 25) as video:
+        video.write(np.zeros((64, 96, 3), np.uint8), float("nan"))
+    assert not path.exists()
+
+
+def test_no_room_for_anything_leaves_no_file(tmp_path):
+    path = tmp_path / "a.mp4"
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, limits[1]))
+    try:
+        with pytest.raises(OutputError, match=r"File too large\.$"), VideoWriter(path, 25) as video:
+            for i, image in enumerate(frames(5)):
+                video.write(image, i / 25)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert not path.exists()
 
 
 def test_nothing_is_written_without_a_target():

@@ -6,6 +6,7 @@ program; an orderly end turns it into an ordinary MP4 without coding anything ag
 
 from __future__ import annotations
 
+import io
 import os
 import shutil
 from collections.abc import Mapping
@@ -69,6 +70,7 @@ class VideoWriter:
         self._size = (0, 0)
         self._last = self._next_key = -1
         if target is not None:
+            self._file = _File(target)
             self._av = import_av()
             self._encoder = h264_encoder()
 
@@ -121,14 +123,14 @@ class VideoWriter:
                 file.close()
             if not failed:
                 file.check()
-                _without_fragments(self.target, self._metadata)
+                if file.begun:
+                    _without_fragments(self.target, self._metadata)
         except (self._av.error.FFmpegError, OSError, OutputError) as error:
             raise self._refused(error) from error
 
     def _open(self, target: Path, image: Image) -> None:
         if target.is_dir():
             raise IsADirectoryError(f"{target} is a folder")
-        self._file = _File(target)
         self._container = self._av.open(
             self._file,
             "w",
@@ -161,7 +163,7 @@ class VideoWriter:
             self._sound = Sound.of(self._film, self._container)
 
     def _refused(self, error: BaseException) -> OutputError:
-        started = self._last > 0 and self.target is not None and self.target.exists()
+        started = self._last > 0 and self._file.begun
         what = " What was recorded until then can be played." if started else ""
         return OutputError(f"Cannot write {self.target}: {reason_of(error)}.{what}")
 
@@ -169,19 +171,27 @@ class VideoWriter:
 class _File:
     """The file, as PyAV writes it: a failure is remembered instead of raised.
 
-    FFmpeg's MP4 writer may crash when it is closed after a write that failed.
+    FFmpeg's MP4 writer may crash when it is closed after a write that failed. The file is there
+    from its first bytes on, which say what it is: a run that is killed leaves no empty one.
+
+    Attributes:
+        begun: something was written.
     """
 
     def __init__(self, path: Path) -> None:
-        self._file = open_unbuffered(path)
+        self._path = path
+        self._file: io.FileIO | None = None
         self._error: OSError | None = None
+        self.begun = False
 
     def write(self, content: bytes) -> int:
         """Write all of it, or nothing once something has failed."""
         view = memoryview(content)
         try:
             while view and self._error is None:
+                self._file = self._file or open_unbuffered(self._path)
                 view = view[self._file.write(view) or 0 :]
+                self.begun = True
         except OSError as error:
             self._error = error
         return len(content)
@@ -197,7 +207,11 @@ class _File:
             raise self._error
 
     def close(self) -> None:
-        self._file.close()
+        """Close it; a file in which there is no room for anything is removed."""
+        if self._file is not None:
+            self._file.close()
+            if not self.begun and self._path.is_file() and not self._path.is_symlink():
+                self._path.unlink()
 
 
 def h264_encoder() -> str:
