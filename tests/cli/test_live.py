@@ -29,7 +29,7 @@ from masklens.labels import LABELS
 from masklens.stream.live import Labelled
 from tests.conftest import ROOT
 from tests.io.camera_server import CameraServer
-from tests.io.films import write_film, write_sound
+from tests.io.films import damage, write_film, write_sound
 
 
 def astronaut_frames(portrait, count=30):
@@ -228,6 +228,15 @@ def test_detect_labels_what_can_be_read_and_says_where_it_broke(film, tmp_path):
     assert 10 < names.count(str(path)) < 50
     assert names.count(str(film)) == 30
     assert len(list(VideoReader(tmp_path / "out" / "a.mp4"))) == names.count(str(path))
+
+
+@pytest.mark.parametrize("command", ["detect", "live"])
+def test_frames_in_the_middle_that_cannot_be_read_are_told_at_the_end(command, tmp_path):
+    noise = np.random.default_rng(0).integers(0, 255, (60, 64, 96, 3), np.uint8)
+    path = damage(write_film(tmp_path / "a.mov", noise, codec="png"), 20, 30, 31)
+    result = run(command, path, "--json", tmp_path / "r.jsonl")
+    one_sentence(result, f"3 frames of {path} could not be read")
+    assert len((tmp_path / "r.jsonl").read_text().splitlines()) == 57
 
 
 @pytest.mark.parametrize("command", ["detect", "live"])

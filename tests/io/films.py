@@ -46,7 +46,7 @@ def write_film(
     with av.open(str(path), "w", options=options or {}) as film:
         stream = film.add_stream(codec, rate=rate)
         stream.width, stream.height = width, height
-        stream.pix_fmt = "yuvj420p" if codec == "mjpeg" else "yuv420p"
+        stream.pix_fmt = {"mjpeg": "yuvj420p", "png": "rgb24"}.get(codec, "yuv420p")
         stream.codec_context.time_base = Fraction(1, 1000)
         if codec == "libx264":
             stream.options = {"crf": "12", "preset": "ultrafast"}
@@ -74,6 +74,18 @@ def begun_late(path: Path) -> Path:
     content, packet = path.read_bytes(), 188
     eighth = len(content) // packet // 8 * packet
     path.write_bytes(content[: 3 * packet] + content[eighth:])
+    return path
+
+
+def damage(path: Path, *packets: int) -> Path:
+    """Overwrite the pictures in these packets, but not the first bytes of any."""
+    with av.open(str(path)) as film:
+        places = [(packet.pos, packet.size) for packet in film.demux(video=0)]
+    with path.open("r+b") as file:
+        for number in packets:
+            position, size = places[number]
+            file.seek(position + 60)
+            file.write(bytes(size - 60))
     return path
 
 

@@ -1,3 +1,4 @@
+import contextlib
 import gc
 from fractions import Fraction
 from pathlib import Path
@@ -9,7 +10,7 @@ import pytest
 from masklens.errors import InputError
 from masklens.io.frames import Frame
 from masklens.io.video import VideoReader, at_most, upright
-from tests.io.films import begun_late, frames, write_film, write_sound
+from tests.io.films import begun_late, damage, frames, write_film, write_sound
 
 
 def test_frames_come_in_order_with_their_times(tmp_path):
@@ -179,6 +180,26 @@ def test_damage_in_the_middle_is_passed_over(tmp_path):
     content[middle : middle + 4000] = bytes(4000)
     path.write_bytes(content)
     assert len(list(VideoReader(path))) > 40
+
+
+@pytest.mark.parametrize(
+    ("name", "codec", "where", "read", "message"),
+    [
+        ("a.mov", "png", [20, 30, 31], 57, "3 frames of .* could not be read: the film is damaged"),
+        ("a.avi", "mjpeg", [20], 59, "1 frame of .* could not be read: the film is damaged"),
+        ("a.mov", "png", range(40), 20, None),  # it begins between two key frames
+        ("a.mov", "png", [59], 59, None),  # it was stopped in the middle of a frame
+        ("a.mp4", "libx264", [20, 30], 60, None),  # the decoder conceals it
+        ("a.mov", "png", range(20, 60), 20, r"up to 0\.8 of 2\.4 .* \(frame 20; \d+ could not be"),
+    ],
+)
+def test_frames_that_cannot_be_read_are_counted(tmp_path, name, codec, where, read, message):
+    noise = np.random.default_rng(0).integers(0, 255, (60, 64, 96, 3), np.uint8)
+    path = damage(write_film(tmp_path / name, noise, codec=codec), *where)
+    given = []
+    with contextlib.nullcontext() if message is None else pytest.raises(InputError, match=message):
+        _collect(given, VideoReader(path))
+    assert len(given) == read
 
 
 def test_one_pixel(tmp_path):

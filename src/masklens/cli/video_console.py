@@ -38,7 +38,7 @@ def label_videos(
         every: faces are looked for in every k-th frame; None chooses k.
 
     Returns:
-        How many could not be read, or not to their end.
+        How many could not be read, or not wholly.
     """
     failed = 0
     with TrackTable(tracks) as table:

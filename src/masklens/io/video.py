@@ -1,6 +1,6 @@
 """Reading video files and streams with PyAV: packets in, upright frames with their times out.
 
-A file that is damaged gives the frames that can be read and then an error that says where it broke.
+A file that is damaged gives the frames that can be read and then an error that says what it lacks.
 PyAV is the extra ``video``; it is imported only when the first video is opened.
 """
 
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import gc
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -108,16 +108,23 @@ class VideoReader:
         """The frames, in the order they are shown.
 
         Raises:
-            InputError: after the last frame that could be read, if the file is damaged or ends
-                before the end that it announces.
+            InputError: after the last frame that could be read, if others could not or the file
+                ends before the end that it announces.
         """
         index, last, start = 0, 0.0, None
+        unread = 0
         latest = 0.0  # by the clock of the file, which need not be at 0 with the first picture
         step = 1 / (self.rate or 25)
         broken: str | None = None
         shape = Shape(self._stream)
+
+        def missed(packets: int) -> None:
+            nonlocal unread
+            if index > 0:  # what lies before the first key frame is no damage
+                unread += packets
+
         try:
-            for picture in decoded(self._container, self._stream):
+            for picture in decoded(self._container, self._stream, missed):
                 following = last + step if index else 0.0
                 if index == 0:
                     self.begins = picture.time or 0.0
@@ -143,9 +150,15 @@ class VideoReader:
         missing = 0.0 if self._end is None else self._end - (latest + step)
         if broken or (missing > _MISSING_SECONDS and index < self.total):
             of = f" of {read + missing:.1f}" if missing > 0 else ""
+            but = f"; {unread} could not be read" if unread else ""
             raise InputError(
                 f"{self.name} is damaged or cut off: it could be read up to {read:.1f}{of} "
-                f"seconds (frame {index}). The frames before that were labelled."
+                f"seconds (frame {index}{but}). The frames before that were labelled."
+            )
+        if unread:
+            raise InputError(
+                f"{unread} frame{'s' if unread > 1 else ''} of {self.name} could not be read: the "
+                "film is damaged. The others were labelled."
             )
 
 
@@ -206,8 +219,16 @@ def video_stream(container: Any, name: str) -> Any:
     return stream
 
 
-def decoded(container: Any, stream: Any) -> Iterator[Any]:
-    """The frames of a stream; single damaged packets are left out, as players do."""
+def decoded(
+    container: Any, stream: Any, missed: Callable[[int], None] = lambda _: None
+) -> Iterator[Any]:
+    """The frames of a stream; damaged packets are left out, as players do.
+
+    Args:
+        container, stream: of PyAV.
+        missed: called with the number of packets that were left out, before what follows them and
+            at the end. A last one alone is not counted: recordings are stopped in the middle of it.
+    """
     av = import_av()
     failures = 0
     for packet in container.demux(stream):
@@ -215,14 +236,17 @@ def decoded(container: Any, stream: Any) -> Iterator[Any]:
             frames = packet.decode()
         except av.error.EOFError:
             return
-        except av.error.InvalidDataError:
+        except av.error.FFmpegError:
             failures += 1
             if failures > 300:  # ten seconds of nothing
                 raise
             continue
-        if frames:
+        if frames and packet.size:  # the last, empty one brings what the decoder still had
+            missed(failures)
             failures = 0
         yield from frames
+    if failures > 1:
+        missed(failures)
 
 
 def duration_of(stream: Any) -> float | None:
