@@ -51,6 +51,31 @@ def test_frames_that_are_left_out_cost_no_face(tmp_path, labeller, max_fps):
     assert [list(found.track_ids) for found in seen] == [[1]] * len(seen)
 
 
+@pytest.mark.parametrize(
+    ("name", "rate", "times"),
+    [
+        # Its frames come slower in the end than on average.
+        ("a.mp4", 30, [*(i / 30 for i in range(90)), *(3 + 1.5 * i for i in range(10))]),
+        ("a.mkv", 1000, [i / 30 for i in range(60)]),  # the rate is what times are counted in
+    ],
+)
+def test_a_film_of_another_rate_than_it_says_keeps_its_face(tmp_path, labeller, name, rate, times):
+    class Counted(VideoReader):
+        read = 0
+
+        def __iter__(self):
+            for self.read, frame in enumerate(super().__iter__(), 1):
+                yield frame
+
+    waiting, seen = 0, []
+    with Counted(write_film(tmp_path / name, frames(len(times)), rate=rate, times=times)) as reader:
+        for item in labelled_frames(reader, labeller):
+            waiting = max(waiting, reader.read - len(seen))
+            seen.append(list(item.detections.track_ids))
+    assert seen == [[1]] * len(times)
+    assert waiting <= 6 * (os.cpu_count() or 1) + 8
+
+
 @pytest.mark.parametrize("max_fps", [0.5, 1, 4])
 def test_a_slow_camera_is_looked_at_in_every_frame(labeller, max_fps):
     class Slow:

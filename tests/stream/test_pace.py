@@ -32,6 +32,12 @@ def test_k_can_be_fixed():
     assert run(Pace(every=4), 30, 1.0, 1.0) == 75
 
 
+@pytest.mark.parametrize(("rate", "looked"), [(1, 20), (2, 20), (5, 10)])
+def test_a_camera_slower_than_it_says_is_looked_at_three_times_a_second(rate, looked):
+    pace = Pace(rate=25)
+    assert [pace.due(i / rate) for i in range(20)].count(True) >= looked
+
+
 def test_a_new_session_begins_with_a_look():
     pace = Pace(every=10)
     assert [pace.due(i / 30, session=i // 5) for i in range(10)].count(True) == 2

@@ -25,7 +25,7 @@ from masklens.io.video import at_most, rate_at_most
 from masklens.memory import give_back
 from masklens.stream.between import filled_in
 from masklens.stream.labeller import Found, StreamLabeller
-from masklens.stream.pace import Pace, every_for_file
+from masklens.stream.pace import Pace, pace_for_file
 
 
 @dataclass(eq=False)
@@ -76,7 +76,7 @@ def labelled_frames(
     found = (
         _as_time_allows(frames, labeller, Pace(every, rate))
         if source.live
-        else filled_in(_one_after_the_other(frames, labeller, every or every_for_file(rate)))
+        else filled_in(_one_after_the_other(frames, labeller, pace_for_file(every, rate)))
     )
     meter = Meter()
     try:
@@ -100,27 +100,31 @@ def _as_time_allows(
 
 
 def _one_after_the_other(
-    frames: Iterator[Frame], labeller: StreamLabeller, every: int
+    frames: Iterator[Frame], labeller: StreamLabeller, pace: Pace
 ) -> Iterator[tuple[Frame, Detections, bool]]:
     """Every frame, and whether faces were looked for in it."""
     cores = os.cpu_count() or 1
     # One thread per core: what each keeps (a heap, converters, a tensor) is kept so many times.
     pool = ThreadPoolExecutor(cores)
     pending: deque[tuple[Frame, Future[Found] | None]] = deque()
+    searches = 0
 
     def oldest() -> tuple[Frame, Detections, bool]:
+        nonlocal searches
         frame, faces = pending.popleft()
         found = faces.result() if faces else None
+        searches -= found is not None
         return frame, labeller.update(frame, found), found is not None
 
     failure: InputError | None = None
     try:
         try:
-            for number, frame in enumerate(frames):
-                look = number % every == 0
+            for frame in frames:
+                look = pace.due(frame.time or 0.0)
+                searches += look
                 pending.append((frame, pool.submit(labeller.find, frame) if look else None))
                 # So far ahead that every core has a frame in which faces are looked for.
-                if len(pending) > cores * every:
+                while searches > cores or len(pending) > cores * pace.every:
                     yield oldest()
         except InputError as error:
             failure = error

@@ -18,12 +18,18 @@ class Pace:
     Args:
         every: k, fixed; None lets it follow the time that frames take.
         rate: frames per second of the stream, if it is known.
+        longest: seconds from a search to the next at most, if frames come at all: the rate is a
+            promise or a mean. None is no limit where k is fixed, else what ``SLOWEST`` says.
     """
 
-    def __init__(self, every: int | None = None, rate: float | None = None) -> None:
+    def __init__(
+        self, every: int | None = None, rate: float | None = None, longest: float | None = None
+    ) -> None:
         self._fixed = every
+        self._longest = longest or (1 / SLOWEST if every is None else math.inf)
         self._gap = 1 / rate if rate else 1 / 25
         self._last: float | None = None
+        self._looked = -math.inf
         self._since = 0
         self._with: float | None = None
         self._without = 0.0
@@ -49,8 +55,10 @@ class Pace:
             self._gap += (0.3 if gap < self._gap else 0.02) * (gap - self._gap)
         self._last = time
         self._since += 1
-        if session != self._session or self._since >= self.every:
+        late = time - self._looked >= self._longest
+        if late or session != self._session or self._since >= self.every:
             self._session = session
+            self._looked = time
             self._since = 0
             return True
         return False
@@ -63,6 +71,19 @@ class Pace:
             self._with = seconds
         else:
             self._with += _NEW * (seconds - self._with)
+
+
+def pace_for_file(every: int | None, rate: float | None) -> Pace:
+    """For a file: every k-th frame, or where frames come slower than on average, as often in time.
+
+    Args:
+        every: k, fixed; None chooses it.
+        rate: frames per second of the film, on average.
+    """
+    if every is not None:
+        return Pace(every)
+    every = every_for_file(rate)
+    return Pace(every, longest=every / (rate or 25.0))
 
 
 def every_for_file(rate: float | None) -> int:
