@@ -1,8 +1,11 @@
 import contextlib
+import os
+import tempfile
 import threading
 import time
 import types
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -248,6 +251,19 @@ def test_a_folder_of_frames(tmp_path):
         read = list(source)
     assert [int(f.image[0, 0, 0]) for f in read] == [1, 2, 10]
     assert [f.time for f in read] == [0, 0.04, 0.08]
+
+
+@pytest.mark.skipif(not Path("/dev/shm").is_dir(), reason="Linux has it")
+def test_a_film_below_dev_is_no_camera():
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:
+        path = write_film(Path(folder) / "a.ts", frames(30))
+        with open_source(str(path)) as source:
+            assert isinstance(source, VideoReader)
+        read, write = os.pipe()
+        os.write(write, path.read_bytes())
+        os.close(write)
+        with os.fdopen(read), open_source(f"/dev/fd/{read}") as source:
+            assert len(list(source)) == 30
 
 
 @pytest.mark.parametrize("host", ["", "localhost"])

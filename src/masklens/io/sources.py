@@ -232,7 +232,9 @@ def open_source(
         if scheme in ("http", "https") and (film := _film(address)) is not None:
             return film
         return Camera(address, give_up=give_up, on_status=on_status)
-    if (address.isdigit() and not path.exists()) or address.startswith("/dev/"):
+    # Below /dev lie films too: in /dev/shm, or what a pipe brings to /dev/stdin.
+    device = address.startswith("/dev/") and (path.is_char_device() or not path.exists())
+    if (address.isdigit() and not path.exists()) or device:
         return Camera(address, give_up=give_up, on_status=on_status)
     if path.is_dir() or (not path.exists() and glob.has_magic(address)) or is_picture(path):
         return FrameFolder(address, on_error)
