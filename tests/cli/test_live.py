@@ -14,6 +14,7 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import av
+import click
 import jsonschema
 import numpy as np
 import pytest
@@ -288,7 +289,34 @@ def test_a_paused_window_hears_that_the_program_is_to_end(monkeypatch):
     grey = np.full((32, 32, 3), 90, np.uint8)
     film = types.SimpleNamespace(name="a film", live=False)
     frame = Labelled(Frame(grey, "a", time=0.0), Detections.empty(LABELS), 25.0)
-    assert live_console.Screen(film, True, stopping).show(frame)
+    assert live_console.Screen(film, True, stopping, live_console.StatusLine()).show(frame)
+
+
+def test_pictures_that_are_saved_are_told_and_may_fail(tmp_path, monkeypatch, capsys):
+    class Asking:
+        wants_picture, paused, closed = True, False, False
+
+        def __init__(self, title):
+            pass
+
+        def show(self, image):
+            pass
+
+    monkeypatch.setattr(live_console, "Window", Asking)
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+    film = types.SimpleNamespace(name="a film", live=False)
+    screen = live_console.Screen(film, True, threading.Event(), live_console.StatusLine())
+    frame = Frame(np.full((32, 32, 3), 90, np.uint8), "a", time=0.0)
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    for folder, told in ((tmp_path, "Written: masklens-"), (gone, "Error: Cannot write masklens-")):
+        monkeypatch.chdir(folder)
+        if folder == gone:
+            gone.rmdir()
+        assert screen.show(Labelled(frame, Detections.empty(LABELS), 25.0))
+        # The line with the counts is taken away before.
+        assert f" \r{told}" in click.unstyle(capsys.readouterr().err)
+    assert len(list(tmp_path.glob("masklens-*-0.png"))) == 1
 
 
 def test_disk_full(film, tmp_path):

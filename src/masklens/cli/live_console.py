@@ -18,7 +18,7 @@ from masklens.cli.stopping import handled, stop_signals
 from masklens.cli.terminal import many, written
 from masklens.cli.video_console import summarise_stream
 from masklens.detector import MaskDetector
-from masklens.errors import MasklensError
+from masklens.errors import MasklensError, OutputError
 from masklens.io.atomic import check_writable
 from masklens.io.camera import Camera
 from masklens.io.draw import SHORT_NAMES
@@ -62,8 +62,7 @@ def run_live(
 
     def left_out(error: MasklensError) -> None:
         unreadable.append(error)
-        line.clear()
-        complain(error)
+        line.complain(error)
 
     with ExitStack() as stack:
         source = open_source(address, give_up=give_up, on_status=line.say, on_error=left_out)
@@ -73,7 +72,7 @@ def run_live(
         if record is not None:
             check_writable(record)
         stopping = stack.enter_context(asked_to_stop(source))
-        screen = stack.enter_context(Screen(source, show, stopping))
+        screen = stack.enter_context(Screen(source, show, stopping, line))
         recorder = stack.enter_context(VideoWriter(record, rate_at_most(source.rate, max_fps)))
         table = stack.enter_context(TrackTable(tracks))
         log = stack.enter_context(JsonLines(json_file))
@@ -136,11 +135,15 @@ class Screen:
         source: what is shown.
         wanted: whether there is a window at all.
         stopping: set when the program is to end; nothing is waited for then.
+        line: says what was saved.
     """
 
-    def __init__(self, source: Source, wanted: bool, stopping: threading.Event) -> None:
+    def __init__(
+        self, source: Source, wanted: bool, stopping: threading.Event, line: StatusLine
+    ) -> None:
         self._window = Window(f"masklens – {source.name}") if wanted else None
         self._stopping = stopping
+        self._line = line
         self._live = source.live
         self._began: float | None = None
 
@@ -160,13 +163,20 @@ class Screen:
         window.show(labelled.picture)
         while True:
             if window.wants_picture:
-                path = Path(f"masklens-{time.strftime('%Y%m%d-%H%M%S')}-{labelled.frame.index}.png")
-                save_picture(path, labelled.picture)
-                click.echo(f"Written: {path}", err=True)
+                self._save(labelled)
             if not window.paused or window.closed or self._stopping.wait(0.02):
                 return not window.closed
             self._began = None
             window.listen()
+
+    def _save(self, labelled: Labelled) -> None:
+        path = Path(f"masklens-{time.strftime('%Y%m%d-%H%M%S')}-{labelled.frame.index}.png")
+        try:
+            save_picture(path, labelled.picture)
+        except OutputError as error:
+            self._line.complain(error)
+        else:
+            self._line.say(f"Written: {path}")
 
     def _wait(self, frame: Frame, window: Window) -> None:
         """Hold a film's frame until it is due; cameras keep their time themselves."""
@@ -203,6 +213,11 @@ class StatusLine:
         """A sentence on a line of its own."""
         self.clear()
         click.echo(text, err=True)
+
+    def complain(self, error: MasklensError) -> None:
+        """Something failed, and the rest goes on."""
+        self.clear()
+        complain(error)
 
     def clear(self) -> None:
         """Take the line away."""
