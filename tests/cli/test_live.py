@@ -292,6 +292,45 @@ def test_a_paused_window_hears_that_the_program_is_to_end(monkeypatch):
     assert live_console.Screen(film, True, stopping, live_console.StatusLine()).show(frame)
 
 
+def test_a_window_lives_and_says_so_while_the_camera_is_lost(portrait_frames, monkeypatch):
+    class Impatient:
+        """Closed a second after the camera was seen to be lost."""
+
+        wants_picture, paused = False, False
+
+        def __init__(self, title):
+            self.shown, self.dark = 0, None
+
+        def show(self, image):
+            self.shown += 1
+            if self.shown == 5:
+                server.cut()
+            if image.mean() < 0.6 * portrait_frames[0].mean():
+                self.dark = self.dark or time.monotonic()
+                heard.append(0)
+
+        def listen(self):
+            if self.dark:
+                heard[0] += 1
+
+        @property
+        def closed(self):
+            return self.dark is not None and time.monotonic() - self.dark > 1
+
+        def __exit__(self, *_):
+            pass
+
+    heard = []
+    monkeypatch.setattr(live_console, "Window", Impatient)
+    server = CameraServer(portrait_frames)
+    began = time.monotonic()
+    result = run("live", server.url, "--show", "--give-up", 60)
+    assert result.exit_code == 0, result.output
+    assert time.monotonic() - began < 30
+    assert len(heard) == 1  # drawn once
+    assert 3 <= heard[0] <= 12  # ten times a second, on a machine that has time
+
+
 def test_pictures_that_are_saved_are_told_and_may_fail(tmp_path, monkeypatch, capsys):
     class Asking:
         wants_picture, paused, closed = True, False, False

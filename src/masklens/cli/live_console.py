@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Self
 
@@ -21,7 +22,7 @@ from masklens.detector import MaskDetector
 from masklens.errors import MasklensError, OutputError
 from masklens.io.atomic import check_writable
 from masklens.io.camera import Camera
-from masklens.io.draw import SHORT_NAMES
+from masklens.io.draw import SHORT_NAMES, draw_lost
 from masklens.io.frames import Frame
 from masklens.io.logs import JsonLines
 from masklens.io.recorder import VideoWriter
@@ -129,7 +130,7 @@ def asked_to_stop(source: Source) -> Iterator[threading.Event]:
 
 
 class Screen:
-    """The window, if one is wanted: shows frames in their time, pauses, saves.
+    """The window, if one is wanted: shows frames in their time, pauses, saves, waits for a camera.
 
     Args:
         source: what is shown.
@@ -146,6 +147,9 @@ class Screen:
         self._line = line
         self._live = source.live
         self._began: float | None = None
+        self._shown: Labelled | None = None
+        if self._window is not None and isinstance(source, Camera):
+            source.on_wait = partial(self._wait_for_camera, source, self._window)
 
     def __enter__(self) -> Self:
         return self
@@ -161,6 +165,7 @@ class Screen:
             return True
         self._wait(labelled.frame, window)
         window.show(labelled.picture)
+        self._shown = labelled
         while True:
             if window.wants_picture:
                 self._save(labelled)
@@ -168,6 +173,18 @@ class Screen:
                 return not window.closed
             self._began = None
             window.listen()
+
+    def _wait_for_camera(self, camera: Camera, window: Window) -> None:
+        """Keep the window alive while there is no frame, and let it not show what is long gone."""
+        window.listen()
+        if window.closed:
+            camera.stop()
+        elif self._shown is not None:
+            if window.wants_picture:
+                self._save(self._shown)
+            if camera.away:
+                window.show(draw_lost(self._shown.frame.image))
+                self._shown = None
 
     def _save(self, labelled: Labelled) -> None:
         path = Path(f"masklens-{time.strftime('%Y%m%d-%H%M%S')}-{labelled.frame.index}.png")

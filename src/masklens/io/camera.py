@@ -60,6 +60,8 @@ class Camera:
         name: the address without user name and password.
         dropped: frames that came in and nobody took.
         lost: how many times the camera was lost so far.
+        away: it is lost now: no frame has come since.
+        on_wait: called, where the frames are taken, ten times a second while none is there.
 
     Raises:
         InputError: the camera cannot be opened.
@@ -85,6 +87,8 @@ class Camera:
         self.rate: float | None = None
         self.dropped = 0
         self.lost = 0
+        self.away = False
+        self.on_wait: Callable[[], None] = lambda: None
         self._condition = threading.Condition()
         self._newest: Frame | None = None
         self._over = False
@@ -122,14 +126,17 @@ class Camera:
         """
         while True:
             with self._condition:
-                while self._newest is None and not self._over and not self._stop.is_set():
-                    self._condition.wait(0.5)
+                if self._newest is None and not self._over and not self._stop.is_set():
+                    self._condition.wait(0.1)
                 frame, self._newest = self._newest, None
-                if frame is None or self._stop.is_set():
+                if self._stop.is_set() or (frame is None and self._over):
                     if self._failure is not None:
                         raise self._failure
                     return
-            yield frame
+            if frame is None:
+                self.on_wait()
+            else:
+                yield frame
 
     def _run(self, container: Any) -> None:
         try:
@@ -142,6 +149,7 @@ class Camera:
                 del container
                 release()
                 self.lost += 1
+                self.away = True
                 # What comes back for moments only has been lost all the time.
                 if attempts == 0 or self._seen - began > READ_TIMEOUT:
                     since, attempts = time.monotonic(), 0
@@ -194,6 +202,7 @@ class Camera:
         frame.session, frame.arrived = self.lost, now
         self._seen = now
         self._count += 1
+        self.away = False
         with self._condition:
             self.dropped += self._newest is not None
             self._newest = frame

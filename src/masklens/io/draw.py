@@ -101,17 +101,27 @@ def draw_status(canvas: Image, detections: Detections, fps: float) -> Image:
         detections: of this frame.
         fps: frames per second.
     """
-    height, width = canvas.shape[:2]
     counts = detections.counts()
     words = [f"{counts[label]} {SHORT_NAMES.get(label, label)}" for label in detections.labels]
     share = detections.share_compliant
     words.append("nobody" if share is None else f"{share:.0%} compliant")
     words.append(f"{fps:.0f} fps")
+    return _with_line(canvas, "  ·  ".join(words))
+
+
+def draw_lost(image: Image) -> Image:
+    """A dark copy of the last picture of a camera, uint8 (H, W, 3), RGB, which says it is lost."""
+    return _with_line(image // 3, "camera lost, trying again")
+
+
+def _with_line(canvas: Image, text: str) -> Image:
+    """Write a text along the lower edge, in place; returns the picture."""
+    height, width = canvas.shape[:2]
     size = max(11, round(max(height, width) / 48))
-    sprite = _label_sprite("  ·  ".join(words), _STATUS, size)
+    sprite = _label_sprite(text, _STATUS, size)
     while size > 6 and sprite.shape[1] > width:
         size -= 1
-        sprite = _label_sprite("  ·  ".join(words), _STATUS, size)
+        sprite = _label_sprite(text, _STATUS, size)
     sprite = sprite[:height, :width]
     canvas[height - sprite.shape[0] :, : sprite.shape[1]] = sprite
     return canvas
