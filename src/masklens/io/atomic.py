@@ -15,7 +15,7 @@ import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, Literal
 
 from masklens.errors import OutputError
 
@@ -33,15 +33,19 @@ def stream_of(target: Path) -> int | None:
     return int(numbered[1]) if numbered else _STREAMS.get(target)
 
 
-def open_unbuffered(target: Path) -> io.FileIO:
-    """Open a file to be written anew, with its folders; a stream goes on where it is.
+def open_unbuffered(target: Path, mode: Literal["w", "a"] = "w") -> io.FileIO:
+    """Open a file to be written, with its folders; a stream goes on where it is.
 
     Opened by its name, a stream that the shell has led into a file would begin at the file's start.
+
+    Args:
+        target: the file or stream.
+        mode: "w" writes it anew, "a" adds to its end, wherever that is by then.
     """
     if (stream := stream_of(target)) is not None:
         return io.FileIO(os.dup(stream), "w")
     target.parent.mkdir(parents=True, exist_ok=True)
-    return io.FileIO(target, "w")
+    return io.FileIO(target, mode)
 
 
 @contextlib.contextmanager

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
@@ -31,8 +32,13 @@ def check_log_writable(target: Path) -> None:
 class LineLog:
     """A text file to which lines are added and handed to the system at once.
 
-    A context manager that does nothing when ``target`` is None. The file is replaced when it is
-    there already; a stream such as ``/dev/stdout`` goes on where it is.
+    A context manager that does nothing when ``target`` is None. A stream such as ``/dev/stdout``
+    goes on where it is; what is in a file is replaced. A file may be emptied while it is written,
+    as ``logrotate`` does with ``copytruncate``: lines go to its end, and the head comes again.
+
+    Args:
+        target: file or stream, or None.
+        head: its first line.
 
     Raises:
         OutputError: no permission, no space.
@@ -41,14 +47,19 @@ class LineLog:
 
     def __init__(self, target: Path | None, head: str | None = None) -> None:
         self.target = target
+        self._head = head
         self._file: io.FileIO | None = None
-        if target is not None:
-            try:
-                self._file = open_unbuffered(target)
-            except OSError as error:
-                raise OutputError(f"Cannot write {target}: {error.strerror}.") from error
-            if head is not None:
-                self.add(head)
+        if target is None:
+            return
+        try:
+            self._file = open_unbuffered(target, "a")
+            self._is_file = stream_of(target) is None and target.is_file()
+            if self._is_file:
+                self._file.truncate(0)
+        except OSError as error:
+            raise OutputError(f"Cannot write {target}: {error.strerror}.") from error
+        if head is not None and (not self._is_file or self._is_empty(self._file)):
+            self._put(self._file, head)
 
     def __enter__(self) -> Self:
         return self
@@ -65,10 +76,18 @@ class LineLog:
         """Write one line, whole, in one call to the system."""
         if self._file is None:
             return
+        if self._head is not None and self._is_file and self._is_empty(self._file):
+            line = f"{self._head}\n{line}"
+        self._put(self._file, line)
+
+    def _is_empty(self, file: io.FileIO) -> bool:
+        return os.fstat(file.fileno()).st_size == 0
+
+    def _put(self, file: io.FileIO, line: str) -> None:
         content = memoryview(f"{line}\n".encode("utf-8", UNDECODED))
         try:
             while content:
-                content = content[self._file.write(content) or 0 :]
+                content = content[file.write(content) or 0 :]
         except BrokenPipeError:
             raise
         except OSError as error:
