@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 import types
+from datetime import datetime, timedelta
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -75,6 +76,7 @@ def test_live_on_a_film_writes_everything(film, tmp_path):
     assert lines[10]["counts"]["without_mask"] == 1
     (row,) = csv.DictReader((tmp_path / "log.tracks.csv").open())
     assert (row["track"], row["label"], row["frames"]) == ("1", "without_mask", "30")
+    assert (lines[0].get("clock"), row["clock"]) == (None, "")
     assert len(list(VideoReader(record))) == 30
 
 
@@ -388,6 +390,26 @@ def test_a_table_of_tracks_that_cannot_be_written_is_found_out_before_the_work(
 def test_followed_faces_need_a_video(portrait_file, tmp_path):
     result = run("detect", portrait_file, "--tracks", tmp_path / "t.csv")
     one_sentence(result, "--tracks is for videos")
+
+
+def test_a_camera_is_told_by_the_clock(portrait_frames, tmp_path):
+    log = tmp_path / "log.jsonl"
+    server = CameraServer(portrait_frames, moment=25)  # then it is lost
+    began = datetime.now().astimezone()
+    try:
+        result = run("live", server.url, "--json", log, "--give-up", 0)
+    finally:
+        server.cut()
+    one_sentence(result, "was lost and did not come back")
+    lines = [json.loads(line) for line in log.read_text().splitlines()]
+    clocks = [datetime.fromisoformat(line["clock"]) for line in lines]
+    assert began - timedelta(seconds=1) < clocks[0] <= clocks[-1] <= datetime.now().astimezone()
+    assert clocks == sorted(clocks)
+    rows = list(csv.DictReader((tmp_path / "log.tracks.csv").open()))
+    assert len(rows) == 2  # before the camera was lost, and after
+    times = {line["clock"]: line["time"] for line in lines}
+    for row in rows:
+        assert times[row["clock"]] == pytest.approx(float(row["first_seen"]), abs=0.002)
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])

@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Self
 
@@ -200,6 +201,7 @@ class Camera:
         frame = shape.frame(picture, self.name)
         frame.index, frame.time = self._count, self._time
         frame.session, frame.arrived = self.lost, now
+        frame.clock = datetime.now().astimezone()
         self._seen = now
         self._count += 1
         self.away = False

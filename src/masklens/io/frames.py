@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
 
 import cv2
@@ -30,6 +31,7 @@ class Frame:
             pictures.
         session: how many times the source was lost and came back before this frame.
         arrived: ``time.monotonic()`` when a camera's frame came in; None for files.
+        clock: local time at that moment, as the system's clock had it: it may jump; None for files.
         size: width and height of the upright picture.
     """
 
@@ -40,6 +42,7 @@ class Frame:
     time: float | None = None
     session: int = 0
     arrived: float | None = None
+    clock: datetime | None = None
     size: tuple[int, int] = (0, 0)
 
     def __post_init__(self) -> None:

@@ -151,7 +151,7 @@ class StreamLabeller:
             if track.number is None and track.votes.score >= self.detector.threshold:
                 self._numbers += 1
                 track.number = self._numbers
-                self._records[track.key] = TrackRecord(track.number, time, time)
+                self._records[track.key] = TrackRecord(track.number, time, time, clock=frame.clock)
             if (record := self._records.get(track.key)) is not None:
                 x1, y1, x2, y2 = (float(v) for v in looks.boxes[i])
                 record.looked(frame.index, time, (x1, y1, x2, y2), float(looks.scores[i]))

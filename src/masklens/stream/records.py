@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
+from datetime import datetime
 
 #: A face may sit before a camera for days: of more label changes the first and the last are kept.
 HISTORY = 200
@@ -26,6 +27,7 @@ class TrackRecord:
         best_box: xyxy pixels in that frame.
         best_score: 0…1, of that look.
         best_quality: of that look: its score times the square root of its box's area in pixels.
+        clock: local time of the first frame; None in files.
     """
 
     number: int
@@ -40,6 +42,7 @@ class TrackRecord:
     best_box: tuple[float, float, float, float] = (0.0, 0.0, 0.0, 0.0)
     best_score: float = 0.0
     best_quality: float = 0.0
+    clock: datetime | None = None
 
     @property
     def label(self) -> str:

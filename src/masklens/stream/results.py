@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from masklens.stream.records import TrackRecord
 TRACK_COLUMNS = (
     *("source", "track", "first_seen", "last_seen", "frames", "label", "changes", "history"),
     *("best_frame", "best_time", "best_x", "best_y", "best_w", "best_h", "best_score"),
+    "clock",
 )
 
 
@@ -68,6 +70,7 @@ class TrackTable(CsvLines):
                 *(record.best_frame, f"{record.best_time:.3f}"),
                 *(f"{v:.2f}" for v in (x1, y1, x2 - x1, y2 - y1)),
                 f"{record.best_score:.5f}",
+                _iso(record.clock) if record.clock else "",
             ]
         )
 
@@ -77,6 +80,7 @@ def frame_line(frame: Frame, detections: Detections) -> dict[str, Any]:
     line: dict[str, Any] = {
         "frame": frame.index,
         "time": round(frame.time or 0.0, 4),
+        **({"clock": _iso(frame.clock)} if frame.clock else {}),
         "counts": detections.counts(),
         "share_compliant": _rounded(detections.share_compliant),
         "faces": face_records(detections),
@@ -84,6 +88,11 @@ def frame_line(frame: Frame, detections: Detections) -> dict[str, Any]:
     if frame.session:
         line["session"] = frame.session
     return line
+
+
+def _iso(clock: datetime) -> str:
+    """Local time with its offset, to the millisecond: ``2026-05-04T09:30:00.125+02:00``."""
+    return clock.isoformat(timespec="milliseconds")
 
 
 def _rounded(value: float | None) -> float | None:
