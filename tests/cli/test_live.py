@@ -392,6 +392,27 @@ def test_followed_faces_need_a_video(portrait_file, tmp_path):
     one_sentence(result, "--tracks is for videos")
 
 
+def test_a_run_goes_on_in_the_files_of_an_earlier_one(film, tmp_path):
+    log, table, record = (tmp_path / n for n in ("log.jsonl", "log.tracks.csv", "out.mp4"))
+    options = ("--json", log, "--record", record)
+    assert run("live", film, *options, "--append").exit_code == 0
+    log.write_text(log.read_text() + '{"frame":')  # it was killed
+    once = record.read_bytes()
+    result = run("live", film, *options, "--append")
+    assert result.exit_code == 0, result.output
+    assert f"Written: {tmp_path / 'out-2.mp4'}" in result.output
+    assert record.read_bytes() == once
+    lines = log.read_text().splitlines()
+    assert lines.pop(30) == '{"frame":'
+    assert [json.loads(line)["frame"] for line in lines] == 2 * list(range(30))
+    assert [row["track"] for row in csv.DictReader(table.open())] == ["1", "1"]
+    assert run("live", film, *options).exit_code == 0  # without it, they are replaced
+    assert [len(log.read_text().splitlines()), len(table.read_text().splitlines())] == [30, 2]
+    table.write_text("source,track\n")
+    one_sentence(run("live", film, *options, "--append"), "has other columns")
+    assert len(log.read_text().splitlines()) == 30
+
+
 def test_a_camera_is_told_by_the_clock(portrait_frames, tmp_path):
     log = tmp_path / "log.jsonl"
     server = CameraServer(portrait_frames, moment=25)  # then it is lost

@@ -30,6 +30,12 @@ from masklens.cli.options import (
     "--tracks",
     help="A row per face that was followed, as CSV.  [default: beside --json, as .tracks.csv]",
 )
+@click.option(
+    "--append",
+    is_flag=True,
+    help="Go on in the files of --json and --tracks, and give --record the next free number. "
+    "Without it the files of an earlier run are replaced.",
+)
 @click.option("--max-fps", type=FiniteRange(min=0.1), help="At most so many frames a second.")
 @count_option(
     "--every", help="Look for faces in every K-th frame.  [default: as often as time allows]"
@@ -51,6 +57,7 @@ def command(
     record: Path | None,
     json_file: Path | None,
     tracks: Path | None,
+    append: bool,
     max_fps: float | None,
     every: int | None,
     give_up: float,
@@ -72,6 +79,7 @@ def command(
       masklens live rtsp://camera.local/stream --json log.jsonl
       masklens live walk.mp4 --record labelled.mp4
       masklens live rtsp://hall.local/4k --long-side 1280
+      masklens live rtsp://hall.local/4k --json hall.jsonl --append
 
     Exit status: 0 ended, or was ended by you; 1 it failed, or frames of a folder could not be
     read; 2 wrong use.
@@ -79,6 +87,7 @@ def command(
     from masklens.cli.live_console import run_live
     from masklens.detector import MaskDetector
     from masklens.io.addresses import file_of
+    from masklens.io.writers import free_path
     from masklens.memory import keep_flat
     from masklens.stream.labeller import LONG_SIDE
 
@@ -87,6 +96,8 @@ def command(
     if tracks is None and json_file is not None and not is_device(json_file):
         tracks = json_file.with_suffix(".tracks.csv")
     keep_apart({"--record": record, "--json": json_file, "--tracks": tracks}, [file_of(source)])
+    if append and record is not None and not is_device(record):
+        record = free_path(record.parent, Path(record.name), set())
     detector = MaskDetector(
         bundle, finder=finder, threshold=threshold, threads=1, long_side=long_side or LONG_SIDE
     )
@@ -98,6 +109,7 @@ def command(
         record=record,
         json_file=json_file,
         tracks=tracks,
+        append=append,
         max_fps=max_fps,
         every=every,
     )

@@ -46,6 +46,7 @@ def run_live(
     record: Path | None,
     json_file: Path | None,
     tracks: Path | None,
+    append: bool,
     max_fps: float | None,
     every: int | None,
 ) -> bool:
@@ -75,8 +76,8 @@ def run_live(
         stopping = stack.enter_context(asked_to_stop(source))
         screen = stack.enter_context(Screen(source, show, stopping, line))
         recorder = stack.enter_context(VideoWriter(record, rate_at_most(source.rate, max_fps)))
-        table = stack.enter_context(TrackTable(tracks))
-        log = stack.enter_context(JsonLines(json_file))
+        table = stack.enter_context(TrackTable(tracks, append=append))
+        log = stack.enter_context(JsonLines(json_file, append=append))
 
         def ended(track: TrackRecord) -> None:
             summary.ended(track)

@@ -33,32 +33,39 @@ class LineLog:
     """A text file to which lines are added and handed to the system at once.
 
     A context manager that does nothing when ``target`` is None. A stream such as ``/dev/stdout``
-    goes on where it is; what is in a file is replaced. A file may be emptied while it is written,
-    as ``logrotate`` does with ``copytruncate``: lines go to its end, and the head comes again.
+    goes on where it is. A file may be emptied while it is written, as ``logrotate`` does with
+    ``copytruncate``: lines go to its end, and the head comes again.
 
     Args:
         target: file or stream, or None.
         head: its first line.
+        append: lines are added to those of an earlier run; else they are replaced.
 
     Raises:
-        OutputError: no permission, no space.
+        OutputError: no permission, no space, or the file has another head.
         BrokenPipeError: nobody reads on.
     """
 
-    def __init__(self, target: Path | None, head: str | None = None) -> None:
+    def __init__(
+        self, target: Path | None, head: str | None = None, *, append: bool = False
+    ) -> None:
         self.target = target
         self._head = head
         self._file: io.FileIO | None = None
         if target is None:
             return
+        stream = stream_of(target) is not None
         try:
+            torn = append and not stream and target.is_file() and self._is_torn(target)
             self._file = open_unbuffered(target, "a")
-            self._is_file = stream_of(target) is None and target.is_file()
-            if self._is_file:
+            self._is_file = not stream and target.is_file()
+            if self._is_file and not append:
                 self._file.truncate(0)
         except OSError as error:
             raise OutputError(f"Cannot write {target}: {error.strerror}.") from error
-        if head is not None and (not self._is_file or self._is_empty(self._file)):
+        if torn:
+            self._put(self._file, "")
+        if head is not None and (not self._is_file or _is_empty(self._file)):
             self._put(self._file, head)
 
     def __enter__(self) -> Self:
@@ -76,12 +83,23 @@ class LineLog:
         """Write one line, whole, in one call to the system."""
         if self._file is None:
             return
-        if self._head is not None and self._is_file and self._is_empty(self._file):
+        if self._head is not None and self._is_file and _is_empty(self._file):
             line = f"{self._head}\n{line}"
         self._put(self._file, line)
 
-    def _is_empty(self, file: io.FileIO) -> bool:
-        return os.fstat(file.fileno()).st_size == 0
+    def _is_torn(self, target: Path) -> bool:
+        """Whether the last line of an earlier run was cut short; its head must be ours."""
+        with target.open("rb") as earlier:
+            first = earlier.readline()
+            if self._head is not None and first.strip() not in (b"", self._head.encode()):
+                raise OutputError(
+                    f"{target} has other columns than those that would be added. Name another "
+                    "file, or leave --append out to replace this one."
+                )
+            if not first:
+                return False
+            earlier.seek(-1, os.SEEK_END)
+            return earlier.read() != b"\n"
 
     def _put(self, file: io.FileIO, line: str) -> None:
         content = memoryview(f"{line}\n".encode("utf-8", UNDECODED))
@@ -97,6 +115,10 @@ class LineLog:
             ) from error
 
 
+def _is_empty(file: io.FileIO) -> bool:
+    return os.fstat(file.fileno()).st_size == 0
+
+
 class JsonLines(LineLog):
     """One JSON value per line (``.jsonl``); see ``docs/formats.md``."""
 
@@ -109,9 +131,11 @@ class JsonLines(LineLog):
 class CsvLines(LineLog):
     """A table whose rows are written as they come."""
 
-    def __init__(self, target: Path | None, columns: Sequence[str]) -> None:
+    def __init__(
+        self, target: Path | None, columns: Sequence[str], *, append: bool = False
+    ) -> None:
         self.columns = columns
-        super().__init__(target, csv_row(columns))
+        super().__init__(target, csv_row(columns), append=append)
 
     def write(self, values: Sequence[Any]) -> None:
         """Add a row."""

@@ -56,8 +56,8 @@ class StreamSummary:
 class TrackTable(CsvLines):
     """A row per track, written when the track ends; see ``docs/formats.md``."""
 
-    def __init__(self, target: Path | None) -> None:
-        super().__init__(target, TRACK_COLUMNS)
+    def __init__(self, target: Path | None, *, append: bool = False) -> None:
+        super().__init__(target, TRACK_COLUMNS, append=append)
 
     def ended(self, source: str, record: TrackRecord) -> None:
         """Add a track that has ended."""
