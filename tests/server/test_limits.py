@@ -138,6 +138,14 @@ def test_endless_scans_are_refused_before_they_are_decoded(client, portrait):
     assert time.monotonic() - start < 2
 
 
+def test_endless_exif_data_is_refused_before_it_is_joined(client, portrait_file):
+    content = portrait_file.read_bytes()
+    segment = b"\xff\xe1\0\x09Exif\0\0A"
+    answer = client.post("/v1/detect", content=content[:2] + segment * 50_000 + content[2:])
+    assert answer.status_code == 422
+    assert "EXIF" in error_of(answer)["message"]
+
+
 def test_too_many_pictures(client, portrait_file):
     files = [("picture", (f"{i}.jpg", b"x")) for i in range(17)]
     answer = client.post("/v1/detect", files=files)

@@ -27,6 +27,7 @@ from PIL import Image as PillowImage
 from masklens.crop import Image
 from masklens.errors import InputError, OutputError
 from masklens.io.atomic import write_bytes
+from masklens.io.jpeg import check_jpeg
 
 with contextlib.suppress(ImportError):  # optional: HEIC, the format of many phones
     from pillow_heif import register_heif_opener
@@ -143,8 +144,10 @@ def open_picture(file: BinaryIO) -> PillowImage.Image:
 
     Raises:
         UnidentifiedImageError: it is of none of them.
+        ValueError: it is a JPEG that would take far too long.
     """
     start = file.read(16)
+    check_jpeg(file)
     for name in FORMATS:
         opener, accepts = PillowImage.OPEN.get(name, (None, None))
         # The answer is a text where the format is right, but Pillow was built without it.

@@ -29,7 +29,6 @@ from masklens.faces import Faces
 from masklens.io.pictures import decode_picture
 from masklens.server.failures import log_mistake
 from masklens.server.metrics import Metrics
-from masklens.server.scans import check_scans
 from masklens.server.settings import Limits
 
 #: Faces per run of the classifier. With one thread, 4 to 8 take the least time per face.
@@ -205,7 +204,6 @@ class Engine:
         if job.future.cancelled():
             self._leave(job)
             return
-        check_scans(job.content, job.name)
         image = decode_picture(job.content, job.name, max_pixels=self._limits.pixels)
         job.content = b""
         if job.future.cancelled():
