@@ -1,5 +1,6 @@
 import io
 import threading
+import time
 from concurrent.futures import CancelledError
 
 import numpy as np
@@ -10,6 +11,7 @@ from masklens import Faces, MaskDetector
 from masklens.server.engine import BATCH, BusyError, Engine, Job
 from masklens.server.metrics import Metrics
 from masklens.server.settings import Limits
+from tests.server.conftest import wait_for
 
 
 class Corners:
@@ -72,7 +74,7 @@ def test_faces_beyond_the_limit(make):
 
 
 def blocked(engine):
-    """A job that keeps the only worker until the event is set."""
+    """A job that keeps a worker until the event is set."""
     began, go = threading.Event(), threading.Event()
 
     def finish(*_):
@@ -83,6 +85,21 @@ def blocked(engine):
     engine.submit([job])
     assert began.wait(30)
     return job, go
+
+
+def test_workers_that_all_hang_are_no_sign_of_life(make):
+    engine = make(workers=2, seconds=0.2)
+    first, go = blocked(engine)
+    time.sleep(0.3)
+    assert engine.alive  # the other one works
+    second, go_on = blocked(engine)
+    time.sleep(0.3)
+    assert not engine.alive
+    go.set()
+    go_on.set()
+    for job in (first, second):
+        job.future.result(30)
+    wait_for(lambda: engine.alive)
 
 
 def test_all_of_a_form_are_taken_or_none(make):

@@ -214,7 +214,9 @@ def _add_operation(app: FastAPI, service: Service, secured: Sequence[Dependency]
     async def health() -> Any:
         """Whether the server works. Needs no token."""
         if not service.engine.alive:
-            raise ApiError(503, "stopping", "The server is stopping, or a part of it has died.")
+            raise ApiError(
+                503, "stopping", "The server is stopping, or a part of it is dead or hangs."
+            )
         return {"status": "ok"}
 
     @app.get(

@@ -80,7 +80,7 @@ class Engine:
     Args:
         detector: its networks must be safe to run from several threads at a time.
         workers: number of threads.
-        limits: ``queue``, ``faces`` and ``pixels`` are kept here.
+        limits: ``queue``, ``faces``, ``pixels`` and ``seconds`` are kept here.
         metrics: told of batches, faces and places.
     """
 
@@ -98,9 +98,10 @@ class Engine:
         self._places = 0
         self._seconds = 0.05  # of work per picture, a moving average
         self._closed = False
+        self._began = [math.inf] * workers  # each one's present step; while it waits there is none
         metrics.places.set_function(lambda: self._places)
         self._threads = [
-            threading.Thread(target=self._run, name=f"masklens-{i}", daemon=True)
+            threading.Thread(target=self._run, args=(i,), name=f"masklens-{i}", daemon=True)
             for i in range(workers)
         ]
         for thread in self._threads:
@@ -108,8 +109,10 @@ class Engine:
 
     @property
     def alive(self) -> bool:
-        """Whether every worker runs."""
-        return not self._closed and all(thread.is_alive() for thread in self._threads)
+        """Whether every worker runs, and not all are at one step for longer than a request may."""
+        hanging = max(self._began) < time.perf_counter() - self._limits.seconds
+        running = all(thread.is_alive() for thread in self._threads)
+        return running and not hanging and not self._closed
 
     def check_room(self, pictures: int = 1) -> None:
         """Raise a BusyError when so many pictures would not be taken now."""
@@ -146,9 +149,11 @@ class Engine:
             thread.join(seconds)
         self.cancel([*self._pictures, *self._crowds])
 
-    def _run(self) -> None:
+    def _run(self, number: int) -> None:
         while step := self._next():
+            self._began[number] = time.perf_counter()
             self._do(*step)
+            self._began[number] = math.inf
             del step  # a thread that waits holds on to nothing
 
     def _do(self, work: Callable[[], None], jobs: Sequence[Job]) -> None:
