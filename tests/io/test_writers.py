@@ -50,6 +50,16 @@ def test_json_has_the_documented_form(tmp_path):
         jsonschema.validate(records, schema)
 
 
+def test_csv_of_a_name_with_line_breaks(tmp_path):
+    target = tmp_path / "r.csv"
+    names = ["a\nb.jpg", "a\rb.jpg", 'a\r\n",b.jpg']
+    with CsvWriter(target) as writer:
+        for name in names:
+            writer.write(frame(name), detections([[10, 20, 30, 50]]))
+    with target.open(newline="") as file:
+        assert [row["file"] for row in csv.DictReader(file)] == names
+
+
 def test_csv(tmp_path):
     target = tmp_path / "r.csv"
     with CsvWriter(target) as writer:

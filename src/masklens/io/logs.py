@@ -146,5 +146,6 @@ class CsvLines(LineLog):
 def csv_row(values: Sequence[Any]) -> str:
     """The values as a line of CSV, without the end of the line."""
     text = io.StringIO()
-    csv.writer(text, lineterminator="").writerow(values)
-    return text.getvalue()
+    end = "\r\n"  # not none: what it is made of is what puts a value between quotes
+    csv.writer(text, lineterminator=end).writerow(values)
+    return text.getvalue().removesuffix(end)
