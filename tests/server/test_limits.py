@@ -221,6 +221,20 @@ def test_a_form_with_options_in_it_says_where_they_belong(client, portrait_file)
     assert "?threshold=" in error_of(answer)["message"]
 
 
+@pytest.mark.parametrize("charset", ["undefined", "idna", "unicode_escape", "utf-7", "bogus"])
+@pytest.mark.parametrize("kind", ['filename="\\ud800+2AA-\xff.jpg"', "options=1"])
+def test_forms_in_any_charset(client, portrait_file, charset, kind):
+    head = f'--B\r\nContent-Disposition: form-data; name="+2AA-\\ud800"; {kind}\r\n\r\n'
+    answer = client.post(
+        "/v1/detect",
+        content=head.encode("latin-1") + portrait_file.read_bytes() + b"\r\n--B--\r\n",
+        headers={"Content-Type": f"multipart/form-data; boundary=B; charset={charset}"},
+    )
+    if answer.status_code != 200:
+        assert answer.status_code == 400
+        assert error_of(answer)["code"] == "bad_form"
+
+
 def test_a_truncated_picture(client, portrait_file):
     answer = client.post("/v1/detect", content=portrait_file.read_bytes()[:5000])
     assert answer.status_code == 422

@@ -157,6 +157,10 @@ async def _read_form(
                 "time. Send several requests.",
             ) from None
         raise ApiError(400, "bad_form", f"The form cannot be read: {reason}.") from None
+    except UnicodeError:
+        raise ApiError(
+            400, "bad_form", "The form's names are not in the charset it names. Send UTF-8."
+        ) from None
     if not parser.ended:
         raise ApiError(
             400,
@@ -169,12 +173,17 @@ async def _read_form(
             raise ApiError(
                 400,
                 "bad_form",
-                f'The form\'s field "{field[:80]}" is not a file. Pictures are sent as files, '
-                "options in the address: ?threshold=0.5",
+                f'The form\'s field "{_whole(field[:80])}" is not a file. Pictures are sent '
+                "as files, options in the address: ?threshold=0.5",
             )
-        pictures.append((value.filename or field, await value.read()))
+        pictures.append((_whole(value.filename or field), await value.read()))
         await value.close()
     return pictures
+
+
+def _whole(name: str) -> str:
+    """A name that can be sent back: some charsets that a form may name have half characters."""
+    return name.encode("utf-8", "backslashreplace").decode()
 
 
 async def wait_until_gone(request: Request) -> None:
