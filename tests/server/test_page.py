@@ -81,6 +81,28 @@ def test_types_and_caching(get, path, name, kind, caching):
 
 
 @pytest.mark.parametrize(
+    ("asked", "status", "content"),
+    [
+        ("bytes=0-3", 206, b"\0asm"),
+        ("bytes=abc", 200, None),  # RFC 9110, section 14.2: what is no range is passed over
+        ("bytes=9-5", 200, None),
+        ("abc", 200, None),
+        ("lines=1-2", 200, None),
+        ("bytes=400-", 416, None),
+    ],
+)
+def test_ranges(get, asked, status, content):
+    path = "/assets/ort-wasm-Cq81mWze.wasm"
+    answer = get(path, Range=asked)
+    assert answer.status_code == status
+    if status == 416:
+        assert error_of(answer)["code"] == "range_not_satisfiable"
+        assert answer.headers["content-range"] == "bytes */400"
+    else:
+        assert answer.content == (content or FILES[path[1:]])
+
+
+@pytest.mark.parametrize(
     ("accepted", "encoding"),
     [
         ("gzip, deflate, br, zstd", "br"),

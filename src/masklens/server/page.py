@@ -14,7 +14,13 @@ from pathlib import Path
 import fastapi_offline
 from fastapi import APIRouter, FastAPI, HTTPException, Request
 from starlette.datastructures import Headers
-from starlette.responses import FileResponse, HTMLResponse, Response
+from starlette.responses import (
+    FileResponse,
+    HTMLResponse,
+    MalformedRangeHeader,
+    RangeNotSatisfiable,
+    Response,
+)
 from starlette.staticfiles import NotModifiedResponse, PathLike, StaticFiles
 from starlette.types import Scope
 
@@ -75,6 +81,24 @@ class Files(StaticFiles):
         return file_answer(path, scope, headers)
 
 
+class _Answer(FileResponse):
+    """Starlette's, which answers a Range that it cannot serve in a form of its own."""
+
+    @classmethod
+    def _parse_range_header(cls, http_range: str, file_size: int) -> list[tuple[int, int]]:
+        try:
+            return super()._parse_range_header(http_range, file_size)
+        except MalformedRangeHeader:  # RFC 9110, section 14.2: as if there were none
+            return []
+        except RangeNotSatisfiable:
+            raise ApiError(
+                416,
+                "range_not_satisfiable",
+                f"The range lies behind the end of the file, which has {file_size} bytes.",
+                {"Content-Range": f"bytes */{file_size}"},
+            ) from None
+
+
 def file_answer(path: Path, scope: Scope, headers: dict[str, str]) -> Response:
     """A file in the smallest form that the client takes, or 304 when it has that already."""
     request = Headers(scope=scope)
@@ -86,7 +110,7 @@ def file_answer(path: Path, scope: Scope, headers: dict[str, str]) -> Response:
             headers = headers | {"Vary": "Accept-Encoding"}
             if encoding in taken and source == path:
                 source, headers = sibling, headers | {"Content-Encoding": encoding}
-    answer = FileResponse(
+    answer = _Answer(
         source, headers=headers, media_type=media_type(path), stat_result=source.stat()
     )
     if answer.headers["etag"] in _known(request.get("if-none-match", "")):
