@@ -220,4 +220,4 @@ def test_without_a_page_it_says_how_to_build_it(tmp_path):
     answer = asyncio.run(one())
     service.engine.close()
     assert answer.status_code == 404
-    assert "npm --prefix web ci && npm --prefix web run build" in error_of(answer)["message"]
+    assert "scripts/build-wheel" in error_of(answer)["message"]

@@ -56,8 +56,9 @@ _ENCODINGS = (("br", ".br"), ("gzip", ".gz"))
 _HASHED = re.compile(r"(^|/)assets/.*-[\w-]{8}\.\w+$")
 
 NOT_BUILT = (
-    "The page is not built. From a checkout: npm --prefix web ci && npm --prefix web run build. "
-    "The API works without it and is described at /docs."
+    "The page is not built. In a checkout, scripts/demo --page builds and opens it, and "
+    "scripts/build-wheel makes a wheel with it, to be installed. The API works without it and is "
+    "described at /docs."
 )
 
 
