@@ -107,6 +107,7 @@ def test_a_data_set_is_never_overwritten(run, tmp_path):
         (["detect", "a.jpg", "--json", ""], "It is empty"),
         (["detect", "a.jpg", "--threshold", "nan"], "nan is not a number"),
         (["detect", "a.jpg", "--threads", "100000"], "0<=x<=256"),
+        (["serve", "--workers", "100000"], "0<=x<=256"),
         (["dataset", "split", "data", "--out", "s.csv", "--seed", "-1"], "0<=x<="),
         (["dataset", "summary", "data", "--sheet", "sheet.xyz"], "use .png or .jpg"),
         (["dataset", "summary", ""], "It is empty"),

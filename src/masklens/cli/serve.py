@@ -12,6 +12,7 @@ from pathlib import Path
 import click
 
 from masklens.cli.options import bundle_option, count_option, finder_option, long_side_option
+from masklens.limits import MAX_THREADS
 
 
 def _host_names(
@@ -53,7 +54,11 @@ def _host_names(
 @bundle_option
 @finder_option
 @count_option(
-    "--workers", least=0, default=0, help="Pictures in work at a time; 0 is one per core."
+    "--workers",
+    least=0,
+    most=MAX_THREADS,
+    default=0,
+    help="Pictures in work at a time; 0 is one per core.",
 )
 @count_option("--queue", default=32, help="Pictures waiting or in work; past it requests get 429.")
 @click.option("--open", "show", is_flag=True, help="Open the page in a browser.")
