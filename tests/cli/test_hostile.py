@@ -168,6 +168,31 @@ def test_names_that_are_no_utf8(run, portrait_file, tmp_path):
 
 
 @POSIX
+def test_names_that_a_terminal_would_obey(run, portrait_file, tmp_path):
+    """They rename its window, move its cursor or end the line: escaped wherever they are shown."""
+    title, line, csi = "\x1b]0;owned\x07", "\nWritten: r.json", "\x9b2J"
+    folder = tmp_path / "data" / f"in{title}"
+    folder.mkdir(parents=True)
+    for name in (f"good{line}.jpg", f"fine{csi}.jpg"):
+        shutil.copy(portrait_file, folder / name)
+    (folder / f"bad{title}{csi}.jpg").write_bytes(b"no picture")
+    (single,) = [f for f in folder.iterdir() if f.name.startswith("good")]
+    for result in (
+        run("detect", folder, "--out", tmp_path / f"out{title}"),
+        run("detect", single),
+        run("detect", folder / f"absent{line}.jpg"),
+        run("detect", single, "--json", single),
+        run("dataset", "summary", folder.parent),
+        run("dataset", "summary", tmp_path / f"absent{title}.json"),
+        run("dataset", "audit", folder.parent),
+        run("dataset", "synthesize", folder, "--out", tmp_path / "painted"),
+    ):
+        assert "\\x1b]0;owned\\x07" in result.output
+        assert not set(result.output) & set(title[0] + title[-1] + csi[0])
+        assert "\nWritten: r.json" not in result.output
+
+
+@POSIX
 @pytest.mark.parametrize("end", [b"\0", b"\n", b"\r\n"])
 def test_lists_of_names_as_find_and_others_write_them(run, portrait_file, tmp_path, end):
     names = [b"a b.jpg", b"bad\xff.jpg", *([b"new\nline.jpg"] if end == b"\0" else [])]

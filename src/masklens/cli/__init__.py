@@ -15,6 +15,7 @@ from typing import Any
 import click
 
 from masklens.cli.stopping import Stopped, stopped_by_signals
+from masklens.cli.terminal import plain
 from masklens.errors import MasklensError
 
 #: command -> module of this package that holds it as ``command``
@@ -60,12 +61,13 @@ class Commands(click.Group):
         try:
             return super().invoke(ctx)
         except MasklensError as error:
-            raise click.ClickException(str(error)) from error
+            raise click.ClickException(plain(error)) from error
         except OSError as error:
             if error.errno == errno.EPIPE:  # click knows what that is: nobody reads on
                 raise
             name = "standard output" if error.filename is None else error.filename
-            raise click.ClickException(f"Cannot use {name}: {error.strerror or error}.") from error
+            sentence = f"Cannot use {name}: {error.strerror or error}."
+            raise click.ClickException(plain(sentence)) from error
         except KeyboardInterrupt as error:
             click.echo("Interrupted.", err=True)
             ctx.exit(128 + (error.number if isinstance(error, Stopped) else signal.SIGINT))

@@ -12,7 +12,7 @@ import click
 from tqdm import tqdm
 
 from masklens.batch import Summary
-from masklens.cli.terminal import many, progress
+from masklens.cli.terminal import many, plain, progress
 from masklens.detections import Detections
 from masklens.errors import MasklensError
 from masklens.faces import FaceFinder
@@ -69,7 +69,7 @@ class Results:
         order = (WITH_MASK, MASK_WORN_INCORRECTLY, WITHOUT_MASK)
         cells = "".join(f"{counts.get(label, 0) or '·':>5} " for label in order)
         with tqdm.external_write_mode():
-            click.echo(f"{cells} {frame.name}")
+            click.echo(f"{cells} {plain(frame.name)}")
 
     def fail(self, path: Path, error: MasklensError) -> None:
         """One picture could not be read."""
@@ -79,10 +79,10 @@ class Results:
 
     def _faces(self, frame: Frame, detections: Detections) -> None:
         height, width = frame.image.shape[:2]
-        click.echo(f"{frame.name}  {width}×{height}")
+        click.echo(f"{plain(frame.name)}  {width}×{height}")
         for face in detections:
             x1, y1, x2, y2 = face.box
-            label = click.style(f"{face.label:<22}", fg=_STYLES.get(face.label))
+            label = click.style(f"{plain(face.label):<22}", fg=_STYLES.get(face.label))
             click.echo(
                 f"  {label} {face.score:>4.0%}   x {x1:.0f}  y {y1:.0f}  "
                 f"w {x2 - x1:.0f}  h {y2 - y1:.0f}"
@@ -91,7 +91,7 @@ class Results:
 
 def complain(error: MasklensError) -> None:
     """One input failed, and the others go on."""
-    click.secho(f"Error: {error}", fg="red", err=True)
+    click.secho(f"Error: {plain(error)}", fg="red", err=True)
 
 
 def tell_of_copies(copies: Collection[Path]) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from masklens.cli.terminal import progress
+from masklens.cli.terminal import plain, progress
 
 if TYPE_CHECKING:  # each command imports no more than it needs
     from masklens.dataset.audit import Audit
@@ -33,7 +33,7 @@ def byte_bar(total: int) -> Iterator[Callable[[str, int], None]]:
 
 def show_audit(report: Audit) -> None:
     """What ``dataset audit`` found."""
-    click.secho(f"{report.name}: {report.pictures:,} pictures", bold=True)
+    click.secho(f"{plain(report.name)}: {report.pictures:,} pictures", bold=True)
     if not report.groups:
         click.echo("  No photograph occurs more than once.")
     else:
@@ -63,24 +63,24 @@ def show_split(rows: Sequence[Row], unreadable: Sequence[tuple[str, str]]) -> No
     labels = sorted({row.label for row in rows})
     parts = sorted({row.split for row in rows})
     width = max(len(part) for part in parts)
-    click.echo(" " * (width + 2) + "".join(f"{label:>{len(label) + 3}}" for label in labels)
+    click.echo(" " * (width + 2) + plain("".join(f"{label:>{len(label) + 3}}" for label in labels))
                + "   pictures   photographs")  # fmt: skip
     for part in parts:
         cells = "".join(f"{counts[part, label]:>{len(label) + 3},}" for label in labels)
         groups = len({row.group for row in rows if row.split == part})
         total = sum(row.split == part for row in rows)
-        click.echo(f"  {part:<{width}}{cells}{total:>11,}{groups:>14,}")
+        click.echo(f"  {plain(part):<{width}}{cells}{total:>11,}{groups:>14,}")
     _show_unreadable(unreadable)
 
 
 def _show_unreadable(unreadable: Sequence[tuple[str, str]]) -> None:
     for _, reason in unreadable:
-        click.secho(f"Unreadable, left out: {reason}", fg="red", err=True)
+        click.secho(f"Unreadable, left out: {plain(reason)}", fg="red", err=True)
 
 
 def show_summary(summary: Summary) -> None:
     """The tables and warnings of ``dataset summary``."""
-    click.secho(summary.title(), bold=True)
+    click.secho(plain(summary.title()), bold=True)
     total = sum(summary.counts.values())
     width = max(len(label) for label in summary.counts)
     head = f"{summary.noun}s".rjust(9) + "share".rjust(9)
@@ -91,13 +91,13 @@ def show_summary(summary: Summary) -> None:
         line = f"  {label:<{width}}{count:>9,}{count / total:>9.1%}"
         if label in summary.faces:
             line += f"   {summary.faces[label]}"
-        click.echo(line)
+        click.echo(plain(line))
     if summary.widths and summary.heights:
         click.echo(f"  Picture width in px (smallest – median – largest): {summary.widths}")
         click.echo(f"  Picture height in px: {summary.heights}")
     if summary.empty:
         click.echo(f"  Pictures without a face: {summary.empty:,}")
     for warning in summary.warnings:
-        click.secho(f"Warning: {warning}", fg="yellow")
+        click.secho(f"Warning: {plain(warning)}", fg="yellow")
     for _, reason in summary.unreadable:
-        click.secho(f"Unreadable: {reason}", fg="red", err=True)
+        click.secho(f"Unreadable: {plain(reason)}", fg="red", err=True)

@@ -16,7 +16,7 @@ from masklens.cli.options import (
     seed_option,
     sheet_option,
 )
-from masklens.cli.terminal import step_bar, written
+from masklens.cli.terminal import plain, step_bar, written
 
 
 @click.command("synthesize")
@@ -97,7 +97,7 @@ def command(
     def on_error(path: Path, error: MasklensError) -> None:
         nonlocal failed
         failed += 1
-        click.secho(f"Unreadable: {error}", fg="red", err=True)
+        click.secho(f"Unreadable: {plain(error)}", fg="red", err=True)
 
     shown: list[produce.Painting] = []
     with step_bar(count, unit="face") as advance:
@@ -114,7 +114,7 @@ def command(
         )  # fmt: skip
     writer.finish()
     for label, line in produce.describe(counts).items():
-        click.echo(f"  {label:<22}{line}")
+        click.echo(f"  {plain(label):<22}{line}")
     painted = sum(counts.values())
     click.secho(f"{painted:,} faces painted.", bold=True)
     if count and painted < count:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from masklens.cli.terminal import plain
 from masklens.evaluation.journey import Outcome
 from masklens.evaluation.text import comparison_lines, evaluation_lines
 
@@ -14,9 +15,9 @@ def show(outcome: Outcome) -> None:
     for number, evaluation in enumerate(evaluations):
         if number:
             click.echo("\n" + "─" * 100)
-        first, *others = evaluation_lines(evaluation)
+        first, *others = map(plain, evaluation_lines(evaluation))
         click.secho(first, bold=True)
         click.echo("\n".join(others))
     if outcome.comparison is not None:
         click.echo("\n" + "─" * 100)
-        click.echo("\n".join(comparison_lines(outcome.comparison)))
+        click.echo("\n".join(map(plain, comparison_lines(outcome.comparison))))

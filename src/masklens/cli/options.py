@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 import click
 
+from masklens.cli.terminal import plain
 from masklens.io.atomic import STDOUT, stream_of
 from masklens.limits import LONG_SIDES, MAX_THREADS
 
@@ -170,11 +171,11 @@ def keep_apart(outputs: Mapping[str, Path | None], inputs: Iterable[Path | None]
             continue
         if is_device(path) and stream_of(path) is None:
             continue
-        file = Path(os.path.realpath(path))
+        file, name = Path(os.path.realpath(path)), plain(path)
         if file in read:
-            raise click.UsageError(f"{option} would replace {path}, which is read. Use another.")
+            raise click.UsageError(f"{option} would replace {name}, which is read. Use another.")
         if file in taken:
-            raise click.UsageError(f"{taken[file]} and {option} both name {path}. Use two files.")
+            raise click.UsageError(f"{taken[file]} and {option} both name {name}. Use two files.")
         taken[file] = option
 
 

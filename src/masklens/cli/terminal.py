@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -13,12 +14,21 @@ from tqdm import tqdm
 
 from masklens.io.atomic import stream_of
 
+#: Of ASCII and Latin-1: what moves the cursor, renames the window, or ends the line.
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+
+
+def plain(text: object) -> str:
+    """A name, or a message with names in it, as a line that a terminal shows and does not obey."""
+    return _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), str(text))
+
 
 def progress(
     total: int | None, title: str | None = None, unit: str = "picture", *, hidden: bool = False
 ) -> tqdm[Any]:
     """A bar that is gone when the work is done, and is there in a terminal only."""
     hidden = hidden or not sys.stderr.isatty()
+    title = title and plain(title)
     return tqdm(
         total=total, desc=title, unit=unit, unit_scale=unit == "B", leave=False, disable=hidden
     )
@@ -41,7 +51,7 @@ def written(paths: Iterable[Path | None]) -> None:
     """Where the results lie; what there was no reason to write is left out."""
     for path in paths:
         if path is not None and stream_of(path) is None and path.exists():
-            click.echo(f"Written: {path}")
+            click.echo(f"Written: {plain(path)}")
 
 
 def many(number: int, noun: str) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from masklens.cli.terminal import written
+from masklens.cli.terminal import plain, written
 
 if TYPE_CHECKING:
     from masklens.training.finder.recipe import FinderResult
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def show_result(result: TrainResult) -> None:
     """Skipped pictures, and the accuracy with its interval."""
     for sentence in result.skipped:
-        click.secho(f"Skipped: {sentence}", fg="yellow", err=True)
+        click.secho(f"Skipped: {plain(sentence)}", fg="yellow", err=True)
     accuracy = result.metrics.get("accuracy")
     if accuracy is not None:
         low, high = accuracy["interval_95"]

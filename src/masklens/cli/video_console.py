@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from masklens.cli import console
-from masklens.cli.terminal import many, step_bar
+from masklens.cli.terminal import many, plain, step_bar
 from masklens.detector import MaskDetector
 from masklens.errors import InputError
 from masklens.io.video import VideoReader
@@ -70,4 +70,4 @@ def summarise_stream(summary: StreamSummary, name: str = "") -> None:
     line = f"{many(summary.frames, 'frame')}, {summary.seconds:.1f} s, "
     line += f"{many(summary.tracks.total(), 'face')} followed"
     line += console.share_of(summary.tracks, summary.share_compliant)
-    click.secho(f"{name}  {line}" if name else line, bold=True)
+    click.secho(f"{plain(name)}  {line}" if name else line, bold=True)
