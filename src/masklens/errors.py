@@ -5,9 +5,15 @@ Every message is one sentence or two: what was received, and what to do about it
 
 from __future__ import annotations
 
+import copyreg
+
 
 class MasklensError(Exception):
-    """Base class of every error that masklens raises on purpose."""
+    """Base class of every error that masklens raises on purpose; it survives pickle and copy."""
+
+    def __reduce__(self) -> tuple[object, ...]:
+        # Exception's own way calls __init__, whose arguments are not always the message.
+        return copyreg.__newobj__, (type(self), *self.args), self.__dict__  # type: ignore[attr-defined]
 
 
 class InputError(MasklensError):
