@@ -111,11 +111,11 @@ def end_to_end_row(
     name: str, bundle: Bundle, finder: FaceFinder, dataset: Dataset, bar: str
 ) -> Row:
     """The best F1 of boxes with the right label of two, with the bundle's classifier."""
-    # The card's P(face) belongs to the bundle's own finder: the others get the plain product.
-    own = bundle_finder(bundle)
-    if own is None or finder.name != own.name:
-        bundle = replace(bundle, card=replace(bundle.card, face_calibration=None))
     detector = MaskDetector(bundle, finder=finder, threshold=0.0)
+    if (own := bundle_finder(bundle)) is not None and finder.name == own.name:
+        # Run below the card's least score, or trained anew: the card's P(face) belongs to it.
+        detector = MaskDetector(bundle, threshold=0.0)
+        detector.finder = finder
     images = (read_picture(picture.path) for picture in dataset.pictures)
     parts = [
         judge(replace(dataset, pictures=(picture,)), [found])

@@ -12,6 +12,7 @@ from masklens.card import FaceCalibration
 from masklens.classifier import Classification, MaskClassifier, logit, with_temperature
 from masklens.detector import BATCH, MaskDetector
 from masklens.errors import InputError
+from masklens.faces import YuNet
 from masklens.finder import load_finder
 from masklens.io.pictures import read_picture
 from masklens.runtime import RUNTIMES
@@ -100,6 +101,16 @@ def test_calibration_of_the_face_score(toy_bundle, tmp_path, portrait):
     face = 1 / (1 + np.exp(-(-1 + 2 * logit + classifier - 0.5 * both)))
     expected = face * found.probabilities.max(axis=1)
     np.testing.assert_allclose(found.scores, expected, rtol=1e-4)
+
+
+def test_calibration_is_for_the_finder_it_was_fitted_to(toy_bundle, tmp_path, portrait):
+    card = toy_card(face_calibration=FaceCalibration(bias=-1.0, finder=2.0, classifier=1.0))
+    bundle = write_bundle(tmp_path / "b", card, {"classifier.onnx": toy_bundle.path()})
+    for other in ("yunet", YuNet(threads=1)):
+        found = MaskDetector(bundle, finder=other, threshold=0).detect(portrait)
+        assert len(found) == 1
+        expected = found.face_scores * found.probabilities.max(axis=1)
+        np.testing.assert_allclose(found.scores, expected, rtol=1e-5)
 
 
 def test_the_logit_stays_finite():

@@ -44,7 +44,9 @@ class MaskDetector:
         bundle: folder of a bundle; None takes the one that ships with masklens.
         finder: "yunet", the path of an ONNX face finder, or any :class:`FaceFinder`, whose ``find``
             is called by several threads at once; None takes the bundle's own, and where it has none
-            that of the bundle that ships.
+            that of the bundle that ships. The card's calibration and thresholds were fitted to that
+            one: with another P(face) is the plain product of its score and the classifier's, and a
+            ``threshold`` of one's own is better.
         threshold: faces with a lower score are left out (0…1); None takes the card's default.
         threads: pictures in which faces are found at a time, and threads of the classifier; 0 is
             one per core.
@@ -85,6 +87,7 @@ class MaskDetector:
         self.card = self.bundle.card
         self.classifier = MaskClassifier(self.bundle, threads, runtime=runtime)
         self.finder = load_finder(finder, 1, runtime, bundle=self.bundle, long_side=long_side)
+        self._calibration = self.card.face_calibration if finder is None else None
         self.workers = threads or os.cpu_count() or 1
         self.threshold = self.card.threshold() if threshold is None else threshold
 
@@ -218,7 +221,7 @@ class MaskDetector:
         )
 
     def _face_probability(self, finder: FloatArray, classifier: FloatArray) -> FloatArray:
-        calibration = self.card.face_calibration
+        calibration = self._calibration
         if calibration is None:
             return finder * classifier
         f, c = logit(finder), logit(classifier)

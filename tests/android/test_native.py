@@ -89,7 +89,7 @@ def test_answers_are_those_of_masklens(
     assert np.allclose(boxes, found.boxes, atol=0.1)
     assert np.allclose(scores, found.scores, atol=1e-4)
 
-    detector = MaskDetector(bundle, finder=finder, threshold=0, runtime="litert")
+    detector = MaskDetector(bundle, threshold=0, runtime="litert")
     expected = detector.detect(image)
     answers = [snippet["judge"](image, *face) for face in zip(boxes, scores, strict=True)]
     best = max(answers, key=lambda answer: answer[1])
@@ -116,7 +116,7 @@ def test_doubtful_faces_are_looked_at_twice(snippet: dict[str, Any], bundle: Pat
     boxes = np.array([face + np.array([x, y, x, y]) for x, y in shifts], np.float32)
     scores = np.full(len(boxes), 0.9, np.float32)
     faces = Faces(boxes, scores, np.zeros((len(boxes), 5, 2), np.float32))
-    detector = MaskDetector(bundle, finder=finder, runtime="litert")
+    detector = MaskDetector(bundle, runtime="litert")
     once, twice = (detector.label(image, faces, twice=again) for again in (False, True))
     assert np.abs(once.scores - twice.scores).max() > 0.01, "there is doubt"
     answers = [snippet["judge"](image, *face) for face in zip(boxes, scores, strict=True)]

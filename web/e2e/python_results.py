@@ -21,7 +21,6 @@ from PIL import Image as PillowImage
 
 from masklens.bundle import Bundle
 from masklens.detector import MaskDetector
-from masklens.finder import load_finder
 from masklens.io.pictures import read_picture
 
 sys.path.append(str(Path(__file__).resolve().parents[2] / "benchmarks"))
@@ -45,8 +44,7 @@ def main() -> None:
     chosen = [names[i * len(names) // PICTURES] for i in range(PICTURES)]
     bundle = Bundle.load(arguments.bundle)
     assert bundle.card.finder is not None, "the bundle has no face finder"
-    finder = load_finder(None, threads=1, bundle=bundle, long_side=arguments.long_side)
-    detector = MaskDetector(bundle, finder=finder, threshold=0.0, threads=1)
+    detector = MaskDetector(bundle, threshold=0.0, threads=1, long_side=arguments.long_side)
     paths = [arguments.folder / "images" / name for name in chosen]
     if arguments.mosaic:
         spread = [paths[i * PICTURES // GRID**2] for i in range(GRID**2)]
