@@ -2,8 +2,10 @@ import dataclasses
 import json
 import shutil
 
+import numpy as np
 import onnx
 import pytest
+from onnx import TensorProto, helper, numpy_helper
 
 from masklens.bundle import Bundle, write_bundle
 from masklens.card import FaceCalibration
@@ -78,6 +80,63 @@ def test_a_model_that_does_not_fit_its_card(tmp_path):
         MaskClassifier(
             write_bundle(tmp_path / "c", toy_card(refines_box=True), {"classifier.onnx": model})
         )
+
+
+def fixed_batch(graph):
+    graph.input[0].type.tensor_type.shape.dim[0].dim_value = 1
+
+
+def channels_first(graph):
+    shape = [("dim_param", "n"), ("dim_value", 3), ("dim_param", "h"), ("dim_param", "w")]
+    for dim, (kind, value) in zip(graph.input[0].type.tensor_type.shape.dim, shape, strict=True):
+        setattr(dim, kind, value)
+
+
+def half(graph):
+    graph.input[0].type.tensor_type.elem_type = TensorProto.FLOAT16
+    graph.node[0].input[0] = "cast"
+    graph.node.insert(0, helper.make_node("Cast", ["input"], ["cast"], to=TensorProto.FLOAT))
+
+
+def two_inputs(graph):
+    graph.input.append(helper.make_tensor_value_info("second", TensorProto.FLOAT, [1]))
+
+
+def one_answer_for_all(graph):
+    graph.node[0].attribute[0].ints[:] = [0, 1, 2]  # the mean of the whole batch, as a row
+    graph.node[0].attribute[1].i = 0
+    graph.node[0].output[0] = "row"
+    axis = helper.make_node("Unsqueeze", ["row", "zero"], ["mean"])
+    graph.node.insert(1, axis)
+    graph.initializer.append(numpy_helper.from_array(np.array([0]), "zero"))
+
+
+def no_numbers(graph):
+    bias = numpy_helper.from_array(np.full(3, np.nan, np.float32), "b")
+    graph.initializer[1].CopyFrom(bias)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (fixed_batch, r"cannot run .*classifier\.onnx: .*Got: 2 Expected: 1"),
+        (channels_first, r"cannot run .*classifier\.onnx"),
+        (half, r"cannot run .*float16"),
+        (two_inputs, r"classifier\.onnx must have one input\. Received: \['input', 'second'\]"),
+        (one_answer_for_all, r"must answer two crops with .*\(2, 3\).* Received: .*\(1, 3\)"),
+        (no_numbers, "not finite"),
+    ],
+)
+def test_a_model_that_cannot_be_run_as_the_card_says(tmp_path, change, message):
+    model = tmp_path / "odd.onnx"
+    make_toy_model(model)
+    content = onnx.load(model)
+    change(content.graph)
+    onnx.save(content, model)
+    bundle = write_bundle(tmp_path / "b", toy_card(), {"classifier.onnx": model})
+    with pytest.raises(BundleError, match=message) as told:
+        MaskClassifier(bundle)
+    assert "\n" not in str(told.value)
 
 
 def test_a_model_with_wrong_output_name(tmp_path):

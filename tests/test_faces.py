@@ -1,6 +1,7 @@
 import cv2
 import numpy as np
 import pytest
+from onnx import TensorProto, helper, save
 
 from masklens import faces
 from masklens.errors import BundleError
@@ -91,6 +92,15 @@ def test_finders_that_are_none(finder, message, tmp_path, monkeypatch):
 def test_another_model_is_not_taken_for_a_finder(toy_bundle):
     with pytest.raises(BundleError, match="not a YuNet"):
         load_finder(toy_bundle.path())
+
+
+def test_a_model_of_no_pictures_is_not_taken_for_a_finder(tmp_path):
+    table = [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n"]) for name in "xy"]
+    graph = helper.make_graph([helper.make_node("Abs", "x", "y")], "abs", table[:1], table[1:])
+    path = tmp_path / "abs.onnx"
+    save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8), path)
+    with pytest.raises(BundleError, match="not a YuNet"):
+        load_finder(path)
 
 
 def test_a_changed_file_in_the_package_is_refused(monkeypatch):

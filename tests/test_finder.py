@@ -5,7 +5,7 @@ import json
 
 import numpy as np
 import pytest
-from onnx import TensorProto, helper, numpy_helper, save
+from onnx import TensorProto, helper, load, numpy_helper, save
 
 from masklens import MaskDetector
 from masklens.bundle import Bundle, write_bundle
@@ -122,6 +122,16 @@ def test_files_that_are_no_finder(toy_bundle, tmp_path):
     (tmp_path / "broken.onnx").write_bytes(b"nothing")
     with pytest.raises(BundleError, match="cannot open"):
         CellFinder(tmp_path / "broken.onnx")
+
+
+def test_a_finder_that_takes_something_else(tmp_path):
+    path = tmp_path / "finder.onnx"
+    make_toy_finder(path)
+    model = load(path)
+    model.graph.input[0].type.tensor_type.shape.dim[3].dim_value = 4
+    save(model, path)
+    with pytest.raises(BundleError, match=r"cannot run .*finder\.onnx: .*Got: 3 Expected: 4"):
+        CellFinder(path)
 
 
 @pytest.mark.parametrize(

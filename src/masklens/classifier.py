@@ -89,6 +89,12 @@ class MaskClassifier:
                 f"{self.card.size}."
             )
         self._label_columns = [self.card.outputs.index(label) for label in self.card.labels]
+        # What the network cannot do is said here, and not at some picture with two faces.
+        two = self.run(self.prepare(np.zeros((2, self.card.size, self.card.size, 3), np.uint8)))
+        shapes = {name: answer.shape for name, answer in zip(self._outputs, two, strict=True)}
+        expected = {"probabilities": (2, len(self.card.outputs)), "box": (2, 4)}
+        if not shapes.items() <= expected.items():
+            raise BundleError(f"{path} must answer two crops with {expected}. Received: {shapes}")
 
     def predict(self, crops: Image, *, twice: bool = True) -> Classification:
         """Classify crops.
@@ -133,10 +139,20 @@ class MaskClassifier:
         return in_range(crops, self.card.value_range)
 
     def run(self, tensor: npt.NDArray[Any]) -> list[FloatArray]:
-        """The bare network: the tensor of :meth:`prepare` -> probabilities (and boxes)."""
+        """The bare network: the tensor of :meth:`prepare` -> probabilities (and boxes).
+
+        Raises:
+            BundleError: it cannot be run, or answers with what is no finite number.
+        """
         chunks = [tensor[i : i + MAX_BATCH] for i in range(0, len(tensor), MAX_BATCH)]
         results = [self.network.run(chunk, self._outputs) for chunk in chunks]
-        return [np.concatenate(parts) for parts in zip(*results, strict=True)]
+        answers = [np.concatenate(parts) for parts in zip(*results, strict=True)]
+        if not all(np.isfinite(answer).all() for answer in answers):
+            raise BundleError(
+                f"The classifier {self.card.name} answers with numbers that are not finite. Train "
+                "or export it again."
+            )
+        return answers
 
 
 def model_file(bundle: Bundle, runtime: str = "onnx") -> Path:

@@ -28,7 +28,7 @@ YUNET_FILE = "face_detection_yunet_2023mar.onnx"
 YUNET_SHA256 = "8f2383e4dd3cfbb4553ea8718107fc0423210dc964f9f4280604804ed2552fa4"
 
 _STRIDES = (8, 16, 32)
-_PARTS = ("cls", "obj", "bbox", "kps")
+_OUTPUTS = [f"{part}_{stride}" for part in ("cls", "obj", "bbox", "kps") for stride in _STRIDES]
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,18 +107,12 @@ class YuNet:
         self.max_faces = max_faces
         content = _packaged_yunet() if path is None else _read_model(path)
         self.network = open_network(_with_dynamic_size(content, self.name), runtime, threads)
-        self._outputs = [f"{part}_{stride}" for part in _PARTS for stride in _STRIDES]
-        missing = set(self._outputs) - set(self.network.outputs)
-        if missing:
-            raise BundleError(
-                f"{self.name} is not a YuNet face finder: it has no outputs {sorted(missing)}."
-            )
 
     def find(self, image: Image) -> Faces:
         """Find the faces of a picture: uint8 (H, W, 3), RGB."""
         height, width = image.shape[:2]
         tensor, scale = self.prepare(image)
-        raw = dict(zip(self._outputs, self.run(tensor), strict=True))
+        raw = dict(zip(_OUTPUTS, self.run(tensor), strict=True))
         parts = [self._decode(raw, stride, tensor.shape[3] // stride) for stride in _STRIDES]
         boxes, scores, landmarks = (np.concatenate(column) for column in zip(*parts, strict=True))
         boxes /= scale
@@ -144,7 +138,7 @@ class YuNet:
 
     def run(self, tensor: FloatArray) -> list[FloatArray]:
         """The bare network: the tensor of :meth:`prepare` -> its twelve outputs."""
-        return self.network.run(tensor, self._outputs)
+        return self.network.run(tensor, _OUTPUTS)
 
     def _decode(
         self, raw: dict[str, FloatArray], stride: int, columns: int
@@ -221,6 +215,10 @@ def _with_dynamic_size(content: bytes, name: str) -> bytes:
         model = onnx.load_from_string(content)
     except Exception as error:  # protobuf raises its own DecodeError, which moves between versions
         raise BundleError(f"The face finder {name} is not an ONNX file.") from error
+    if missing := set(_OUTPUTS) - {output.name for output in model.graph.output}:
+        raise BundleError(
+            f"{name} is not a YuNet face finder: it has no outputs {sorted(missing)}."
+        )
     dims = model.graph.input[0].type.tensor_type.shape.dim
     dims[2].dim_param, dims[3].dim_param = "height", "width"
     for output in model.graph.output:

@@ -95,6 +95,8 @@ class CellFinder:
         #: (height, width) of a file that takes no other, else None
         self.fixed = self.network.fixed_size
         self._kept = _Kept()
+        # What the network cannot do is said here, and not at the first picture.
+        self.run(np.zeros((1, *(self.fixed or (self.multiple, self.multiple)), 3), np.float32))
 
     def find(self, image: Image) -> Faces:
         """Find the faces of a picture: uint8 (H, W, 3), RGB."""

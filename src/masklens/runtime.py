@@ -56,7 +56,11 @@ class Network(Protocol):
     outputs: Mapping[str, int]
 
     def run(self, tensor: npt.NDArray[Any], names: Sequence[str]) -> list[FloatArray]:
-        """One tensor in, the named outputs in their order; called by several threads at once."""
+        """One tensor in, the named outputs in their order; called by several threads at once.
+
+        Raises:
+            BundleError: the runtime cannot run the network on this tensor.
+        """
         ...
 
 
@@ -95,10 +99,8 @@ def open_session(model: bytes, threads: int = 0, name: str = "the model") -> ort
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     if _int8_may_overflow() and INT8_IS_EXACT.encode() not in model:
         options.add_session_config_entry("session.x64quantprecision", "1")
-    try:
+    with _told(f"ONNX Runtime cannot open {name}"):
         return ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-    except _AnyError as error:
-        raise BundleError(f"ONNX Runtime cannot open {name}: {error}") from error
 
 
 class OnnxNetwork:
@@ -109,8 +111,14 @@ class OnnxNetwork:
     def __init__(self, model: Path | bytes, threads: int) -> None:
         self._opened = model, threads
         content = model.read_bytes() if isinstance(model, Path) else model
-        self.session = open_session(content, threads, _name_of(model))
-        (only, *_) = self.session.get_inputs()
+        self._name = _name_of(model)
+        self.session = open_session(content, threads, self._name)
+        inputs = self.session.get_inputs()
+        if len(inputs) != 1:
+            raise BundleError(
+                f"{self._name} must have one input. Received: {[one.name for one in inputs]}"
+            )
+        (only,) = inputs
         self._input = only.name
         self.takes_pixels = only.type == "tensor(uint8)"
         self.fixed_size = _fixed_size(only.shape)
@@ -123,7 +131,8 @@ class OnnxNetwork:
 
     def run(self, tensor: npt.NDArray[Any], names: Sequence[str]) -> list[FloatArray]:
         """See :class:`Network`."""
-        outputs: list[FloatArray] = self.session.run(list(names), {self._input: tensor})
+        with _told(f"ONNX Runtime cannot run {self._name}"):
+            outputs: list[FloatArray] = self.session.run(list(names), {self._input: tensor})
         return outputs
 
 
@@ -167,14 +176,12 @@ class LiteRTNetwork:
             interpreter.allocate_tensors()
             return interpreter
 
+        self._name = _name_of(model)
         self._interpreters = Spares(opened)
-        try:
-            with self._interpreters.one() as interpreter:
-                (signature,) = interpreter.get_signature_list()
-                details = interpreter.get_signature_runner(signature).get_output_details()
-                (only,) = interpreter.get_input_details()
-        except _AnyError as error:
-            raise BundleError(f"LiteRT cannot open {_name_of(model)}: {error}") from error
+        with _told(f"LiteRT cannot open {self._name}"), self._interpreters.one() as interpreter:
+            (signature,) = interpreter.get_signature_list()
+            details = interpreter.get_signature_runner(signature).get_output_details()
+            (only,) = interpreter.get_input_details()
         self._input = int(only["index"])
         self.takes_pixels = bool(only["dtype"] == np.uint8)
         self.fixed_size = _fixed_size(only["shape_signature"])
@@ -189,7 +196,7 @@ class LiteRTNetwork:
     def run(self, tensor: npt.NDArray[Any], names: Sequence[str]) -> list[FloatArray]:
         """See :class:`Network`."""
         rows: list[list[FloatArray]] = [[] for _ in names]
-        with self._interpreters.one() as interpreter:
+        with _told(f"LiteRT cannot run {self._name}"), self._interpreters.one() as interpreter:
             for index in range(len(tensor)):
                 interpreter.set_tensor(self._input, tensor[index : index + 1])
                 interpreter.invoke()
@@ -212,14 +219,14 @@ class OpenVinoNetwork:
             "NUM_STREAMS": 1,
         }
         core = openvino.Core()
-        try:
+        self._name = _name_of(model)
+        with _told(f"OpenVINO cannot open {self._name}"):
             compiled = core.compile_model(core.read_model(model), "CPU", settings)
-        except _AnyError as error:
-            raise BundleError(f"OpenVINO cannot open {_name_of(model)}: {error}") from error
+            only = compiled.input()  # without a number: there is one
         self._requests = Spares(compiled.create_infer_request)
-        self.takes_pixels = bool(compiled.input(0).element_type == openvino.Type.u8)
+        self.takes_pixels = bool(only.element_type == openvino.Type.u8)
         self.fixed_size = _fixed_size(
-            [d.get_length() if d.is_static else -1 for d in compiled.input(0).partial_shape]
+            [d.get_length() if d.is_static else -1 for d in only.partial_shape]
         )
         self.outputs: Mapping[str, int] = {
             name: _columns(list(output.partial_shape))
@@ -232,9 +239,18 @@ class OpenVinoNetwork:
 
     def run(self, tensor: npt.NDArray[Any], names: Sequence[str]) -> list[FloatArray]:
         """See :class:`Network`."""
-        with self._requests.one() as request:
+        with _told(f"OpenVINO cannot run {self._name}"), self._requests.one() as request:
             outputs = request.infer({0: tensor})
             return [outputs[name].copy() for name in names]
+
+
+@contextmanager
+def _told(what: str) -> Iterator[None]:
+    """What a runtime raises, in one line that begins with ``what``."""
+    try:
+        yield
+    except _AnyError as error:
+        raise BundleError(f"{what}: {' '.join(str(error).split())}") from error
 
 
 def _name_of(model: Path | bytes) -> str:
