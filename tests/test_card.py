@@ -15,6 +15,10 @@ from tests.conftest import ROOT
         ({"format": 99}, "format 99"),
         ({"labels": ["with_mask"]}, "outputs must be its labels"),
         ({"labels": 3}, "labels must be a list"),
+        (
+            {"labels": ["masked", "bare", "chin"], "outputs": ["masked", "bare", "chin"]},
+            r"labels must be of \['with_mask', .*Received: \['bare', 'chin', 'masked'\]",
+        ),
         ({"size": 0}, "size in 8"),
         ({"size": 10**9}, "size in 8"),
         ({"size": "big"}, "size must be a whole number"),

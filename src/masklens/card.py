@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from masklens.errors import BundleError
-from masklens.labels import NOT_A_FACE
+from masklens.labels import LABELS, NOT_A_FACE
 
 FORMAT = 1
 
@@ -119,7 +119,7 @@ class ModelCard:
 
     Attributes:
         name, version: of the model.
-        labels: what a face can be called, in order.
+        labels: what a face can be called, in order; of :data:`masklens.labels.LABELS`.
         outputs: columns of the network's probabilities, in order; the labels, and perhaps
             ``not_a_face``.
         size: side of the square input in pixels. The input is float32 (N, size, size, 3), RGB.
@@ -162,6 +162,10 @@ class ModelCard:
     format: int = FORMAT
 
     def __post_init__(self) -> None:
+        if strangers := set(self.labels) - set(LABELS):
+            raise BundleError(
+                f"The card's labels must be of {list(LABELS)}. Received: {sorted(strangers)}"
+            )
         unknown = set(self.outputs) - set(self.labels) - {NOT_A_FACE}
         if unknown or not set(self.labels) <= set(self.outputs) or not self.labels:
             raise BundleError(
