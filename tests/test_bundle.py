@@ -45,7 +45,10 @@ def test_the_shipped_bundle_is_whole():
         (lambda d: (d / "card.json").write_text("[" * 100_000), "nested too deeply"),
         (lambda d: (d / "card.json").write_bytes(b"\xff\xfe\x00"), "not a text file"),
         (lambda d: change_files(d, {"classifier.onnx": "x"}), "not the file of its card"),
-        (lambda d: change_files(d, {"../../etc/passwd": {}}), "names a file outside of it"),
+        *(
+            (lambda d, name=name: change_files(d, {name: {}}), "names a file outside of it")
+            for name in ("../../etc/passwd", "..", "", "a\0b", "\ud800")
+        ),
         (lambda d: (d / "card.json").write_text("[]"), "JSON object"),
         (lambda d: (d / "classifier.onnx").unlink(), "classifier.onnx is missing"),
         (lambda d: (d / "classifier.onnx").write_bytes(b"x"), "not the file of its card"),

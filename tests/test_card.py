@@ -19,6 +19,28 @@ from tests.conftest import ROOT
             {"labels": ["masked", "bare", "chin"], "outputs": ["masked", "bare", "chin"]},
             r"labels must be of \['with_mask', .*Received: \['bare', 'chin', 'masked'\]",
         ),
+        *(
+            ({"finder": {"file": name}}, "finder.file must be a name that ends in .onnx")
+            for name in (
+                "",
+                ".",
+                "/",
+                "finder",
+                ".onnx",
+                "../finder.onnx",
+                "a\0.onnx",
+                "\ud800.onnx",
+            )
+        ),
+        *(
+            ({"finder": {"multiple": multiple}}, "multiple up to 1024")
+            for multiple in (0, 32_000, 32 * 10**30)
+        ),
+        ({"finder": {"long_side": 10**400}}, "long_side in 32…8192"),
+        ({"finder": {"max_scale": 5e-324}}, "max_scale >= 0.01"),
+        ({"temperature": 5e-324}, "temperature in 0.01…100"),
+        ({"temperature": 10**400}, r"temperature must be a number of at most ±1e\+09"),
+        ({"value_range": [0, 1e308]}, "value_range must be a list of numbers of at most"),
         ({"size": 0}, "size in 8"),
         ({"size": 10**9}, "size in 8"),
         ({"size": "big"}, "size must be a whole number"),

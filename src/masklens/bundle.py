@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from masklens.card import ModelCard
+from masklens.card import ModelCard, is_file_name
 from masklens.errors import BundleError
 from masklens.io.atomic import atomic_path, write_json
 from masklens.io.jsonfile import read_json
@@ -70,8 +70,10 @@ class Bundle:
 
     def _check(self, name: str, sha256: str) -> None:
         path = self.folder / name
-        if Path(name).name != name:
-            raise BundleError(f"The card of {self.folder} names a file outside of it: {name}.")
+        if not is_file_name(name):
+            raise BundleError(
+                f"The card of {self.folder} names a file outside of it: {name!r:.80}."
+            )
         try:
             found = file_sha256(path)
         except OSError as error:

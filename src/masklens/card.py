@@ -7,15 +7,19 @@ It goes in and out as decoded JSON; its form and its ranges are checked when it 
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import PurePath
 from typing import Any
 
 from masklens.errors import BundleError
 from masklens.labels import LABELS, NOT_A_FACE
+from masklens.limits import LONG_SIDES
 
 FORMAT = 1
+
+#: Of any number in a card; beyond it the answers overflow.
+_LARGEST = 1e9
 
 
 @dataclass(frozen=True)
@@ -63,12 +67,14 @@ class FinderCard:
     """The bundle's own face finder: how its file is run, and what it scores.
 
     Attributes:
-        file: name of the ONNX file in the bundle; the same name with ``.tflite`` may lie beside it.
+        file: name of the ONNX file in the bundle, with its ``.onnx``; the same name with
+            ``.tflite`` may lie beside it.
         name: what reports call it; empty takes the file's.
         strides: of the cells, in the order of the file's tables.
-        multiple: height and width of the input are multiples of it.
+        multiple: height and width of the input are multiples of it; up to 1024.
         long_side: working size in pixels when nothing else is asked for.
-        max_scale: pictures are enlarged at most this much, above 0: enlarged further they blur.
+        max_scale: pictures are enlarged at most this much, 0.01 or more: enlarged further they
+            blur.
         min_score: faces below it are not returned.
         sure_score: the same where no ``face_calibration`` weighs the score; never below min_score.
         nms_iou: overlap above which the weaker of two boxes is dropped.
@@ -91,16 +97,24 @@ class FinderCard:
     training: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if not self.strides or min(self.strides) < 1 or self.multiple % max(self.strides):
+        if not is_file_name(self.file) or PurePath(self.file).suffix != ".onnx":
             raise BundleError(
-                "The card's finder needs strides, and a multiple that the largest divides. "
-                f"Received: strides {list(self.strides)}, multiple {self.multiple}"
+                f"The card's finder.file must be a name that ends in .onnx. Received: {self.file!r}"
             )
-        shares = (self.min_score, self.sure_score, self.nms_iou)
-        if self.long_side < 1 or self.max_scale <= 0 or not all(0 <= v <= 1 for v in shares):
+        strides, multiple = self.strides, self.multiple
+        if not strides or min(strides) < 1 or multiple % max(strides) or not 1 <= multiple <= 1024:
             raise BundleError(
-                "The card's finder needs long_side >= 1, max_scale > 0, and min_score, sure_score, "
-                f"nms_iou in 0…1. Received: {self.long_side}, {self.max_scale}, {shares}"
+                "The card's finder needs strides, and a multiple up to 1024 that the largest "
+                f"divides. Received: strides {list(strides)}, multiple {multiple}"
+            )
+        low, high = LONG_SIDES
+        sized = low <= self.long_side <= high and self.max_scale >= 0.01
+        shares = (self.min_score, self.sure_score, self.nms_iou)
+        if not sized or not all(0 <= v <= 1 for v in shares):
+            raise BundleError(
+                f"The card's finder needs long_side in {low}…{high}, max_scale >= 0.01, and "
+                "min_score, sure_score, nms_iou in 0…1. "
+                f"Received: {self.long_side}, {self.max_scale}, {shares}"
             )
 
     @classmethod
@@ -125,7 +139,8 @@ class ModelCard:
         size: side of the square input in pixels. The input is float32 (N, size, size, 3), RGB.
         value_range: what pixel values 0 and 255 become, e.g. (-1, 1).
         margin: of the crop, see :func:`masklens.crop.crop_square`.
-        temperature: divides the log-probabilities before the final softmax (Guo et al. 2017).
+        temperature: divides the log-probabilities before the final softmax (Guo et al. 2017);
+            0.01 to 100.
         refines_box: the network has a second output ``box`` (N, 4): the face's tight box as xyxy
             in the crop's square, 0…1.
         second_look: see there; None looks at every crop once.
@@ -172,9 +187,11 @@ class ModelCard:
                 f"The card's outputs must be its labels, perhaps with {NOT_A_FACE}. "
                 f"Received labels {list(self.labels)} and outputs {list(self.outputs)}"
             )
-        if not (8 <= self.size <= 2048 and self.temperature > 0 and 0 <= self.margin <= 10):
+        if not (
+            8 <= self.size <= 2048 and 0.01 <= self.temperature <= 100 and 0 <= self.margin <= 10
+        ):
             raise BundleError(
-                "The card needs size in 8…2048, temperature > 0 and margin in 0…10. "
+                "The card needs size in 8…2048, temperature in 0.01…100 and margin in 0…10. "
                 f"Received: {self.size}, {self.temperature}, {self.margin}"
             )
         if self.value_range[0] == self.value_range[1]:
@@ -255,8 +272,15 @@ class ModelCard:
         return float(self.thresholds[preset])
 
 
+def is_file_name(name: str) -> bool:
+    """Whether a file directly in a folder can have this name."""
+    return name not in ("", "..") and PurePath(name).name == name and name.isprintable()
+
+
 def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return False
+    return abs(value) <= _LARGEST  # which NaN is not
 
 
 def _is_whole(value: object) -> bool:
@@ -277,7 +301,7 @@ def _are_names(value: object) -> bool:
 
 _Kind = tuple[Callable[[object], bool], str]
 
-_NUMBER: _Kind = (_is_number, "a number")
+_NUMBER: _Kind = (_is_number, f"a number of at most ±{_LARGEST:g}")
 _WHOLE: _Kind = (_is_whole, "a whole number")
 _TEXT: _Kind = (_is_text, "a text")
 _NAMES: _Kind = (_are_names, "a list of names, each once")
@@ -285,7 +309,7 @@ _OBJECT: _Kind = (_is_object, "an object")
 _SECTION: _Kind = (lambda value: value is None or _is_object(value), "an object or null")
 _NUMBERS: _Kind = (
     lambda value: isinstance(value, list) and all(map(_is_number, value)),
-    "a list of numbers",
+    f"a list of numbers of at most ±{_LARGEST:g}",
 )
 _WHOLES: _Kind = (
     lambda value: isinstance(value, list | tuple) and all(map(_is_whole, value)),
