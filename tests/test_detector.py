@@ -169,16 +169,37 @@ def test_large_pictures_do_not_wait_for_many_others(toy_bundle, portrait, monkey
 
 
 @pytest.mark.parametrize("threads", [1, 2, 4])
-@pytest.mark.parametrize("who", ["detector", "source"])
-def test_a_failure_comes_in_its_turn(toy_bundle, portrait, threads, who):
+@pytest.mark.parametrize(
+    ("read", "error"),
+    [(lambda p: p, InputError), (read_picture, InputError), (lambda p: int(p), ValueError)],
+)
+def test_a_failure_comes_in_its_turn(toy_bundle, portrait, threads, read, error):
+    """Of the detector, or of the iterable, whatever that raises."""
     pictures = [*[portrait] * 3, "absent.jpg", portrait]
-    if who == "source":
-        pictures = (read_picture(p) if isinstance(p, str) else p for p in pictures)
-    stream = MaskDetector(toy_bundle, threads=threads).detect_many(pictures)
+    source = (read(p) if isinstance(p, str) else p for p in pictures)
+    stream = MaskDetector(toy_bundle, threads=threads).detect_many(source)
     for _ in range(3):
         assert len(next(stream)) == 1
-    with pytest.raises(InputError, match="absent"):
+    with pytest.raises(error, match="absent"):
         next(stream)
+
+
+def test_a_failing_classifier_gives_no_picture_twice(toy_bundle, portrait):
+    detector = MaskDetector(toy_bundle, threads=1)
+    assemble, calls = detector.assemble, []
+
+    def third_time_unlucky(*found):
+        calls.append(found)
+        if len(calls) == 3:
+            raise ValueError("unlucky")
+        return assemble(*found)
+
+    detector.assemble = third_time_unlucky
+    stream = detector.detect_many([portrait] * (BATCH + 1))
+    assert len([next(stream), next(stream)]) == 2
+    with pytest.raises(ValueError, match="unlucky"):
+        next(stream)
+    assert len(calls) == 3
 
 
 def test_a_crowd_goes_through_in_turns(toy_bundle):

@@ -121,11 +121,11 @@ class MaskDetector:
 
         Faces are found in several pictures at a time, one thread each: the finder is so small that
         this is faster than many threads inside it. Reads ahead only as far as that and one batch
-        need, and a batch waits for at most ``WAITING_PIXELS``, so an endless iterable is fine.
+        need, and a batch waits for at most ``WAITING_PIXELS``, so an endless iterable is fine. An
+        error, the iterable's own as well, is raised when the pictures before it were given out.
 
         Raises:
-            InputError: a picture cannot be read, see :meth:`detect`, and those before it were given
-                out; or this is one picture.
+            InputError: a picture cannot be read, see :meth:`detect`; or this is one picture.
         """
         if isinstance(pictures, str | os.PathLike) or getattr(pictures, "ndim", 4) < 4:
             raise InputError(
@@ -134,16 +134,16 @@ class MaskDetector:
             )
         waiting: list[tuple[Image, Faces]] = []
         faces = pixels = 0
-        failure: InputError | None = None
+        failure: Exception | None = None
         try:
             for image, found in in_parallel(self._find, pictures, self.workers):
                 waiting.append((image, found))
                 faces += len(found)
                 pixels += image.shape[0] * image.shape[1]
                 if max(faces, len(waiting)) >= BATCH or pixels >= WAITING_PIXELS:
-                    yield from self._label(waiting)
-                    waiting, faces, pixels = [], 0, 0
-        except InputError as error:
+                    batch, waiting, faces, pixels = waiting, [], 0, 0
+                    yield from self._label(batch)
+        except Exception as error:  # whatever it is, those before it are done
             failure = error
         yield from self._label(waiting)
         if failure is not None:
@@ -275,14 +275,15 @@ def in_parallel(function: Callable[[T], R], items: Iterable[T], workers: int) ->
         return
     pool = ThreadPoolExecutor(workers)
     pending: deque[Future[R]] = deque()
-    source, failure = iter(items), None
+    source = iter(items)
+    failure: Exception | None = None
     try:
         while True:
             try:
                 item = next(source)
             except StopIteration:
                 break
-            except InputError as error:  # after the results of those before
+            except Exception as error:  # after the results of those before
                 failure = error
                 break
             pending.append(pool.submit(function, item))
