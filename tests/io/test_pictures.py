@@ -113,6 +113,29 @@ def test_floating_point_tiff(tmp_path):
     assert image[0, -1, 2] == 255
 
 
+@pytest.mark.parametrize("odd", [np.nan, np.inf, -np.inf, 3.4e38, 1e20, -9999])
+def test_places_without_data_leave_the_rest_of_a_tiff_as_it_is(tmp_path, odd):
+    ramp = np.linspace(0, 1, 50, dtype=np.float32)[None].repeat(4, axis=0)
+    ramp[2, 7] = odd
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        image = read_picture(save(tmp_path, "a.tiff", PillowImage.fromarray(ramp)))
+    assert image[2, 7].tolist() == [0, 0, 0]
+    np.testing.assert_allclose(image[0, :, 0], np.linspace(0, 255, 50), atol=0.5)
+
+
+@pytest.mark.parametrize("turned", [1, 6])
+def test_the_transparent_grey_of_a_16_bit_png_is_white(tmp_path, turned):
+    grey = np.full((4, 6), 30_000, np.uint16)
+    grey[0, 0] = 257
+    picture = PillowImage.fromarray(grey)
+    exif = picture.getexif()
+    exif[0x0112] = turned
+    image = read_picture(save(tmp_path, "a.png", picture, transparency=257, exif=exif))
+    assert (image == 255).all(axis=2).sum() == 1
+    assert (image == 117).all(axis=2).sum() == 23
+
+
 def test_transparency_is_laid_on_white(tmp_path):
     picture = PillowImage.new("RGBA", (8, 8), (*RED, 0))
     picture.paste((*RED, 255), (0, 0, 4, 8))

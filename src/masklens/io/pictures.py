@@ -53,6 +53,9 @@ _HEIC = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
 #: TIFF 6.0, section 15: TileWidth and TileLength.
 _TILE_TAGS = (322, 323)
 
+#: Greyscale values from here on are no light: TIFFs mark places without data by 1e20, 3e38 or NaN.
+_NO_DATA = 1e6
+
 
 class PictureError(InputError):
     """A picture that cannot be used, and why, for those who have to tell the cases apart.
@@ -220,8 +223,11 @@ def _tile(picture: PillowImage.Image) -> tuple[int, int]:
 
 def _to_rgb(picture: PillowImage.Image) -> Image:
     if picture.mode in ("I", "F") or picture.mode.startswith("I;16"):
-        upright = ImageOps.exif_transpose(picture)
-        return np.repeat(_to_8_bit(np.asarray(upright))[..., None], 3, axis=2)
+        values = np.asarray(ImageOps.exif_transpose(picture))
+        grey = _to_8_bit(values)
+        if "transparency" in picture.info:  # one grey value of a PNG
+            grey[values == picture.info["transparency"]] = 255
+        return np.repeat(grey[..., None], 3, axis=2)
     if picture.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in picture.info:
         layer = picture.convert("RGBA")
         upright = PillowImage.new("RGBA", layer.size, "white")
@@ -237,7 +243,11 @@ def _to_rgb(picture: PillowImage.Image) -> Image:
 
 
 def _to_8_bit(values: np.ndarray) -> Image:
-    """Greyscale of more than 8 bits -> 8 bits; the range is guessed from the largest value."""
+    """Greyscale of more than 8 bits -> 8 bits; the range is guessed from the largest value.
+
+    What is no number, or far from any range (3e38 stands for no data), does not count and is black.
+    """
+    values = np.where(np.abs(values) < _NO_DATA, values, 0)
     top = float(values.max(initial=0))
     full = 1.0 if values.dtype.kind == "f" and top <= 1 else 255.0 if top <= 255 else 65535.0
     return np.clip(values.astype(np.float64) * (255 / full), 0, 255).round().astype(np.uint8)
