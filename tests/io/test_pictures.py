@@ -261,6 +261,16 @@ def test_importing_masklens_sets_nothing_in_pillow():
     assert said.stdout.split() == [str(1024**3 // 4 // 3), "False"]
 
 
+def test_too_little_memory_is_no_damage(tmp_path, monkeypatch):
+    def full(_):
+        raise MemoryError
+
+    monkeypatch.setattr(pictures, "_to_rgb", full)
+    with pytest.raises(PictureError, match="takes more memory than there is") as refused:
+        read_picture(save(tmp_path, "a.png", plain()))
+    assert refused.value.reason == "too_large"
+
+
 def test_a_damaged_avif(tmp_path):
     path = save(tmp_path, "a.avif", PillowImage.effect_noise((64, 64), 80))
     content = path.read_bytes()

@@ -61,7 +61,8 @@ class PictureError(InputError):
     """A picture that cannot be used, and why, for those who have to tell the cases apart.
 
     Attributes:
-        reason: "absent", "unknown" (no picture at all), "damaged" or "too_large".
+        reason: "absent", "unknown" (no picture at all), "damaged" or "too_large" (in pixels, or
+            for the memory that there is).
     """
 
     def __init__(self, message: str, reason: str) -> None:
@@ -82,9 +83,9 @@ def read_picture(path: str | Path) -> Image:
         uint8 (H, W, 3), RGB, upright.
 
     Raises:
-        InputError: no such file, no picture, damaged, empty, or more than ``MAX_PIXELS`` pixels;
-            of WebP and TIFF, also more than Pillow's own limit, which is 179 million pixels as long
-            as nobody sets ``PIL.Image.MAX_IMAGE_PIXELS``.
+        InputError: no such file, no picture, damaged, empty, more than ``MAX_PIXELS`` pixels, or
+            more than the memory holds; of WebP and TIFF, also more than Pillow's own limit, which
+            is 179 million pixels as long as nobody sets ``PIL.Image.MAX_IMAGE_PIXELS``.
     """
     path = Path(path)
     try:
@@ -184,6 +185,10 @@ def _read(source: Path | bytes, name: str, max_pixels: int) -> Image:
         raise PictureError(
             f"{name} has more pixels than Pillow reads of its format: {error} Scale it down first.",
             "too_large",
+        ) from error
+    except MemoryError as error:
+        raise PictureError(
+            f"{name} takes more memory than there is. Scale it down first.", "too_large"
         ) from error
     except DAMAGED as error:
         reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
