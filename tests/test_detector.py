@@ -211,7 +211,20 @@ def test_a_crowd_goes_through_in_turns(toy_bundle):
     np.testing.assert_allclose(together, alone, atol=1e-6)
 
 
-@pytest.mark.parametrize("picture", [None, b"content", 5, ["a.jpg"]])
+@pytest.mark.parametrize("kind", [bytes, bytearray, memoryview])
+def test_a_picture_from_memory_is_the_one_of_its_file(detector, portrait_file, kind):
+    content = kind(portrait_file.read_bytes())
+    of_file = detector.detect(portrait_file)
+    for found in (detector.detect(content), *detector.detect_many([content])):
+        np.testing.assert_array_equal(found.boxes, of_file.boxes)
+        np.testing.assert_array_equal(found.scores, of_file.scores)
+    with pytest.raises(InputError, match=rf"detect takes one\. Received: {kind.__name__}$"):
+        next(detector.detect_many(content))
+    with pytest.raises(InputError, match="The picture of 7 bytes is not a picture"):
+        detector.detect(kind(b"content"))
+
+
+@pytest.mark.parametrize("picture", [None, 5, ["a.jpg"]])
 def test_what_is_no_picture_is_said_so(detector, picture):
     """None is what OpenCV gives for a camera or a file that it cannot read."""
     with pytest.raises(InputError, match=f"Received: {type(picture).__name__}"):

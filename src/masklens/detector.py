@@ -20,8 +20,11 @@ from masklens.detections import Detections
 from masklens.errors import InputError
 from masklens.faces import FaceFinder, Faces
 from masklens.finder import load_finder
-from masklens.io.pictures import read_picture
+from masklens.io.pictures import decode_picture, read_picture
 from masklens.limits import LONG_SIDES, MAX_THREADS
+
+#: uint8 (H, W, 3), RGB, upright; the path of a picture file; or what is in such a file.
+Picture = Image | str | Path | bytes | bytearray | memoryview
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -104,19 +107,20 @@ class MaskDetector:
     def __reduce__(self) -> tuple[Any, ...]:
         return partial(self._reopen, threshold=self.threshold), ()
 
-    def detect(self, picture: Image | str | Path) -> Detections:
+    def detect(self, picture: Picture) -> Detections:
         """The faces of one picture.
 
         Args:
-            picture: uint8 (H, W, 3), RGB, upright; or the path of a picture file.
+            picture: uint8 (H, W, 3), RGB, upright; the path of a picture file; or the bytes that
+                are in such a file, of any format of :func:`masklens.io.pictures.read_picture`.
 
         Raises:
-            InputError: the file is no picture, or the array has another form.
+            InputError: the file or the bytes are no picture, or the array has another form.
         """
         # In this thread, whose tensor the finder keeps for the next picture.
         return next(self._label([self._find(picture)]))
 
-    def detect_many(self, pictures: Iterable[Image | str | Path]) -> Iterator[Detections]:
+    def detect_many(self, pictures: Iterable[Picture]) -> Iterator[Detections]:
         """The faces of many pictures, in order; faces are classified in batches across pictures.
 
         Faces are found in several pictures at a time, one thread each: the finder is so small that
@@ -127,7 +131,8 @@ class MaskDetector:
         Raises:
             InputError: a picture cannot be read, see :meth:`detect`; or this is one picture.
         """
-        if isinstance(pictures, str | os.PathLike) or getattr(pictures, "ndim", 4) < 4:
+        one = isinstance(pictures, str | os.PathLike | bytes | bytearray)
+        if one or getattr(pictures, "ndim", 4) < 4:
             raise InputError(
                 "detect_many takes a list of pictures, or another iterable of them; detect takes "
                 f"one. Received: {_shown(pictures)}"
@@ -149,13 +154,16 @@ class MaskDetector:
         if failure is not None:
             raise failure
 
-    def _find(self, picture: Image | str | Path) -> tuple[Image, Faces]:
+    def _find(self, picture: Picture) -> tuple[Image, Faces]:
         if isinstance(picture, str | os.PathLike):
             picture = read_picture(picture)
+        elif isinstance(picture, bytes | bytearray | memoryview):
+            content = bytes(picture)
+            picture = decode_picture(content, f"The picture of {len(content)} bytes")
         elif not isinstance(picture, np.ndarray):  # None is what OpenCV gives for no picture
             raise InputError(
-                "A picture must be the path of a file or a uint8 array (height, width, 3), RGB. "
-                f"Received: {_shown(picture)}"
+                "A picture must be the path of a file, the bytes of one, or a uint8 array (height, "
+                f"width, 3), RGB. Received: {_shown(picture)}"
             )
         image = picture
         return check_image(image), self.finder.find(image)
