@@ -75,7 +75,13 @@ def test_several_rows_stay_together(rows, expected):
     assert list(some) == [detections[i] for i in expected]
 
 
-@pytest.mark.parametrize("rows", ["boxes", 1.0, None, (0, 1)])
+@pytest.mark.parametrize(
+    "rows",
+    [
+        *("boxes", 1.0, None, (0, 1), (0,), range(1), [[0]], [0.0], ["boxes"]),
+        *(np.array(0), np.array([[0, 1]]), np.array([0.0]), np.array([])),
+    ],
+)
 def test_what_names_no_rows_is_refused(rows):
     with pytest.raises(TypeError, match="Detections are indexed by"):
         make(4)[rows]

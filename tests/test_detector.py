@@ -260,6 +260,7 @@ def test_numbers_out_of_range_are_refused(toy_bundle, name, value):
         ("threshold", "high", "a number in 0…1"),
         ("long_side", "704", "a whole number in 32…8192, or several"),
         ("long_side", 704.5, "a whole number in 32…8192, or several"),
+        ("long_side", b"ab", "a whole number in 32…8192, or several"),
         ("bundle", 5, "a folder's path or a Bundle"),
         ("finder", 5, '"yunet", a path or a FaceFinder'),
     ],

@@ -75,7 +75,7 @@ def test_finders_by_name_path_and_object(finder, tmp_path):
     assert load_finder(finder) is finder
     model = tmp_path / "mine.onnx"
     model.write_bytes(faces._packaged_yunet())
-    assert load_finder(model).name == "mine"
+    assert load_finder(model).name == YuNet(str(model)).name == "mine"
 
 
 @pytest.mark.parametrize(
@@ -101,6 +101,11 @@ def test_a_model_of_no_pictures_is_not_taken_for_a_finder(tmp_path):
     save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8), path)
     with pytest.raises(BundleError, match="not a YuNet"):
         load_finder(path)
+
+
+def test_there_is_no_yunet_for_litert():
+    with pytest.raises(BundleError, match=r'LiteRT does not read\. Use the runtime "onnx" or'):
+        YuNet(runtime="litert")
 
 
 def test_a_changed_file_in_the_package_is_refused(monkeypatch):

@@ -5,7 +5,7 @@ Finder and classifier make it, votes and filters return changed copies, drawing 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, fields, replace
 from typing import Any, overload
 
@@ -91,10 +91,10 @@ class Detections:
     @overload
     def __getitem__(self, rows: int | np.integer[Any]) -> Detection: ...
     @overload
-    def __getitem__(self, rows: slice | Sequence[int] | npt.NDArray[Any]) -> Detections: ...
+    def __getitem__(self, rows: slice | list[Any] | npt.NDArray[Any]) -> Detections: ...
 
     def __getitem__(
-        self, rows: int | np.integer[Any] | slice | Sequence[int] | npt.NDArray[Any]
+        self, rows: int | np.integer[Any] | slice | list[Any] | npt.NDArray[Any]
     ) -> Detection | Detections:
         """One face for an integer, as iterating gives it; several stay together as Detections.
 
@@ -103,14 +103,21 @@ class Detections:
 
         Raises:
             IndexError: there is no such face.
-            TypeError: for anything else, such as the name of a column: that is an attribute.
+            TypeError: for anything else, such as several axes, or the name of a column: that is an
+                attribute.
         """
         if isinstance(rows, int | np.integer):
             return self._face(int(rows))
-        if not isinstance(rows, slice | list | np.ndarray):
+        if isinstance(rows, list):
+            several = all(isinstance(row, int | np.integer | np.bool) for row in rows)
+        elif isinstance(rows, np.ndarray):
+            several = rows.ndim == 1 and rows.dtype.kind in "biu"
+        else:
+            several = isinstance(rows, slice)
+        if not several:
             raise TypeError(
                 "Detections are indexed by a number, a slice, a list or an array of indices or "
-                f"of True and False. Received: {rows!r}"
+                f"of True and False. Received: {rows!r:.80}"
             )
         columns = {f.name: getattr(self, f.name)[rows] for f in fields(self) if f.name != "labels"}
         return replace(self, **columns)

@@ -247,7 +247,7 @@ def _check_options(
 ) -> None:
     """Refuse what no :class:`MaskDetector` can be made of; see there."""
     low, high = LONG_SIDES
-    several = isinstance(long_side, Sequence) and not isinstance(long_side, str)
+    several = isinstance(long_side, Sequence) and not isinstance(long_side, str | bytes)
     sizes = long_side if several else () if long_side is None else (long_side,)
     for name, values, types, accepted in (
         ("bundle", [bundle], str | os.PathLike | Bundle | None, "a folder's path or a Bundle"),

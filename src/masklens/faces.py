@@ -85,13 +85,13 @@ class YuNet:
         runtime: "onnx" or "openvino"; there is no YuNet for LiteRT.
 
     Raises:
-        BundleError: the file is missing, damaged or not a YuNet.
+        BundleError: the file is missing, damaged or not a YuNet, or the runtime reads none.
         MissingExtraError: the extra "yunet" is not installed.
     """
 
     def __init__(
         self,
-        path: Path | None = None,
+        path: str | Path | None = None,
         *,
         min_score: float = 0.3,
         nms_iou: float = 0.3,
@@ -100,12 +100,17 @@ class YuNet:
         threads: int = 0,
         runtime: str = "onnx",
     ) -> None:
-        self.name = "yunet-s" if path is None else path.stem
+        if runtime == "litert":
+            raise BundleError(
+                'YuNet is an ONNX file, which LiteRT does not read. Use the runtime "onnx" or '
+                '"openvino".'
+            )
+        self.name = "yunet-s" if path is None else Path(path).stem
         self.min_score = min_score
         self.nms_iou = nms_iou
         self.long_side = long_side
         self.max_faces = max_faces
-        content = _packaged_yunet() if path is None else _read_model(path)
+        content = _packaged_yunet() if path is None else _read_model(Path(path))
         self.network = open_network(_with_dynamic_size(content, self.name), runtime, threads)
 
     def find(self, image: Image) -> Faces:
