@@ -1,11 +1,14 @@
 import cv2
 import numpy as np
 import pytest
+from onnx import load, save
 
 from masklens.boxes import iou
 from masklens.bundle import Bundle
 from masklens.finder import CellFinder, load_finder
 from masklens.pyramid import PyramidFinder, closer_size
+from masklens.runtime import LiteRTNetwork
+from tests.test_finder import make_toy_finder
 
 
 @pytest.fixture(scope="module")
@@ -52,10 +55,27 @@ def test_one_size_in_a_list_is_that_size():
     assert load_finder("yunet", long_side=(640, 1280)).long_side == 1280
 
 
-def test_a_file_of_a_fixed_size_is_run_once():
+@pytest.mark.parametrize("own", [True, False])
+def test_a_size_that_is_asked_for_leaves_litert_and_its_one_size(own):
     pytest.importorskip("ai_edge_litert")
-    found = load_finder(None, 1, "litert", bundle=Bundle.load(), long_side=(704, 2112))
-    assert isinstance(found, CellFinder)
+    bundle = Bundle.load() if own else None
+    usual = load_finder(None, 1, "litert", bundle=bundle)
+    assert (type(usual.network), usual.fixed) == (LiteRTNetwork, (640, 640))
+    for size in (1600, [1600]):
+        found = load_finder(None, 1, "litert", bundle=bundle, long_side=size)
+        assert (found.fixed, found.long_side) == (None, 1600)
+    both = load_finder(None, 1, "litert", bundle=bundle, long_side=(704, 2112))
+    assert isinstance(both, PyramidFinder)
+
+
+def test_a_file_of_a_fixed_size_is_run_once(tmp_path):
+    path = tmp_path / "finder.onnx"
+    make_toy_finder(path)
+    model = load(path)
+    for dim in model.graph.input[0].type.tensor_type.shape.dim[1:3]:
+        dim.dim_value = 64
+    save(model, path)
+    assert isinstance(load_finder(path, long_side=(704, 2112)), CellFinder)
 
 
 @pytest.mark.parametrize(

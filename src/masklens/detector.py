@@ -54,7 +54,8 @@ class MaskDetector:
         threads: pictures in which faces are found at a time, and threads of the classifier; 0 is
             one per core.
         runtime: "onnx", "litert" or "openvino", for the classifier, and for the face finder where
-            there is one in that format. The latter two are extras.
+            there is one in that format: in LiteRT's it has one size, and is left to ONNX Runtime
+            where there is a ``long_side``. The latter two are extras.
         long_side: working size of the face finder in pixels; None is its own. Smaller is faster,
             and loses small faces; larger finds smaller faces in large pictures, and loses those
             that fill the picture. Several, such as (704, 2112), are searched one after the other

@@ -199,13 +199,16 @@ def bundle_finder(
 
     Returns:
         None when the bundle has no finder. A runtime that reads none of its files leaves the
-        finder to ONNX Runtime.
+        finder to ONNX Runtime, and so does LiteRT when there is a ``long_side``: its file has one
+        size.
     """
     card = bundle.card.finder
     if card is None:
         return None
     if bundle.card.face_calibration is None:
         options.setdefault("min_score", max(card.min_score, card.sure_score))
+    if runtime == "litert" and options.get("long_side") is not None:
+        runtime = "onnx"
     for name in (runtime, "onnx"):
         for suffix in RUNTIMES.get(name, ()):
             file = str(Path(card.file).with_suffix(suffix))
