@@ -22,6 +22,7 @@ from masklens.io.writers import (
     free_path,
     real_paths,
 )
+from masklens.labels import LABELS
 from tests.conftest import ROOT
 from tests.io.test_draw import detections
 
@@ -108,12 +109,38 @@ def test_ids_from_something_else(tmp_path, content):
         CocoWriter(tmp_path / "r.json", tmp_path / "x.json")
 
 
-def coco_file(path, names):
-    labels = ["with_mask", "without_mask", "mask_worn_incorrectly"]
+def coco_file(path, names, labels=LABELS):
     images = [{"id": 70 + i, "file_name": name} for i, name in enumerate(names)]
     categories = [{"id": i, "name": label} for i, label in enumerate(labels)]
     path.write_text(json.dumps({"images": images, "categories": categories}))
     return path
+
+
+def test_labels_in_the_spelling_of_others(tmp_path):
+    """As masklens evaluate reads them: Kaggle's set is one of the best known."""
+    names = ["without_mask", "mask_weared_incorrect", "with_mask", "Dog", "dog"]
+    ids = coco_file(tmp_path / "ids.json", ["photo.jpg"], names)
+    target = tmp_path / "r.json"
+    with CocoWriter(target, ids) as writer:
+        writer.write(frame(), FOUND)
+    assert [r["category_id"] for r in json.loads(target.read_text())] == [1, 1]
+
+
+def test_two_spellings_of_one_label_would_be_guessed(tmp_path):
+    ids = coco_file(tmp_path / "ids.json", ["photo.jpg"], [*LABELS, "mask"])
+    with pytest.raises(InputError, match="two categories that stand for with_mask"):
+        CocoWriter(tmp_path / "r.json", ids)
+
+
+@pytest.mark.parametrize("kind", ["images", "categories"])
+@pytest.mark.parametrize("number", ["Infinity", "1.7", "true", '"7"', "null"])
+def test_ids_that_are_no_whole_numbers(tmp_path, kind, number):
+    ids = coco_file(tmp_path / "ids.json", ["photo.jpg"])
+    content = json.loads(ids.read_text())
+    content[kind][0]["id"] = "here"
+    ids.write_text(json.dumps(content).replace('"here"', number))
+    with pytest.raises(InputError, match="an id is no whole number"):
+        CocoWriter(tmp_path / "r.json", ids)
 
 
 def test_ids_of_equal_names_in_several_folders(tmp_path):

@@ -10,17 +10,17 @@ from typing import Any
 
 from masklens.errors import InputError
 from masklens.io.jsonfile import read_json
-from masklens.labels import LABELS
+from masklens.labels import LABELS, canonical
 
 
 class CocoIds:
     """The ids of a COCO detection file.
 
     Attributes:
-        categories: label -> id.
+        categories: label -> id; the file may spell labels as :mod:`masklens.labels` knows them.
 
     Raises:
-        InputError: the file cannot be read, is no COCO file, or lacks a label.
+        InputError: the file cannot be read, is no COCO file, or lacks a label or has it twice.
     """
 
     def __init__(self, file: Path) -> None:
@@ -30,12 +30,15 @@ class CocoIds:
             self._images: dict[str, list[tuple[PurePosixPath, int]]] = {}
             for image in content["images"]:
                 path = PurePosixPath(image["file_name"])
-                self._images.setdefault(path.name, []).append((path, int(image["id"])))
-            self.categories = {str(c["name"]): int(c["id"]) for c in content["categories"]}
-        except (ValueError, KeyError, TypeError) as error:
-            raise InputError(
-                f"{file} is not a COCO detection file: {type(error).__name__} {error}."
-            ) from error
+                self._images.setdefault(path.name, []).append((path, _id(image)))
+            self.categories: dict[str, int] = {}
+            for category in content["categories"]:
+                label, number = canonical(category["name"]), _id(category)
+                if self.categories.setdefault(label, number) != number and label in LABELS:
+                    raise ValueError(f"it has two categories that stand for {label}")
+        except (AttributeError, ValueError, KeyError, TypeError) as error:
+            kind = "" if type(error) is ValueError else f"{type(error).__name__} "
+            raise InputError(f"{file} is not a COCO detection file: {kind}{error}.") from error
         if missing := set(LABELS) - set(self.categories):
             raise InputError(f"{file} has no category {sorted(missing)}.")
         self._given: dict[int, str] = {}
@@ -66,6 +69,13 @@ class CocoIds:
                 "has only one picture of that name. Leave one out."
             )
         return number
+
+
+def _id(entry: Any) -> int:
+    number = entry["id"]
+    if type(number) is not int:
+        raise ValueError(f"an id is no whole number, {number!r:.80}")
+    return number
 
 
 def _content(file: Path) -> Any:
