@@ -219,3 +219,70 @@ test("a turned phone keeps its boxes on the faces and counts nobody twice; an un
     expect(Math.abs(left - (FACE_LEFT * 480) / 512)).toBeLessThan(16);
   }
 });
+
+test("who was counted stays counted while the page is hidden, and so does a frozen picture", async ({ page }) => {
+  await canvasCamera(page, ASTRONAUT);
+  await openPage(page, "./#camera");
+  const share = page.locator("#share");
+  const faces = page.locator("#faces li");
+  await expect(share).toHaveText("100 % compliant: 1 of 1 seen");
+  const put = (left: number): Promise<void> =>
+    page.evaluate((to) => void ((window as unknown as { camera: CanvasCamera }).camera.left = to), left);
+  const hide = (hidden: boolean): Promise<void> =>
+    page.evaluate((value) => {
+      Object.defineProperty(document, "hidden", { value, configurable: true });
+      document.dispatchEvent(new Event("visibilitychange"));
+    }, hidden);
+  const opened = (): Promise<[number, boolean]> =>
+    page.evaluate(() => {
+      const { camera } = window as unknown as { camera: CanvasCamera };
+      return [camera.opened, camera.stream.active];
+    });
+
+  // In view before and after: one person. Gone, and back later than a moment: another one.
+  await hide(true);
+  expect(await opened()).toEqual([1, false]);
+  await hide(false);
+  await expect(faces).toHaveCount(1);
+  await expect(share).toHaveText("100 % compliant: 1 of 1 seen");
+  await put(2000);
+  await expect(faces).toHaveCount(0);
+  await page.waitForTimeout(1500);
+  await hide(true);
+  await hide(false);
+  await expect.poll(opened).toEqual([3, true]);
+  await expect(share).toHaveText("100 % compliant: 1 of 1 seen");
+  await put(80);
+  await expect(share).toHaveText("100 % compliant: 2 of 2 seen");
+
+  await page.locator("#freeze").click();
+  const [before] = await savedJson(page);
+  await hide(true);
+  expect(await opened()).toEqual([3, false]);
+  await put(2000);
+  await hide(false);
+  await expect(page.locator("#freeze")).toHaveText("Go on");
+  await expect(faces).toHaveCount(1);
+  expect((await savedJson(page))[0]).toEqual(before);
+  const shown = await page.locator("#video").evaluate((video: HTMLVideoElement) => {
+    const context = new OffscreenCanvas(1, 1).getContext("2d")!;
+    context.drawImage(video, 320, 300, 1, 1, 0, 0, 1, 1);
+    return [...context.getImageData(0, 0, 1, 1).data];
+  });
+  expect(shown).not.toEqual([136, 136, 136, 255]); // the empty wall of now
+  expect(shown[3]).toBe(255);
+  const [picture] = await Promise.all([page.waitForEvent("download"), page.locator("#save-picture").click()]);
+  expect(picture.suggestedFilename()).toMatch(/^camera-.*\.jpg$/);
+  await screenshot(page, "camera-frozen");
+  await page.locator("#freeze").click();
+  await expect.poll(opened).toEqual([4, true]);
+  await expect(page.locator("#freeze")).toHaveText("Freeze");
+  await expect(faces).toHaveCount(0);
+  await expect(share).toHaveText("100 % compliant: 2 of 2 seen");
+
+  // To stop is to begin anew.
+  await page.locator("#stop").click();
+  await put(80);
+  await page.locator("#mode-camera").click();
+  await expect(share).toHaveText("100 % compliant: 1 of 1 seen");
+});

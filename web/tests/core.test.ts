@@ -343,8 +343,12 @@ describe("tracks", () => {
     tracks.update([here], 2, 0.3);
     tracks.update([here], 2.1, 0.3);
     tracks.turn();
-    expect(tracks.update([face([0, 100, 40, 140])], 2.2, 0.3)[0]?.track).toBe(3);
     expect(tracks.counts(3)).toEqual([1, 1, 0]);
+    const faint = face([100, 100, 140, 140], 2, 0.2);
+    expect(tracks.update([face([0, 100, 40, 140], 2), faint], 2.2, 0.3)[0]?.track).toBe(3);
+    expect(tracks.counts(3)).toEqual([0, 1, 1]);
+    expect(tracks.update([face([200, 100, 240, 140])], 2.3, 0.3)[0]?.track).toBe(4);
+    expect(tracks.counts(3)).toEqual([1, 1, 1]);
   });
   test("a faint face begins no track", () => {
     expect(new Tracks().update([face([0, 0, 9, 9], 0, 0.1)], 0, 0.3)[0]?.track).toBeUndefined();

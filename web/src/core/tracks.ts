@@ -37,6 +37,8 @@ export class Tracks {
   /** When the last frame was, in seconds. */
   private last = -Infinity;
   private readonly seen = new Map<number, number>();
+  /** Tracks that were in view at a turn: each stays counted until one after it takes its place. */
+  private readonly turned: number[] = [];
 
   /**
    * Take one frame's faces; they come back with their track, the track's label and smoothed
@@ -83,11 +85,11 @@ export class Tracks {
   }
 
   /**
-   * The camera was turned: every face is somewhere else from now on. Those that were there get new
-   * numbers, and count once.
+   * The camera was turned, or is another one: every face is somewhere else from now on. Those that
+   * were there get new numbers, and count once, also if they do not come back.
    */
   turn(): void {
-    for (const { id } of this.tracks) this.seen.delete(id);
+    this.turned.push(...this.tracks.filter(({ counted }) => counted).map(({ id }) => id));
     this.tracks = [];
   }
 
@@ -114,7 +116,11 @@ export class Tracks {
     track.label = track.votes.add(face.probabilities, face.score, width);
     track.score += (face.score - track.score) * FRESH;
     track.seen = time;
-    track.counted ||= face.score >= threshold;
+    if (!track.counted && face.score >= threshold) {
+      track.counted = true;
+      const before = this.turned.shift();
+      if (before !== undefined) this.seen.delete(before);
+    }
     if (track.counted) this.seen.set(track.id, track.label);
     return { ...face, box: track.box, label: track.label, score: track.score, track: track.id };
   }

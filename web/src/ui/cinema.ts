@@ -12,7 +12,7 @@ import { Live, type Frame } from "./live";
 import type { Stage } from "./stage";
 
 export interface Watcher {
-  /** Faces are followed from here on, numbered from 1: what was kept of a clip so far is void. */
+  /** Faces are followed from here on: what was kept of a clip so far is void. */
   onBegin(): void;
   /** A new frame, none of its faces left out; they are `followed`, or the clip is only looked at. */
   onFrame(frame: Frame, followed: boolean): void;
@@ -60,9 +60,10 @@ export class Cinema {
     return this.stream !== undefined && this.video.paused;
   }
 
-  /** Open the camera, or open it again looking the other way. */
+  /** Open the camera, or open it again: who was counted stays counted. */
   async openCamera(): Promise<void> {
     const opening = this.begin();
+    this.tracks?.turn();
     try {
       const card = await this.engine.card;
       const stream = await openCamera(this.facing);
@@ -84,6 +85,7 @@ export class Cinema {
 
   /** Show a clip from its beginning, playing or not. */
   async openClip(file: Blob, playing: boolean): Promise<void> {
+    this.tracks = undefined;
     const opening = this.begin();
     try {
       const card = await this.engine.card;
@@ -102,24 +104,39 @@ export class Cinema {
     if (playing) await this.video.play().catch(() => undefined);
   }
 
-  /** Let go of camera or clip. */
+  /** Let go of camera or clip, and of who was counted. */
   close(): void {
+    this.release();
+    this.tracks = undefined;
+  }
+
+  /** Nobody looks: the camera's light must not stay on behind another app. A frozen picture stays. */
+  hide(): void {
+    if (this.frozen) this.darken();
+    else this.release();
+  }
+
+  private release(): void {
     this.opening += 1;
     this.live?.stop();
     this.live = undefined;
     this.last = undefined;
-    if (this.stream !== undefined) {
-      stop(this.stream);
-      this.stream = undefined;
-      void keepScreenOn(false);
-    }
-    this.torchOn = false;
-    byId("torch").setAttribute("aria-pressed", "false");
+    this.darken();
+    this.stream = undefined;
     this.video.pause();
     if (this.video.src.startsWith("blob:")) URL.revokeObjectURL(this.video.src);
     this.video.srcObject = null;
     this.video.removeAttribute("src");
     this.showFrozen(false);
+  }
+
+  private darken(): void {
+    if (this.stream === undefined) return;
+    stop(this.stream);
+    void keepScreenOn(false);
+    this.torchOn = false;
+    byId("torch").setAttribute("aria-pressed", "false");
+    byId("torch").hidden = true;
   }
 
   /**
@@ -144,14 +161,13 @@ export class Cinema {
 
   /** Make way for another camera or clip, whose number is returned. */
   private begin(): number {
-    this.close();
-    this.tracks = undefined;
+    this.release();
     this.stage.showNothing(this.stage.size);
     return this.opening;
   }
 
   private follow(): void {
-    this.tracks = new Tracks();
+    this.tracks ??= new Tracks();
     this.watcher.onBegin();
   }
 
@@ -185,13 +201,14 @@ export class Cinema {
   }
 
   private fail(error: unknown): void {
-    this.close();
+    this.release();
     this.stage.showNothing();
     this.watcher.onError(error instanceof Error ? error.message : String(error));
   }
 
   private freeze(on: boolean): void {
     if (this.stream === undefined) return;
+    if (!on && !this.stream.active) return void this.openCamera(); // the page was hidden meanwhile
     if (on) this.video.pause();
     else void this.video.play();
     this.showFrozen(on);

@@ -68,9 +68,9 @@ byId("save-json").addEventListener("click", () => void saveTable("json"));
 byId("save-csv").addEventListener("click", () => void saveTable("csv"));
 window.addEventListener("hashchange", route);
 document.addEventListener("visibilitychange", () => {
-  // The camera's light must not stay on behind another app.
-  if (document.hidden && view === "camera") cinema.close();
-  else if (!document.hidden && view === "camera" && !cinema.open) camera();
+  if (view !== "camera") return;
+  if (document.hidden) cinema.hide();
+  else if (!cinema.open) camera();
 });
 
 engine.card.then(
@@ -121,7 +121,7 @@ function show(next: View): void {
 
 function camera(): void {
   if (view === "camera" && cinema.open) return;
-  leave();
+  if (view !== "camera") leave();
   history.replaceState(null, "", "#camera");
   show("camera");
   refresh();
