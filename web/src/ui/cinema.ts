@@ -46,10 +46,13 @@ export class Cinema {
     byId("play").addEventListener("click", () => this.playOrPause());
     const seek = byId<HTMLInputElement>("seek");
     seek.addEventListener("input", () => {
-      this.video.currentTime = Number(seek.value) * (this.video.duration || 0);
+      const to = Number(seek.value) * (this.video.duration || 0);
+      this.mend();
+      this.video.currentTime = to;
     });
     this.video.addEventListener("timeupdate", () => this.showTime());
     this.video.addEventListener("resize", () => this.turn());
+    this.video.addEventListener("error", () => this.breakOff());
     for (const event of ["play", "pause", "ended"]) {
       this.video.addEventListener(event, () => this.showPlaying());
     }
@@ -222,8 +225,21 @@ export class Cinema {
   }
 
   private playOrPause(): void {
-    if (!this.video.paused) this.video.pause();
-    else void this.video.play();
+    if (!this.video.paused) return this.video.pause();
+    this.mend();
+    void this.video.play();
+  }
+
+  /** A clip is damaged somewhere in its middle; what was seen of it stays. */
+  private breakOff(): void {
+    if (!this.open) return;
+    this.video.pause();
+    this.watcher.onError(`The video cannot be played beyond ${this.video.currentTime.toFixed(1)} s.`);
+  }
+
+  /** A clip that broke off is opened again. */
+  private mend(): void {
+    if (this.video.error !== null) this.video.load();
   }
 
   private showFrozen(on: boolean): void {
