@@ -7,7 +7,7 @@ import type { Box } from "../src/core/crop";
 import { foundFaces, suppress, type FoundFace } from "../src/core/finder";
 import { look, type ClassifierOutput, type Face } from "../src/core/labelling";
 import { closerSize, searchSizes } from "../src/core/pyramid";
-import { countTracks, toCsv, toJson } from "../src/core/records";
+import { countTracks, toCsv, toJson, type Entry } from "../src/core/records";
 import { Tracks } from "../src/core/tracks";
 import { Votes } from "../src/core/votes";
 import { enlarged } from "../src/engine/enlarge";
@@ -28,6 +28,11 @@ const cardJson = {
   files: { "classifier.onnx": {}, "finder.onnx": {} },
   finder: { long_side: 640 },
 };
+
+/** What Python made, see fixtures/make.py. */
+function fixture(name: string): unknown {
+  return JSON.parse(readFileSync(new URL(`fixtures/${name}`, import.meta.url), "utf8"));
+}
 
 function face(box: Box, label = 0, score = 0.9): Face {
   const probabilities = labels.map((_, i) => (i === label ? 0.8 : 0.1));
@@ -227,24 +232,13 @@ describe("several sizes", () => {
 });
 
 describe("files", () => {
-  const entries = [{ file: 'a "b", c.jpg', width: 9, height: 8, faces: [face([1, 2, 4, 6])] }];
-  test("JSON has the keys of docs/formats.md", () => {
-    const [first] = JSON.parse(toJson(entries, { labels }));
-    expect(Object.keys(first)).toEqual(["file", "width", "height", "faces"]);
-    expect(first.faces[0]).toEqual({
-      box: [1, 2, 3, 4],
-      label: "with_mask",
-      score: 0.9,
-      face_score: 0.9,
-      probabilities: { with_mask: 0.8, without_mask: 0.1, mask_worn_incorrectly: 0.1 },
-    });
-  });
-  test("CSV quotes what needs it", () => {
-    const [header, row] = toCsv(entries, { labels }).split("\n");
-    expect(header).toBe(
-      "file,x,y,w,h,label,score,face_score,p_with_mask,p_without_mask,p_mask_worn_incorrectly",
-    );
-    expect(row).toBe('"a ""b"", c.jpg",1,2,3,4,with_mask,0.9,0.9,0.8,0.1,0.1');
+  type Json = { frame?: number }[];
+  // A table of pictures, one of a picture and a film.
+  const tables = fixture("tables.json") as { csv: string; json: Json; entries: Entry[] }[];
+  test.each(tables)("are what Python writes, but for the numbers of a film's frames: %#", ({ csv, json, entries }) => {
+    const unnumbered = csv.replace(/,\d+(,[\d.]+,\d*)$/gm, ",$1");
+    expect(toCsv(entries, { labels })).toBe(unnumbered);
+    expect(JSON.parse(toJson(entries, { labels }))).toEqual(json.map(({ frame: _, ...entry }) => entry));
   });
 });
 
@@ -268,9 +262,7 @@ describe("what was scaled down", () => {
 });
 
 describe("votes", () => {
-  const tracks = JSON.parse(
-    readFileSync(new URL("fixtures/votes.json", import.meta.url), "utf8"),
-  ) as { probabilities: number[]; score: number; width: number; label: number }[][];
+  const tracks = fixture("votes.json") as { probabilities: number[]; score: number; width: number; label: number }[][];
   test("are counted as in Python", () => {
     const labelled = tracks.map((looks) => {
       const votes = new Votes();

@@ -51,26 +51,28 @@ export function toJson(entries: readonly Entry[], labels: Labels): string {
   return `${JSON.stringify(records, null, 2)}\n`;
 }
 
-/** One row per face; a picture without a face has no row. */
+/**
+ * One row per face; a picture without a face has no row. A clip's column `frame` is empty: a player
+ * does not tell which of a film's frames it shows.
+ */
 export function toCsv(entries: readonly Entry[], { labels }: Labels): string {
   const timed = entries.some(({ time }) => time !== undefined);
   const header = [
-    "file",
-    ...(timed ? ["time", "track"] : []),
-    ..."x y w h label score face_score".split(" "),
+    ..."file x y w h label score face_score".split(" "),
     ...labels.map((label) => `p_${label}`),
+    ...(timed ? ["frame", "time", "track"] : []),
   ];
   const rows = entries.flatMap(({ file, time, faces }) =>
     faces.map((face) => {
       const record = faceRecord(face, { labels });
       return [
         file,
-        ...(timed ? [time ?? "", record.track ?? ""] : []),
         ...record.box,
         record.label,
         record.score,
         record.face_score,
         ...labels.map((label) => record.probabilities[label] ?? ""),
+        ...(timed ? ["", time ?? "", record.track ?? ""] : []),
       ];
     }),
   );
