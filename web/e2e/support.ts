@@ -31,14 +31,18 @@ export const CHROMIUM = [
   "--no-first-run",
 ];
 
-/** Arguments that make Chromium's camera show a JPEG: a film of the same frame again and again. */
-export function cameraArguments(film: string): string[] {
+/** Arguments that give Chromium a camera, or two of them, and allow them. */
+export function cameraArguments(count = 1): string[] {
   return [
     ...CHROMIUM,
     "--use-fake-ui-for-media-stream",
-    "--use-fake-device-for-media-stream",
-    `--use-file-for-fake-video-capture=${film}`,
+    `--use-fake-device-for-media-stream=device-count=${count}`,
   ];
+}
+
+/** Arguments that make Chromium's camera show a JPEG: a film of the same frame again and again. */
+export function filmArguments(film: string): string[] {
+  return [...cameraArguments(), `--use-file-for-fake-video-capture=${film}`];
 }
 
 /** Write a film of one JPEG frame, as Chromium's fake camera reads it. */

@@ -11,6 +11,7 @@ import { countTracks, toCsv, toJson, type Entry } from "../src/core/records";
 import { Tracks } from "../src/core/tracks";
 import { Votes } from "../src/core/votes";
 import { enlarged } from "../src/engine/enlarge";
+import { nextCamera } from "../src/ui/camera";
 import { Pace } from "../src/ui/live";
 import { firstText, placeLabel } from "../src/ui/place";
 
@@ -344,6 +345,16 @@ describe("tracks", () => {
   });
   test("a faint face begins no track", () => {
     expect(new Tracks().update([face([0, 0, 9, 9], 0, 0.1)], 0, 0.3)[0]?.track).toBeUndefined();
+  });
+});
+
+describe("another camera", () => {
+  test("is a phone's other side, or a computer's next one", () => {
+    expect(nextCamera({ facingMode: "user" }, ["a", "b", "c"])).toEqual({ facingMode: "environment" });
+    expect(nextCamera({ facingMode: "environment" }, ["a", "b", "c"])).toEqual({ facingMode: "user" });
+    const all = ["a", "b", "c"].map((deviceId) => nextCamera({ deviceId }, ["a", "b", "c"]).deviceId);
+    expect(all).toEqual(["b", "c", "a"]);
+    expect(nextCamera({ deviceId: "gone" }, ["a", "b"])).toEqual({ deviceId: "a" });
   });
 });
 

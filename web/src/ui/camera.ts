@@ -1,24 +1,35 @@
 /** Opening the camera: which one, and one sentence for each way it can be refused. */
 
-export type Facing = "user" | "environment";
+/** Which camera: by the way it looks, or where it does not say that, as on computers, by its number. */
+export interface Which {
+  facingMode?: "user" | "environment";
+  deviceId?: string;
+}
 
-/** Open the front or back camera at about 640×480. Throws an Error with a sentence for the user. */
-export async function openCamera(facing: Facing): Promise<MediaStream> {
+/** Open a camera at about 640×480. Throws an Error with a sentence for the user. */
+export async function openCamera({ facingMode = "user", deviceId }: Which): Promise<MediaStream> {
   if (navigator.mediaDevices === undefined) {
     throw new Error("The camera needs a secure address: https://, or http://localhost.");
   }
+  const which = deviceId === undefined ? { facingMode } : { deviceId: { exact: deviceId } };
   try {
     return await navigator.mediaDevices.getUserMedia({
       audio: false,
-      video: { facingMode: facing, width: { ideal: 640 }, height: { ideal: 480 } },
+      video: { ...which, width: { ideal: 640 }, height: { ideal: 480 } },
     });
   } catch (error) {
+    // That one is gone; there may be another.
+    if (deviceId !== undefined && nameOf(error) === "OverconstrainedError") return openCamera({});
     throw new Error(reason(error));
   }
 }
 
+function nameOf(error: unknown): string {
+  return error instanceof DOMException ? error.name : "";
+}
+
 function reason(error: unknown): string {
-  switch (error instanceof DOMException ? error.name : "") {
+  switch (nameOf(error)) {
     case "NotAllowedError":
       return "The camera was not allowed. Allow it in the address bar or the app's settings.";
     case "NotFoundError":
@@ -32,8 +43,20 @@ function reason(error: unknown): string {
   }
 }
 
-/** Which way the camera looks; a laptop's, which does not say, is taken for a front one. */
-export function facingOf(track: MediaStreamTrack, asked: Facing): Facing {
-  const { facingMode } = track.getSettings();
-  return facingMode === "environment" || facingMode === "user" ? facingMode : asked;
+/** Which camera was opened. */
+export function whichOf(track: MediaStreamTrack): Which {
+  const { facingMode, deviceId } = track.getSettings();
+  return facingMode === "user" || facingMode === "environment" ? { facingMode } : { deviceId: deviceId ?? "" };
+}
+
+/** The numbers of all cameras; known once one was allowed. */
+export async function cameras(): Promise<string[]> {
+  const devices = await navigator.mediaDevices.enumerateDevices();
+  return devices.filter(({ kind }) => kind === "videoinput").map(({ deviceId }) => deviceId);
+}
+
+/** The camera that comes after one: a phone's other side, a computer's next one. */
+export function nextCamera({ facingMode, deviceId = "" }: Which, all: readonly string[]): Which {
+  if (facingMode !== undefined) return { facingMode: facingMode === "user" ? "environment" : "user" };
+  return { deviceId: all[(all.indexOf(deviceId) + 1) % all.length] ?? "" };
 }

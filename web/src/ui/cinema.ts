@@ -5,7 +5,7 @@
 import type { Face } from "../core/labelling";
 import { Tracks } from "../core/tracks";
 import type { Engine } from "../engine/client";
-import { facingOf, openCamera, type Facing } from "./camera";
+import { cameras, nextCamera, openCamera, whichOf, type Which } from "./camera";
 import { byId } from "./dom";
 import { appHasTorch, hasTorch, keepScreenOn, switchTorch } from "./host";
 import { Live, type Frame } from "./live";
@@ -25,7 +25,8 @@ export class Cinema {
   private live: Live | undefined;
   private tracks: Tracks | undefined;
   private stream: MediaStream | undefined;
-  private facing: Facing = "user";
+  private which: Which = { facingMode: "user" };
+  private cameras: string[] = [];
   private torchOn = false;
   /** Which opening is the current one: the person may be gone before a camera has answered. */
   private opening = 0;
@@ -38,7 +39,7 @@ export class Cinema {
     private readonly watcher: Watcher,
   ) {
     byId("flip").addEventListener("click", () => {
-      this.facing = this.facing === "user" ? "environment" : "user";
+      this.which = nextCamera(this.which, this.cameras);
       void this.openCamera();
     });
     byId("freeze").addEventListener("click", () => this.freeze(!this.frozen));
@@ -69,15 +70,19 @@ export class Cinema {
     this.tracks?.turn();
     try {
       const card = await this.engine.card;
-      const stream = await openCamera(this.facing);
+      const stream = await openCamera(this.which);
+      this.cameras = await cameras();
       if (opening !== this.opening) return stop(stream);
       this.stream = stream;
       const track = stream.getVideoTracks()[0]!;
       track.addEventListener("ended", () => this.fail("The camera was taken away."));
       this.video.srcObject = stream;
       await this.video.play();
-      this.stage.showVideo(facingOf(track, this.facing) === "user");
+      this.which = whichOf(track);
+      // A computer's camera, which does not say where it looks, looks at the person.
+      this.stage.showVideo(this.which.facingMode !== "environment");
       byId("torch").hidden = !(hasTorch(track) || appHasTorch());
+      byId("flip").hidden = this.cameras.length < 2;
       void keepScreenOn(true);
       this.follow();
       this.watch(card.finder.longSide);
