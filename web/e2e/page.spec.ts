@@ -8,6 +8,7 @@ import {
   PICTURES,
   PROJECT,
   drop,
+  dropFolder,
   expectNothingSerious,
   expectOneOrigin,
   networkLog,
@@ -90,16 +91,9 @@ test("folders are taken with their pictures; one without any is one sentence", a
     copyFileSync(FILES[0]!, join(folders, name));
   }
   await openPage(page);
-  const session = await page.context().newCDPSession(page);
-  const dropFolder = async (name: string): Promise<void> => {
-    const data = { items: [], files: [join(folders, name)], dragOperationsMask: 1 };
-    for (const type of ["dragEnter", "dragOver", "drop"] as const) {
-      await session.send("Input.dispatchDragEvent", { type, x: 300, y: 300, data });
-    }
-  };
-  await dropFolder("phone");
+  await dropFolder(page, join(folders, "phone"));
   await expect(page.locator("#engine")).toHaveText(/^No picture or video .* among the folder's 2 files\. Try/);
-  await dropFolder("trip");
+  await dropFolder(page, join(folders, "trip"));
   await expect(page.locator("body")).toHaveAttribute("data-done", "2");
   const names = (await savedJson(page)).map(({ file }) => file);
   expect(names).toEqual(["trip/a/IMG_1.jpg", "trip/b/IMG_1.jpg"]);

@@ -157,6 +157,15 @@ export async function drop(page: Page, files: { name: string; content: Buffer }[
   }, encoded);
 }
 
+/** Drop a folder of this machine, which a page cannot make itself. */
+export async function dropFolder(page: Page, folder: string): Promise<void> {
+  const session = await page.context().newCDPSession(page);
+  const data = { items: [], files: [folder], dragOperationsMask: 1 };
+  for (const type of ["dragEnter", "dragOver", "drop"] as const) {
+    await session.send("Input.dispatchDragEvent", { type, x: 300, y: 300, data });
+  }
+}
+
 export async function openPage(page: Page, path = "./"): Promise<void> {
   await page.goto(path);
   await expect(page.locator("body")).toHaveAttribute("data-engine", "ready", { timeout: 30_000 });

@@ -1,9 +1,9 @@
 /** What goes wrong is one sentence, on the screen and for as long as it is true. */
 
-import { readFileSync } from "node:fs";
+import { mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "@playwright/test";
-import { PICTURES, drop, openPage } from "./support";
+import { PICTURES, PROJECT, canvasCamera, drop, dropFolder, openPage } from "./support";
 
 const PHOTO = readFileSync(join(PICTURES, "astronaut-masked.jpg"));
 const CLIP = { name: "walk.webm", mimeType: "video/webm", buffer: Buffer.alloc(9) };
@@ -51,4 +51,39 @@ test("what could not be fetched or saved is said until something else is shown",
   await expect(page.locator("#notice")).toHaveText("There is no room.");
   await page.locator("#threshold").press("ArrowRight");
   await expect(page.locator("#notice")).toHaveText("There is no room.");
+});
+
+test("what was read does not stay in the way", async ({ page }) => {
+  await canvasCamera(page, join(PICTURES, "astronaut-masked.jpg"));
+  await openPage(page);
+  const notice = page.locator("#notice");
+  const folder = join(PROJECT, "out/nothing");
+  mkdirSync(folder, { recursive: true });
+  const ways = [
+    () => notice.click(),
+    () => page.keyboard.press("Escape"),
+    (mode: string) => page.locator(mode).click(), // what is shown is chosen again
+  ];
+  const goesAway = async (mode: string): Promise<void> => {
+    for (const way of ways) {
+      await dropFolder(page, folder);
+      await expect(notice).toHaveText("The folder is empty.");
+      await way(mode);
+      await expect(notice).toBeHidden();
+    }
+  };
+  await drop(page, [{ name: "photo.jpg", content: PHOTO }]);
+  await expect(page.locator("#faces .chip")).toHaveText(["With mask"]);
+  await goesAway("#mode-pictures");
+  await page.locator("#mode-camera").click();
+  await expect(page.locator("#faces .chip")).toHaveText(["With mask"]);
+  await goesAway("#mode-camera");
+  // Where nothing lies behind it, it stays.
+  await page.locator("#files").setInputFiles(CLIP);
+  await expect(notice).toHaveText(/^This browser cannot play this video/);
+  await page.keyboard.press("Escape");
+  await notice.click();
+  await expect(notice).toBeVisible();
+  await page.locator(".item").last().click();
+  await expect(notice).toHaveText(/^This browser cannot play this video/);
 });

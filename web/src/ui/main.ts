@@ -66,6 +66,8 @@ for (const id of SHARING) {
 }
 byId("save-json").addEventListener("click", () => void saveTable("json"));
 byId("save-csv").addEventListener("click", () => void saveTable("csv"));
+byId("notice").addEventListener("click", dismiss);
+document.addEventListener("keydown", ({ key }) => key === "Escape" && dismiss());
 window.addEventListener("hashchange", route);
 document.addEventListener("visibilitychange", () => {
   if (view !== "camera") return;
@@ -120,7 +122,7 @@ function show(next: View): void {
 }
 
 function camera(): void {
-  if (view === "camera" && cinema.open) return;
+  if (view === "camera" && cinema.open) return dismiss();
   if (view !== "camera") leave();
   history.replaceState(null, "", "#camera");
   show("camera");
@@ -151,7 +153,7 @@ function clear(): void {
 
 /** The gallery wants an item shown. */
 function select(item: Item): void {
-  if (item === opened) return;
+  if (item === opened && something()) return dismiss();
   leave();
   opened = item;
   show(item.kind === "clip" ? "clip" : "picture");
@@ -224,8 +226,8 @@ function refresh(): void {
   else panel.showCounts(panel.count(allFaces()), "faces");
   if (!moving) gallery.refresh();
   closer.show(view === "picture" ? item : undefined);
-  const something = view === "picture" ? item?.result !== undefined : moving && cinema.open;
-  for (const id of [...SAVING, ...SHARING]) disable(id, !something);
+  const ready = view === "picture" ? item?.result !== undefined : moving && cinema.open;
+  for (const id of [...SAVING, ...SHARING]) disable(id, !ready);
   const results = entries().length > 0;
   for (const id of ["save-json", "save-csv"]) disable(id, !results);
   disable("clear", gallery.items.length === 0);
@@ -300,6 +302,17 @@ async function examples(): Promise<void> {
 function fail(message: string): void {
   trouble = message;
   refresh();
+}
+
+/** What went wrong has been read, and something lies behind it. */
+function dismiss(): void {
+  if (!something()) return;
+  trouble = undefined;
+  refresh();
+}
+
+function something(): boolean {
+  return view === "picture" || cinema.open;
 }
 
 function messageOf(error: unknown): string {
