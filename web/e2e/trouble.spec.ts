@@ -53,6 +53,37 @@ test("what could not be fetched or saved is said until something else is shown",
   await expect(page.locator("#notice")).toHaveText("There is no room.");
 });
 
+test("tables that could not be saved are said, those that were, too", async ({ page }) => {
+  await openPage(page);
+  await drop(page, [{ name: "photo.jpg", content: PHOTO }]);
+  await expect(page.locator("#faces .chip")).toHaveText(["With mask"]);
+  const told = page.locator("#notice");
+  await page.evaluate(() => {
+    const java = new Error("Java exception was raised during method invocation");
+    const save = (): never => {
+      throw java;
+    };
+    window.masklensHost = { save };
+  });
+  for (const id of ["save-json", "save-picture"]) {
+    await page.keyboard.press("Escape");
+    await page.locator(`#${id}`).click();
+    await expect(told).toHaveText("The app could not take the file.");
+  }
+  await page.evaluate(() => delete window.masklensHost);
+  const [table] = await Promise.all([page.waitForEvent("download"), page.locator("#save-csv").click()]);
+  expect(table.suggestedFilename()).toBe("masklens.csv");
+  await expect(told).toBeHidden();
+  await expect(page.locator("#status")).toHaveText("The table was handed over.");
+  await page.evaluate(() => {
+    URL.createObjectURL = () => {
+      throw new Error("There is no room.");
+    };
+  });
+  await page.locator("#save-csv").click();
+  await expect(told).toHaveText("There is no room.");
+});
+
 test("what was read does not stay in the way", async ({ page }) => {
   await canvasCamera(page, join(PICTURES, "astronaut-masked.jpg"));
   await openPage(page);

@@ -148,8 +148,25 @@ function drawSign(context: Context, style: LabelStyle, x: number, y: number, siz
 
 const FONT = '"Avenir Next", "Segoe UI", Roboto, "Helvetica Neue", "DejaVu Sans", sans-serif';
 
+/** A picture, which is closed, with its boxes at its full size, as a file. */
+export async function savedPicture(
+  bitmap: ImageBitmap,
+  faces: readonly Face[],
+  labels: readonly string[],
+  type: "image/png" | "image/jpeg",
+): Promise<Blob> {
+  const canvas = new OffscreenCanvas(bitmap.width, bitmap.height);
+  const context = canvas.getContext("2d")!;
+  context.fillStyle = "#fff";
+  context.fillRect(0, 0, canvas.width, canvas.height);
+  context.drawImage(bitmap, 0, 0);
+  bitmap.close();
+  drawFaces(context, faces, savedDrawing(canvas.width, canvas.height, labels));
+  return canvas.convertToBlob({ type, quality: 0.92 });
+}
+
 /** Line and letters for a picture that is saved: they follow its size, as in Python. */
-export function savedDrawing(width: number, height: number, labels: readonly string[]): Drawing {
+function savedDrawing(width: number, height: number, labels: readonly string[]): Drawing {
   const longer = Math.max(width, height);
   const most = Math.max(12, Math.round(longer / 40));
   return {

@@ -29,11 +29,7 @@ export function inApp(): boolean {
 
 /** Keep a file: the app's way, or a download. */
 export async function saveFile(name: string, content: Blob): Promise<void> {
-  const app = host();
-  if (app?.save !== undefined) {
-    app.save(name, content.type, await base64(content));
-    return;
-  }
+  if (await toApp("save", name, content)) return;
   const link = document.createElement("a");
   link.href = URL.createObjectURL(content);
   link.download = name;
@@ -50,15 +46,24 @@ export function canShare(): boolean {
 
 /** Offer a file to other apps; a person who changes their mind is no error. */
 export async function shareFile(name: string, content: Blob): Promise<void> {
-  const app = host();
-  if (app?.share !== undefined) {
-    app.share(name, content.type, await base64(content));
-    return;
-  }
+  if (await toApp("share", name, content)) return;
   const files = [new File([content], name, { type: content.type })];
   await navigator.share({ files }).catch((error: unknown) => {
     if (!(error instanceof DOMException && error.name === "AbortError")) throw error;
   });
+}
+
+/** Hand a file to the app, if there is one. Why it refuses it, it tells the person itself. */
+async function toApp(way: "save" | "share", name: string, content: Blob): Promise<boolean> {
+  const app = host();
+  if (app?.[way] === undefined) return false;
+  const encoded = await base64(content);
+  try {
+    app[way](name, content.type, encoded);
+  } catch {
+    throw new Error("The app could not take the file."); // its exception speaks of Java
+  }
+  return true;
 }
 
 /** Switch the torch by the camera's own track or the app's; false if there is none. */

@@ -1,4 +1,8 @@
-/** How files come in: dropped anywhere on the page, pasted, or picked. */
+/** How files come in: dropped anywhere on the page, pasted, or picked; and the examples. */
+
+import { fetchFile } from "../engine/files";
+
+const EXAMPLES = ["astronaut-masked.jpg", "astronaut-badly-worn.jpg", "astronaut.jpg"];
 
 /**
  * Call `take` with every file that arrives, or `refuse` with a sentence; `veil` is shown while
@@ -39,6 +43,15 @@ export function takeFiles(
     veil.hidden = true;
     void filesOf(event.dataTransfer).then(take, ({ message }: Error) => refuse(message));
   });
+}
+
+/** The pictures that come with the page. */
+export function exampleFiles(): Promise<File[]> {
+  const files = EXAMPLES.map(async (name) => {
+    const response = await fetchFile(new URL(`examples/${name}`, document.baseURI).href);
+    return new File([await response.blob()], name, { type: "image/jpeg" });
+  });
+  return Promise.all(files);
 }
 
 const collator = new Intl.Collator(undefined, { numeric: true });

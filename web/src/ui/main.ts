@@ -7,23 +7,20 @@ import type { Card } from "../core/card";
 import type { Face } from "../core/labelling";
 import { countTracks, toCsv, toJson } from "../core/records";
 import { Engine } from "../engine/client";
-import { fetchFile } from "../engine/files";
 import { Cinema } from "./cinema";
 import { Closer } from "./closer";
 import { byId, say } from "./dom";
-import { drawFaces, savedDrawing } from "./draw";
+import { savedPicture } from "./draw";
 import { entriesOf, fileName, Gallery, type Item } from "./gallery";
 import { canShare, inApp, saveFile, shareFile } from "./host";
 import { keepOffline, offerInstallation } from "./install";
-import { takeFiles } from "./intake";
+import { exampleFiles, takeFiles } from "./intake";
 import type { Frame } from "./live";
 import { Panel } from "./panel";
 import { describe, Stage } from "./stage";
 import { Viewer } from "./viewer";
 
 type View = "start" | "picture" | "clip" | "camera";
-
-const EXAMPLES = ["astronaut-masked.jpg", "astronaut-badly-worn.jpg", "astronaut.jpg"];
 
 const engine = new Engine(runtime, "model/");
 const stage = new Stage();
@@ -46,11 +43,12 @@ let state = "Loading the models …";
 /** What went wrong, until something else is shown. */
 let trouble: string | undefined;
 
-takeFiles(byId("dropping"), byId<HTMLInputElement>("files"), (files) => gallery.add(files), fail);
+const add = (files: File[]): void => gallery.add(files);
+takeFiles(byId("dropping"), byId<HTMLInputElement>("files"), add, fail);
 for (const id of ["choose", "add"]) {
   byId(id).addEventListener("click", () => byId<HTMLInputElement>("files").click());
 }
-byId("examples").addEventListener("click", () => void examples());
+byId("examples").addEventListener("click", () => void exampleFiles().then(add, fail));
 byId("open-camera").addEventListener("click", camera);
 byId("mode-camera").addEventListener("click", camera);
 byId("mode-pictures").addEventListener("click", pictures);
@@ -59,13 +57,16 @@ byId("clear").addEventListener("click", clear);
 // Twice: in the panel, and for phones, where the panel lies below the screen, at the camera.
 const SAVING = ["save-picture", "save-frame"];
 const SHARING = ["share-picture", "share-frame"];
-for (const id of SAVING) byId(id).addEventListener("click", () => void keep(saveFile));
+for (const id of SAVING) {
+  byId(id).addEventListener("click", () => void handOver("picture", () => keep(saveFile)));
+}
 for (const id of SHARING) {
-  byId(id).addEventListener("click", () => void keep(shareFile));
+  byId(id).addEventListener("click", () => void handOver("picture", () => keep(shareFile)));
   byId(id).hidden = !canShare();
 }
-byId("save-json").addEventListener("click", () => void saveTable("json"));
-byId("save-csv").addEventListener("click", () => void saveTable("csv"));
+for (const kind of ["json", "csv"] as const) {
+  byId(`save-${kind}`).addEventListener("click", () => void handOver("table", () => saveTable(kind)));
+}
 byId("notice").addEventListener("click", dismiss);
 document.addEventListener("keydown", ({ key }) => key === "Escape" && dismiss());
 window.addEventListener("hashchange", route);
@@ -255,52 +256,37 @@ function entries(): ReturnType<typeof entriesOf> {
 
 /** The picture with its boxes, at its full size, to a file or to others. */
 async function keep(to: (name: string, content: Blob) => Promise<void>): Promise<void> {
-  trouble = undefined;
-  try {
-    const item = view === "camera" ? undefined : gallery.selected;
-    const { bitmap, faces } =
-      view === "picture"
-        ? { faces: item!.result!.faces, bitmap: await createImageBitmap(item!.file) }
-        : await cinema.snapshot();
-    const canvas = new OffscreenCanvas(bitmap.width, bitmap.height);
-    const context = canvas.getContext("2d")!;
-    context.fillStyle = "#fff";
-    context.fillRect(0, 0, canvas.width, canvas.height);
-    context.drawImage(bitmap, 0, 0);
-    const kept = faces.filter((face) => panel!.shows(face));
-    drawFaces(context, kept, savedDrawing(bitmap.width, bitmap.height, card!.labels));
-    bitmap.close();
-    const png = item?.file.type === "image/png";
-    const content = await canvas.convertToBlob({ type: png ? "image/png" : "image/jpeg", quality: 0.92 });
-    const stem = item === undefined ? `camera-${stamp()}` : fileName(item).replace(/\.[^.]*$/, "");
-    await to(`${stem}-masklens.${png ? "png" : "jpg"}`, content);
-    byId("status").textContent = "The picture was handed over.";
-  } catch (error) {
-    fail(messageOf(error));
-  }
+  const item = view === "camera" ? undefined : gallery.selected;
+  const { bitmap, faces } =
+    view === "picture"
+      ? { faces: item!.result!.faces, bitmap: await createImageBitmap(item!.file) }
+      : await cinema.snapshot();
+  const png = item?.file.type === "image/png";
+  const kept = faces.filter((face) => panel!.shows(face));
+  const content = await savedPicture(bitmap, kept, card!.labels, png ? "image/png" : "image/jpeg");
+  const stem = item === undefined ? `camera-${stamp()}` : fileName(item).replace(/\.[^.]*$/, "");
+  await to(`${stem}-masklens.${png ? "png" : "jpg"}`, content);
 }
 
 async function saveTable(kind: "json" | "csv"): Promise<void> {
-  const json = kind === "json";
-  const content = json ? toJson(entries(), card!) : toCsv(entries(), card!);
-  const type = json ? "application/json" : "text/csv";
+  const content = (kind === "json" ? toJson : toCsv)(entries(), card!);
+  const type = kind === "json" ? "application/json" : "text/csv";
   await saveFile(`masklens.${kind}`, new Blob([content], { type }));
 }
 
-async function examples(): Promise<void> {
-  const files = EXAMPLES.map(async (name) => {
-    const response = await fetchFile(new URL(`examples/${name}`, document.baseURI).href);
-    return new File([await response.blob()], name, { type: "image/jpeg" });
-  });
+/** Say that something was handed over, or why it could not be. */
+async function handOver(what: string, to: () => Promise<void>): Promise<void> {
+  dismiss();
   try {
-    gallery.add(await Promise.all(files));
+    await to();
+    byId("status").textContent = `The ${what} was handed over.`;
   } catch (error) {
-    fail(messageOf(error));
+    fail(error);
   }
 }
 
-function fail(message: string): void {
-  trouble = message;
+function fail(error: unknown): void {
+  trouble = error instanceof Error ? error.message : String(error);
   refresh();
 }
 
@@ -313,10 +299,6 @@ function dismiss(): void {
 
 function something(): boolean {
   return view === "picture" || cinema.open;
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }
 
 function disable(id: string, off: boolean): void {
