@@ -59,8 +59,12 @@ test("camera on, labels on the picture, mirrored; freeze and save", async ({ bas
     return columns.reduce((a, b) => a + b, 0) / columns.length / canvas.width;
   });
   expect(green).toBeGreaterThan(0.5);
+  // Told to those who do not see it, and not all the time.
+  const status = page.locator("#status");
+  await expect(status).toHaveText("100 % compliant: 1 of 1 seen");
   await page.locator("#freeze").click();
   await expect(page.locator("#freeze")).toHaveText("Go on");
+  await expect(status).toHaveText(/^1 face: mask \d+ %$/);
   const [saved] = await savedJson(page);
   expect(saved?.faces[0]?.label).toBe("with_mask");
   expect([saved?.width, saved?.height]).toEqual([640, 480]);

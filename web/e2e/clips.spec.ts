@@ -59,6 +59,7 @@ test("a clip plays with labels; what was seen stays until it is played again, an
   const ended = (): Promise<boolean> => video.evaluate((element: HTMLVideoElement) => element.ended);
   await expect.poll(ended).toBe(true);
   const seen = "0 % compliant: 0 of 1 seen";
+  await expect(page.locator("#status")).toHaveText(/^1 face: no mask \d+ %$/);
   await expect(page.locator("#share")).toHaveText(seen);
   await expect(page.locator("#seek")).toHaveAttribute("aria-valuetext", /^(\d\.\d) of \1 seconds$/);
   const frames = await savedJson(page);

@@ -1,7 +1,7 @@
 /** The parts without pixels: the card, overlaps, files, votes, tracks, and the choice of a size. */
 
 import { readFileSync } from "node:fs";
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { BundleError, readCard } from "../src/core/card";
 import type { Box } from "../src/core/crop";
 import { foundFaces, suppress, type FoundFace } from "../src/core/finder";
@@ -14,6 +14,7 @@ import { enlarged } from "../src/engine/enlarge";
 import { nextCamera } from "../src/ui/camera";
 import { Pace } from "../src/ui/live";
 import { firstText, placeLabel } from "../src/ui/place";
+import { Teller } from "../src/ui/teller";
 
 const labels = ["with_mask", "without_mask", "mask_worn_incorrectly"];
 const cardJson = {
@@ -355,6 +356,30 @@ describe("another camera", () => {
     const all = ["a", "b", "c"].map((deviceId) => nextCamera({ deviceId }, ["a", "b", "c"]).deviceId);
     expect(all).toEqual(["b", "c", "a"]);
     expect(nextCamera({ deviceId: "gone" }, ["a", "b"])).toEqual({ deviceId: "a" });
+  });
+});
+
+describe("moving pictures in words", () => {
+  test("a new count is told at most every five seconds, what stands still a moment later", () => {
+    vi.useFakeTimers();
+    const status = { textContent: "" };
+    const teller = new Teller(status);
+    const told = Array.from({ length: 120 }, (_, i) => {
+      teller.moving(`${Math.floor(i / 10)} seen`); // another one every second
+      vi.advanceTimersByTime(100);
+      return status.textContent;
+    });
+    expect([...new Set(told)]).toEqual(["0 seen", "5 seen", "10 seen"]);
+    teller.still("2 faces");
+    teller.still("3 faces");
+    expect(status.textContent).toBe("10 seen");
+    vi.advanceTimersByTime(1000);
+    expect(status.textContent).toBe("3 faces");
+    teller.still("4 faces");
+    teller.moving("11 seen"); // it went on before
+    vi.advanceTimersByTime(1000);
+    expect(status.textContent).toBe("3 faces");
+    vi.useRealTimers();
   });
 });
 

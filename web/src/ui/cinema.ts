@@ -16,6 +16,8 @@ export interface Watcher {
   onBegin(): void;
   /** A new frame, none of its faces left out; they are `followed`, or the clip is only looked at. */
   onFrame(frame: Frame, followed: boolean): void;
+  /** It stands still now: frozen, paused or at its end. */
+  onStill(): void;
   onError(message: string): void;
   threshold(): number;
 }
@@ -54,14 +56,19 @@ export class Cinema {
     this.video.addEventListener("timeupdate", () => this.showTime());
     this.video.addEventListener("resize", () => this.turn());
     this.video.addEventListener("error", () => this.breakOff());
+    this.video.addEventListener("pause", () => this.open && this.watcher.onStill());
     for (const event of ["play", "pause", "ended"]) {
       this.video.addEventListener(event, () => this.showPlaying());
     }
     setInterval(() => this.showRate(), 500);
   }
 
+  get still(): boolean {
+    return this.video.paused;
+  }
+
   get frozen(): boolean {
-    return this.stream !== undefined && this.video.paused;
+    return this.stream !== undefined && this.still;
   }
 
   /** Open the camera, or open it again: who was counted stays counted. */

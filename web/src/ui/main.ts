@@ -18,6 +18,7 @@ import { exampleFiles, takeFiles } from "./intake";
 import type { Frame } from "./live";
 import { Panel } from "./panel";
 import { describe, Stage } from "./stage";
+import { Teller } from "./teller";
 import { Viewer } from "./viewer";
 
 type View = "start" | "picture" | "clip" | "camera";
@@ -28,11 +29,13 @@ const gallery = new Gallery(engine, select, done, badge);
 const cinema = new Cinema(engine, stage, {
   onBegin: begin,
   onFrame: keepFrame,
+  onStill: tell,
   onError: fail,
   threshold: () => panel?.threshold ?? 1,
 });
 const viewer = new Viewer(stage, refresh);
 const closer = new Closer(lookCloser);
+let teller = new Teller(byId("status"));
 let panel: Panel | undefined;
 let card: Card | undefined;
 let view: View = "start";
@@ -197,6 +200,7 @@ function badge(item: Item): string {
 /** Camera or clip run, whatever went wrong before, and are followed from here on. */
 function begin(): void {
   trouble = undefined;
+  teller = new Teller(byId("status"));
   if (opened !== undefined) opened.frames.length = 0;
 }
 
@@ -205,6 +209,12 @@ function keepFrame({ width, height, faces, at }: Frame, followed: boolean): void
     opened.frames.push({ file: opened.name, width, height, time: Number(at.toFixed(3)), faces });
   }
   refresh();
+  tell();
+}
+
+function tell(): void {
+  if (cinema.still) teller.still(describe(shown(), card?.labels ?? []));
+  else teller.moving(byId("share").textContent!);
 }
 
 /** Bring everything on the page in line with results and threshold. */
