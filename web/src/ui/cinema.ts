@@ -49,11 +49,13 @@ export class Cinema {
     byId("play").addEventListener("click", () => this.playOrPause());
     const seek = byId<HTMLInputElement>("seek");
     seek.addEventListener("input", () => {
-      const to = Number(seek.value) * (this.video.duration || 0);
+      const to = Number(seek.value) * this.video.duration;
       this.mend();
       this.video.currentTime = to;
     });
-    this.video.addEventListener("timeupdate", () => this.showTime());
+    for (const event of ["timeupdate", "durationchange"]) {
+      this.video.addEventListener(event, () => this.showTime());
+    }
     this.video.addEventListener("resize", () => this.turn());
     this.video.addEventListener("error", () => this.breakOff());
     this.video.addEventListener("pause", () => this.open && this.watcher.onStill());
@@ -268,12 +270,16 @@ export class Cinema {
   }
 
   private showTime(): void {
+    if (this.stream !== undefined) return;
     const { currentTime, duration } = this.video;
-    if (this.stream !== undefined || !Number.isFinite(duration)) return;
+    // Recordings may not say it before they were played to their end.
+    const known = Number.isFinite(duration);
+    const now = currentTime.toFixed(1);
     const seek = byId<HTMLInputElement>("seek");
-    seek.value = String(currentTime / duration);
-    seek.setAttribute("aria-valuetext", `${currentTime.toFixed(1)} of ${duration.toFixed(1)} seconds`);
-    byId("time").textContent = `${currentTime.toFixed(1)} / ${duration.toFixed(1)} s`;
+    seek.disabled = !known;
+    seek.value = known ? String(currentTime / duration) : "0";
+    seek.setAttribute("aria-valuetext", known ? `${now} of ${duration.toFixed(1)} seconds` : `${now} seconds`);
+    byId("time").textContent = known ? `${now} / ${duration.toFixed(1)} s` : `${now} s`;
   }
 
   private showRate(): void {
