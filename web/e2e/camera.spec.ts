@@ -64,6 +64,7 @@ test("camera on, labels on the picture, mirrored; freeze and save", async ({ bas
   await expect(status).toHaveText("100 % compliant: 1 of 1 seen");
   await page.locator("#freeze").click();
   await expect(page.locator("#freeze")).toHaveText("Go on");
+  await expect(page.locator("#freeze")).not.toHaveAttribute("aria-pressed"); // "Go on, pressed" would be wrong
   await expect(status).toHaveText(/^1 face: mask \d+ %$/);
   const [saved] = await savedJson(page);
   expect(saved?.faces[0]?.label).toBe("with_mask");

@@ -257,14 +257,14 @@ export class Cinema {
   }
 
   private showFrozen(on: boolean): void {
-    byId("freeze").setAttribute("aria-pressed", String(on));
+    byId("freeze").classList.toggle("on", on);
     byId("freeze").querySelector("span")!.textContent = on ? "Go on" : "Freeze";
     byId("freeze").querySelector("use")!.setAttribute("href", on ? "#i-play" : "#i-freeze");
   }
 
   private showPlaying(): void {
     const playing = !this.video.paused;
-    byId("play").setAttribute("aria-pressed", String(playing));
+    byId("play").classList.toggle("on", playing);
     byId("play").querySelector("span")!.textContent = playing ? "Pause" : "Play";
     byId("play").querySelector("use")!.setAttribute("href", playing ? "#i-freeze" : "#i-play");
   }
