@@ -221,11 +221,11 @@ def test_disk_full_stops_with_one_sentence_and_keeps_the_rest(
     save = writers.save_picture
     calls = []
 
-    def full_after_one(path, image):
+    def full_after_one(path, image, **options):
         calls.append(path)
         if len(calls) > 1:
             raise OutputError(f"Cannot write {path}: No space left on device.")
-        save(path, image)
+        save(path, image, **options)
 
     monkeypatch.setattr(writers, "save_picture", full_after_one)
     for i in range(3):

@@ -48,7 +48,7 @@ def test_annotated_copies_are_left_out_of_a_search(tmp_path, suffix):
     if suffix == ".mp4":
         write_video(copy, signed=True)
     else:
-        save_picture(copy, np.zeros((3, 4, 3), np.uint8))
+        save_picture(copy, np.zeros((3, 4, 3), np.uint8), signed=True)
     searches = [str(tmp_path), f"{tmp_path}/*"]
     for search in searches:
         told = []

@@ -2,7 +2,7 @@
 
 Pictures say so in their EXIF data, videos in their metadata. Under names that it chooses itself, a
 later run may replace the copies of an earlier one, and nothing else; and it does not label them
-again. Recordings of a camera are not signed: they cannot be made again.
+again. Recordings and snapshots of a camera are not signed: they cannot be made again.
 """
 
 from __future__ import annotations

@@ -225,7 +225,7 @@ class PictureWriter(Writer):
 
     def _add(self, target: Path, frame: Frame, detections: Detections) -> None:
         annotated = draw_detections(frame.image, detections)
-        save_picture(self._path_for(target, frame), annotated)
+        save_picture(self._path_for(target, frame), annotated, signed=True)
 
     def _path_for(self, folder: Path, frame: Frame) -> Path:
         relative = Path(frame.relative or Path(frame.name).name)
@@ -272,9 +272,14 @@ def real_paths(paths: Iterable[str | Path]) -> set[Path]:
     return {Path(os.path.realpath(path)) for path in paths}
 
 
-def save_picture(path: Path, image: Any) -> None:
-    """Write uint8 (H, W, 3), RGB, in the format of the suffix, signed, whole or not at all."""
-    write_picture(path, PillowImage.fromarray(image), quality=92, exif=signed_exif())
+def save_picture(path: Path, image: Any, *, signed: bool = False) -> None:
+    """Write uint8 (H, W, 3), RGB, in the format of the suffix, whole or not at all.
+
+    Signed it can be made again, so that a later run may replace it: see
+    :mod:`masklens.io.signature`.
+    """
+    exif = signed_exif() if signed else b""
+    write_picture(path, PillowImage.fromarray(image), quality=92, exif=exif)
 
 
 def frame_record(frame: Frame, detections: Detections) -> dict[str, Any]:
