@@ -88,6 +88,25 @@ def test_junk_is_refused(name, module, message):
         open_network(b"junk", name)
 
 
+@pytest.mark.parametrize(
+    ("machine", "flags", "expected"),
+    [
+        ("x86_64", "flags : fpu avx2 avx512_vnni", False),
+        ("x86_64", "flags : fpu avx2 avx_vnni", False),
+        ("x86_64", "flags : fpu avx2", True),
+        ("AMD64", "flags : fpu avx2", True),  # as Windows calls it
+        ("AMD64", None, True),  # nothing tells of VNNI there
+        ("aarch64", "Features : fp asimddp", False),
+        ("arm64", None, False),
+    ],
+)
+def test_where_int8_may_overflow(machine, flags, expected, tmp_path):
+    told = tmp_path / "cpuinfo"
+    if flags is not None:
+        told.write_text(flags)
+    assert runtime._int8_may_overflow(machine, told) is expected
+
+
 def test_the_face_finder_stays_in_onnx_runtime_for_litert():
     from masklens.finder import load_finder
 

@@ -97,7 +97,7 @@ def open_session(model: bytes, threads: int = 0, name: str = "the model") -> ort
     options.log_severity_level = 3
     # Finder and classifier take turns: a pool that spins while it waits steals the other's core.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    if _int8_may_overflow() and INT8_IS_EXACT.encode() not in model:
+    if _int8_may_overflow(platform.machine()) and INT8_IS_EXACT.encode() not in model:
         options.add_session_config_entry("session.x64quantprecision", "1")
     with _told(f"ONNX Runtime cannot open {name}"):
         return ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
@@ -258,17 +258,21 @@ def _name_of(model: Path | bytes) -> str:
 
 
 @functools.cache
-def _int8_may_overflow() -> bool:
+def _int8_may_overflow(machine: str, told: Path = Path("/proc/cpuinfo")) -> bool:
     """x86 without VNNI: sums of two int8 products are kept in 16 bits there, which can overflow.
 
     It would change labels without a word, so that ONNX Runtime is asked for its exact kernels,
     which take half as long again, unless a file says that it needs none. Where nothing tells of
     VNNI they are asked for as well.
+
+    Args:
+        machine: from :func:`platform.machine`.
+        told: the file in which Linux says what the processor has.
     """
-    if platform.machine().lower() not in ("x86_64", "amd64"):
+    if machine.lower() not in ("x86_64", "amd64"):
         return False
     try:
-        return "vnni" not in Path("/proc/cpuinfo").read_text(encoding="utf-8")
+        return "vnni" not in told.read_text(encoding="utf-8")
     except OSError:
         return True
 
