@@ -1,7 +1,9 @@
 import numpy as np
 import pytest
 
+from masklens.boxes import intersection
 from masklens.detections import Detections
+from masklens.io import draw
 from masklens.io.draw import COLOURS, draw_detections
 from masklens.labels import LABELS
 
@@ -90,6 +92,38 @@ def test_labels_of_neighbours_do_not_cover_each_other():
     one = (draw_detections(image, detections(boxes[:1])) != 128).any(axis=2).sum()
     both = (draw_detections(image, detections(boxes)) != 128).any(axis=2).sum()
     assert both > 1.7 * one
+
+
+def test_labels_keep_off_each_other(monkeypatch):
+    """Five small faces in a row, with labels twice as wide."""
+    places = []
+
+    def seen(*arguments):
+        places.append(draw_label(*arguments))
+        return places[-1]
+
+    draw_label = draw._draw_label
+    monkeypatch.setattr(draw, "_draw_label", seen)
+    boxes = [[x, 100, x + 30, 130] for x in range(100, 300, 40)]
+    draw_detections(np.full((300, 400, 3), 128, np.uint8), detections(boxes))
+    common = intersection(np.array(places), np.array(places))
+    assert common.sum() == common.trace()
+
+
+def test_the_box_of_the_surest_face_lies_on_top():
+    both = detections([[50, 50, 100, 100], [80, 80, 130, 130]])
+    both.probabilities[1] = 0, 1, 0
+    drawn = draw_detections(np.full((200, 200, 3), 128, np.uint8), both)
+    assert (drawn[100, 80] == COLOURS["with_mask"]).all(), "where the lines cross"
+
+
+@pytest.mark.parametrize(("label", "ink"), [(0, 255), (1, 255), (2, 0)])
+def test_a_label_can_be_read(label, ink):
+    """White on green and red, black on orange."""
+    drawn = draw_detections(
+        np.full((200, 300, 3), 128, np.uint8), detections([[100, 80, 160, 150]], label)
+    )
+    assert (drawn == ink).all(axis=2).any()
 
 
 def test_a_label_keeps_off_other_faces():
