@@ -24,6 +24,17 @@ def test_openvino_reads_what_onnx_runtime_reads(toy_bundle):
     np.testing.assert_allclose(ours.probabilities, theirs.probabilities, atol=1e-5)
 
 
+def test_openvino_does_not_write_over_what_it_gave(toy_bundle):
+    pytest.importorskip("openvino")
+    network = open_network(toy_bundle.path(), "openvino", 1)
+    black, white = (np.full((1, 32, 32, 3), value, np.float32) for value in (-1, 1))
+    black[..., 0] = 0
+    (first,) = network.run(black, ["probabilities"])
+    before = first.copy()
+    network.run(white, ["probabilities"])
+    np.testing.assert_array_equal(first, before)
+
+
 def test_the_whole_detector_in_openvino(toy_bundle, portrait):
     pytest.importorskip("openvino")
     ours, theirs = (

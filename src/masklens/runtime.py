@@ -241,7 +241,7 @@ class OpenVinoNetwork:
         """See :class:`Network`."""
         with _told(f"OpenVINO cannot run {self._name}"), self._requests.one() as request:
             outputs = request.infer({0: tensor})
-            return [outputs[name].copy() for name in names]
+            return [outputs[name] for name in names]
 
 
 @contextmanager
