@@ -89,10 +89,18 @@ def damage(path: Path, *packets: int) -> Path:
     return path
 
 
-def write_sound(path: Path, seconds: float = 1.0) -> Path:
-    """A file with sound only."""
+def write_sound(path: Path, seconds: float = 1.0, *, cover: np.ndarray | None = None) -> Path:
+    """A file with sound only, or with the picture of a record's cover."""
     with av.open(str(path), "w") as film:
-        _beep(film, film.add_stream("aac", rate=48000), seconds)
+        voice = film.add_stream("aac", rate=48000)
+        if cover is not None:
+            picture = film.add_stream("mjpeg", rate=1)
+            picture.height, picture.width = cover.shape[:2]
+            picture.pix_fmt = "yuvj420p"
+            picture.disposition = av.stream.Disposition.attached_pic
+            film.mux(picture.encode(av.VideoFrame.from_ndarray(cover, "rgb24")))
+            film.mux(picture.encode(None))
+        _beep(film, voice, seconds)
     return path
 
 

@@ -1,8 +1,10 @@
 import resource
+import shutil
 import signal
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import av
 import numpy as np
@@ -27,7 +29,9 @@ def test_what_is_written_can_be_read(tmp_path):
     assert np.abs(read[20].image.astype(int) - images[20]).mean() < 6
     with av.open(str(path)) as film:
         stream = film.streams.video[0]
-        assert (stream.codec_context.name, stream.codec_context.pix_fmt) == ("h264", "yuv420p")
+        context = stream.codec_context
+        assert (context.name, context.pix_fmt) == ("h264", "yuv420p")
+        assert (context.color_range, context.colorspace) == (1, 5), "else players guess by size"
     # An ordinary MP4 with its index in front, not fragments.
     content = path.read_bytes()
     assert content.index(b"moov") < content.index(b"mdat")
@@ -218,6 +222,16 @@ def test_disk_full(tmp_path):
         rng = np.random.default_rng(0)
         for i in range(400):
             video.write(rng.integers(0, 255, (128, 128, 3), np.uint8), i / 25)
+
+
+def test_without_room_for_a_second_copy_it_stays_in_fragments(tmp_path, monkeypatch):
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=1_000_000))
+    path = tmp_path / "a.mp4"
+    with VideoWriter(path, 25) as video:
+        for i, image in enumerate(frames(30)):
+            video.write(image, i / 25)
+    assert b"moof" in path.read_bytes()
+    assert len(list(VideoReader(path))) == 30
 
 
 def test_a_folder_in_the_way(tmp_path):

@@ -88,6 +88,7 @@ def test_upright_leaves_oblique_matrices_alone():
         (lambda p: _written(p / "a.mp4", b""), "is empty"),
         (lambda p: _written(p / "a.mp4", b"no video at all " * 400), "is not a video"),
         (lambda p: write_sound(p / "a.m4a"), "has no pictures in it, only audio"),
+        (lambda p: write_sound(p / "a.mp4", cover=next(frames(1))), "has no pictures in it"),
     ],
 )
 def test_what_is_no_video(make, message, tmp_path):
