@@ -1,14 +1,18 @@
 """Following and voting, with a classifier that goes by colour and a finder that is told."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from masklens.card import SecondLook
 from masklens.detector import MaskDetector
 from masklens.faces import Faces
 from masklens.io.frames import Frame
 from masklens.stream.labeller import StreamLabeller
 
 RED, GREEN, GREY = (230, 20, 20), (20, 230, 20), (90, 90, 90)
+DULL = (100, 90, 90)
 
 
 class KnownPlaces:
@@ -105,6 +109,26 @@ def test_settled_faces_are_classified_seldom(scene):
     for _ in range(50):
         scene.frame((20, 40, 40, RED))
     assert 5 <= scene.labeller.looks <= 12
+
+
+def test_votes_stand_in_for_the_second_look(toy_bundle):
+    card = replace(toy_bundle.card, second_look=SecondLook(0.0, 1e-6, cut=4))
+    scene = Scene(replace(toy_bundle, card=card))
+    classifier, runs = scene.detector.classifier, []
+    run = classifier.run
+    classifier.run = lambda tensor: runs.append(len(tensor)) or run(tensor)
+    for _ in range(4):
+        scene.frame((20, 40, 40, RED))
+    assert sum(runs) == scene.labeller.looks > 0
+
+
+def test_a_face_is_hidden_when_its_score_falls_well_below_the_threshold(scene):
+    score = float(scene.frame((20, 40, 40, DULL)).scores[0])
+    counts = []
+    for share in (0.9, 0.75, 0.65):  # of the threshold
+        scene.detector.threshold = score / share
+        counts.append(len(scene.frame((20, 40, 40, DULL))))
+    assert counts == [1, 1, 0]
 
 
 def test_a_face_that_the_finder_is_not_sure_of_is_looked_at_when_it_is_found_again(scene):

@@ -78,6 +78,26 @@ def test_the_prediction_is_where_the_face_will_be():
     assert expected == pytest.approx(square(200, 100), abs=4)
 
 
+def test_a_face_that_is_not_seen_is_not_looked_for_far_away():
+    tracker = Tracker(3)
+    for i in range(20):
+        update(tracker, square(10 * i, 100), i / 10)
+    (track,) = tracker.tracks
+    assert track.at(1.9 + 0.5) == track.at(1.9 + 5) != track.at(1.9 + 0.4)
+
+
+def test_size_and_correction_are_smoothed():
+    tracker = Tracker(3)
+    for i, side in enumerate((40, 44)):
+        update(tracker, square(100, 100, side), i / 10)
+    (track,) = tracker.tracks
+    assert track.width == pytest.approx(42)
+    found = np.array([0, 0, 100, 100], np.float32)
+    track.refine(found, found + 10)
+    track.refine(found, found + 20)
+    assert track.offset == pytest.approx([0.14] * 4)
+
+
 def test_an_unsure_face_continues_a_track_but_begins_none():
     tracker = Tracker(3)
     assert update(tracker, square(0, 0), 0.0, [0.35]) == [None]
