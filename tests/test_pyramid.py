@@ -5,6 +5,7 @@ from onnx import load, save
 
 from masklens.boxes import iou
 from masklens.bundle import Bundle
+from masklens.faces import Faces
 from masklens.finder import CellFinder, load_finder
 from masklens.pyramid import PyramidFinder, closer_size
 from masklens.runtime import LiteRTNetwork
@@ -47,6 +48,47 @@ def test_a_small_picture_is_searched_at_the_first_size_only(portrait):
     both = load_finder(None, long_side=(704, 2112))
     assert isinstance(both, PyramidFinder)
     np.testing.assert_array_equal(both.find(portrait).boxes, usual.find(portrait).boxes)
+
+
+class Told:
+    """A finder that finds one box, whatever it sees, and remembers that it was asked."""
+
+    name, nms_iou = "told", 0.5
+
+    def __init__(self, long_side, box):
+        self.long_side, self.box, self.asked = long_side, np.array([box], np.float32), 0
+
+    def find(self, image):
+        self.asked += 1
+        return Faces(self.box, np.ones(1, np.float32), np.zeros((1, 5, 2), np.float32))
+
+
+@pytest.mark.parametrize(("longer", "asked"), [(600, 0), (790, 0), (810, 1)])
+def test_a_larger_size_is_searched_where_it_gains_something(longer, asked):
+    usual, larger = Told(600, [0, 0, 9, 9]), Told(1200, [50, 50, 59, 59])
+    PyramidFinder([usual, larger]).find(np.zeros((longer, 300, 3), np.uint8))
+    assert (usual.asked, larger.asked) == (1, asked)
+
+
+@pytest.mark.parametrize(
+    ("longer", "side", "count"),
+    [
+        (900, 190, 2),  # not enlarged, so that a pixel there is one of the picture
+        (900, 194, 1),
+        (2400, 382, 2),  # two of the picture's pixels
+        (2400, 386, 1),
+    ],
+)
+def test_large_faces_are_those_of_the_usual_size(longer, side, count):
+    usual, larger = Told(600, [0, 0, 9, 9]), Told(1200, [50, 50, 50 + side, 50 + side])
+    found = PyramidFinder([usual, larger]).find(np.zeros((longer, 900, 3), np.uint8))
+    assert len(found) == count
+
+
+def test_larger_sizes_do_not_enlarge():
+    usual, larger = load_finder(None, long_side=(704, 2112)).finders
+    assert usual.prepare(np.zeros((400, 400, 3), np.uint8))[1] > 1
+    assert larger.prepare(np.zeros((1000, 1000, 3), np.uint8))[1] == 1
 
 
 def test_one_size_in_a_list_is_that_size():
