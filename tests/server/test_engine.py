@@ -115,6 +115,21 @@ def test_all_of_a_form_are_taken_or_none(make):
     assert [job.future.result(30)[0] for job in two] == [["with_mask"]] * 2
 
 
+def test_who_finds_no_place_waits_as_long_as_pictures_take(make):
+    engine = make(workers=1, queue=100)
+    slow = Job(picture("red", 1), "p", lambda *_: time.sleep(0.3))
+    engine.submit([slow])
+    slow.future.result(30)
+    _, go = blocked(engine)
+    waiting = [Job(b"", "p", labels) for _ in range(99)]
+    engine.submit(waiting)
+    with pytest.raises(BusyError) as busy:
+        engine.submit([Job(b"", "p", labels)])
+    engine.cancel(waiting)
+    go.set()
+    assert busy.value.seconds > 5, "which a hundred would take of the time that is guessed at first"
+
+
 def test_what_nobody_waits_for_leaves_the_queue_at_once(make):
     engine = make(workers=1, queue=3)
     first, go = blocked(engine)

@@ -417,3 +417,16 @@ def test_refusals_can_be_read_by_clients_that_are_still_sending(client):
             )
         )
     assert [answer.status_code for answer in answers] == [403] * 8
+
+
+def test_a_client_that_asks_before_it_sends_is_not_waited_for(server):
+    head = request_head(1000).replace(
+        b"\r\n\r\n", b"\r\nOrigin: http://evil.example\r\nExpect: 100-continue\r\n\r\n"
+    )
+    answer, start = b"", time.monotonic()
+    with socket.create_connection(("127.0.0.1", server.port), timeout=15) as connection:
+        connection.sendall(head)
+        while piece := connection.recv(1000):
+            answer += piece
+    assert answer.startswith(b"HTTP/1.1 403")
+    assert time.monotonic() - start < 2

@@ -6,10 +6,12 @@ import re
 
 import httpx
 import pytest
+from fastapi import HTTPException
 
 from masklens import MaskDetector
 from masklens.bundle import default_bundle_folder
 from masklens.server.api import create_app
+from masklens.server.page import model_file
 from masklens.server.settings import Settings
 from tests.server.conftest import error_of
 
@@ -163,6 +165,15 @@ def test_the_model_is_that_of_the_bundle_and_not_the_copy_of_the_build(get):
             assert answer.headers["content-type"] == "application/octet-stream"
         assert answer.headers["cache-control"] == "no-cache"
         assert get(f"/model/{name}", If_None_Match=answer.headers["etag"]).status_code == 304
+
+
+def test_a_link_does_not_lead_out_of_the_bundle(toy_bundle, tmp_path):
+    path = toy_bundle.path()
+    assert model_file(toy_bundle, path.name) == path
+    path.rename(tmp_path / "secret")
+    path.symlink_to(tmp_path / "secret")
+    with pytest.raises(HTTPException, match="404"):
+        model_file(toy_bundle, path.name)
 
 
 @pytest.mark.parametrize(
