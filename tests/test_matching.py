@@ -59,5 +59,10 @@ def test_the_surest_box_chooses_first():
     assert result.truth.tolist() == [1, 0]
 
 
+def test_of_equal_overlaps_the_last_wins():
+    left, right = (100, 100, 40, 40), (120, 100, 40, 40)
+    assert matched([(110, 100, 40, 40)], [left, right]).truth.tolist() == [1]
+
+
 def test_overlap_exactly_at_the_limit_counts():
     assert matched([(100, 100, 40, 20)], [FACE]).truth.tolist() == [0]

@@ -55,8 +55,8 @@ def test_exif_rotation_is_applied(tmp_path):
     picture.paste((255, 255, 255), (0, 0, 10, 20))  # the left edge, as stored
     exif = picture.getexif()
     exif[0x0112] = 6  # "rotate 90° clockwise to see it upright": the left edge becomes the top
-    for name in ("a.jpg", "a.png"):
-        image = read_picture(save(tmp_path, name, picture, exif=exif))
+    for name, mode in (("a.jpg", "RGB"), ("a.png", "RGB"), ("a.png", "RGBA"), ("a.png", "LA")):
+        image = read_picture(save(tmp_path, name, picture.convert(mode), exif=exif))
         assert image.shape == (40, 20, 3)
         assert image[:8].mean() > 240
         assert image[12:].mean() < 15
