@@ -11,7 +11,6 @@ Two photographs of one person, or of two people before one wall, are not duplica
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -28,6 +27,7 @@ from masklens.dataset.scan import Dataset
 from masklens.errors import DatasetError, InputError
 from masklens.faces import FaceFinder
 from masklens.finder import shipped_finder
+from masklens.limits import cores
 
 #: Told of the work: what is being done, how much is done, how much there is.
 Progress = Callable[[str, int, int], None]
@@ -107,7 +107,7 @@ def find_duplicates(
     """
     tell = progress or (lambda what, done, total: None)
     finder = finder or shipped_finder(1, long_side=320)
-    with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
+    with ThreadPoolExecutor(max_workers=cores()) as pool:
 
         def spread(what: str, work: Callable[[Any], Any], items: Sequence[Any]) -> Iterator[Any]:
             for done, result in enumerate(pool.map(work, items), start=1):

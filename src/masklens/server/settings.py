@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import ipaddress
-import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from masklens.errors import ServeError
+from masklens.limits import cores
 
 TOKEN_VARIABLE = "MASKLENS_TOKEN"
 
@@ -91,11 +91,7 @@ class Settings:
     @property
     def cores(self) -> int:
         """Pictures in work at a time."""
-        if self.workers:
-            return self.workers
-        if hasattr(os, "sched_getaffinity"):  # a container may have been given fewer
-            return len(os.sched_getaffinity(0))
-        return os.cpu_count() or 1
+        return self.workers or cores()
 
 
 def is_loopback(host: str) -> bool:
