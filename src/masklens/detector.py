@@ -21,7 +21,7 @@ from masklens.errors import InputError
 from masklens.faces import FaceFinder, Faces
 from masklens.finder import load_finder
 from masklens.io.pictures import decode_picture, read_picture
-from masklens.limits import LONG_SIDES, MAX_THREADS
+from masklens.limits import LONG_SIDES, MAX_THREADS, cores
 
 #: uint8 (H, W, 3), RGB, upright; the path of a picture file; or what is in such a file.
 Picture = Image | str | Path | bytes | bytearray | memoryview
@@ -92,7 +92,7 @@ class MaskDetector:
         self.classifier = MaskClassifier(self.bundle, threads, runtime=runtime)
         self.finder = load_finder(finder, 1, runtime, bundle=self.bundle, long_side=long_side)
         self._calibration = self.card.face_calibration if finder is None else None
-        self.workers = threads or os.cpu_count() or 1
+        self.workers = threads or cores()
         self.threshold = self.card.threshold() if threshold is None else threshold
 
     @property

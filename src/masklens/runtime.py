@@ -20,6 +20,7 @@ import numpy.typing as npt
 
 from masklens.crop import FloatArray
 from masklens.errors import BundleError, MissingExtraError
+from masklens.limits import cores
 
 # From version 1.32 on, ONNX Runtime for Linux reports its use to its maker, unless told not to
 # before it is imported. Nothing leaves the machine from here; whoever wants it can set 0.
@@ -172,7 +173,7 @@ class LiteRTNetwork:
         content = model.read_bytes() if isinstance(model, Path) else model
 
         def opened() -> Any:
-            interpreter = Interpreter(model_content=content, num_threads=threads or os.cpu_count())
+            interpreter = Interpreter(model_content=content, num_threads=threads or cores())
             interpreter.allocate_tensors()
             return interpreter
 
