@@ -7,7 +7,6 @@ program; an orderly end turns it into an ordinary MP4 without coding anything ag
 from __future__ import annotations
 
 import io
-import os
 import shutil
 from collections.abc import Mapping
 from fractions import Fraction
@@ -23,6 +22,7 @@ from masklens.io.atomic import atomic_path, open_unbuffered
 from masklens.io.signature import MADE_BY, VIDEO_KEY
 from masklens.io.sound import Sound
 from masklens.io.video import VideoReader, import_av, reason_of
+from masklens.limits import cores
 
 #: Times in the file are counted in this unit, which every frame rate in use divides well enough.
 _TIME_BASE = Fraction(1, 90_000)
@@ -151,7 +151,7 @@ class VideoWriter:
         context = stream.codec_context
         context.time_base = _TIME_BASE
         context.gop_size = max(1, round(self._rate * _SECONDS_PER_FRAGMENT))
-        context.thread_count = os.cpu_count() or 1
+        context.thread_count = cores()
         context.max_b_frames = 0  # else fragments begin two frames late, beside sound and JSON
         context.color_range, context.colorspace = 1, 5  # limited range, BT.601: what _i420 makes
         if self._encoder == "libx264":

@@ -7,7 +7,6 @@ it places those of the frames between.
 
 from __future__ import annotations
 
-import os
 import time
 from collections import deque
 from collections.abc import Generator, Iterator
@@ -22,6 +21,7 @@ from masklens.io.draw import draw_detections, draw_status
 from masklens.io.frames import Frame
 from masklens.io.sources import Source
 from masklens.io.video import at_most, rate_at_most
+from masklens.limits import cores
 from masklens.memory import give_back
 from masklens.stream.between import filled_in
 from masklens.stream.labeller import Found, StreamLabeller
@@ -103,9 +103,9 @@ def _one_after_the_other(
     frames: Iterator[Frame], labeller: StreamLabeller, pace: Pace
 ) -> Iterator[tuple[Frame, Detections, bool]]:
     """Every frame, and whether faces were looked for in it."""
-    cores = os.cpu_count() or 1
+    workers = cores()
     # One thread per core: what each keeps (a heap, converters, a tensor) is kept so many times.
-    pool = ThreadPoolExecutor(cores)
+    pool = ThreadPoolExecutor(workers)
     pending: deque[tuple[Frame, Future[Found] | None]] = deque()
     searches = 0
 
@@ -124,7 +124,7 @@ def _one_after_the_other(
                 searches += look
                 pending.append((frame, pool.submit(labeller.find, frame) if look else None))
                 # So far ahead that every core has a frame in which faces are looked for.
-                while searches > cores or len(pending) > cores * pace.every:
+                while searches > workers or len(pending) > workers * pace.every:
                     yield oldest()
         except InputError as error:
             failure = error
