@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from masklens.boxes import areas, iou
+from masklens.boxes import iou
 from masklens.crop import FloatArray
 from masklens.stream.votes import Votes
 
@@ -29,10 +29,9 @@ _BUFFER = 0.25
 _WIDE_BUFFER = 1.0
 #: The same for places to which the camera has taken faces that would be lost.
 _MOVED_BUFFER = 0.5
-#: Overlap of the enlarged boxes from which a face continues a track.
+#: Overlap of the enlarged boxes from which a face continues a track. Where one box is more than
+#: five times as large as the other they never overlap so much.
 _SAME_FACE = 0.2
-#: A track may not change its size by more than this factor between two sightings.
-_SAME_SIZE = 2.0
 #: A track is given up after this many seconds without its face.
 PATIENCE = 1.0
 #: Share of a new sighting in a track's position, size and velocity.
@@ -213,8 +212,6 @@ def _pairs(boxes: FloatArray, expected: FloatArray, buffer: float) -> list[tuple
     if not len(boxes) or not len(expected):
         return []
     overlap = iou(_enlarged(boxes, buffer), _enlarged(expected, buffer))
-    ratio = areas(boxes)[:, None] / np.maximum(areas(expected)[None, :], 1e-12)
-    overlap[(ratio > _SAME_SIZE**2) | (ratio < 1 / _SAME_SIZE**2)] = 0
     near = np.argwhere(overlap >= _SAME_FACE)
     order = np.argsort(-overlap[near[:, 0], near[:, 1]], kind="stable")
     pairs: dict[int, int] = {}
