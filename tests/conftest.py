@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import NoReturn
 
 import numpy as np
 import onnx
@@ -24,15 +25,17 @@ if (DATA_ROOT / "weights" / "keras_home").is_dir():
     os.environ.setdefault("KERAS_HOME", str(DATA_ROOT / "weights" / "keras_home"))
 
 
+def lacking(reason: str) -> NoReturn:
+    """End a test that lacks something of this machine's: it is skipped, but failed in CI."""
+    (pytest.fail if os.environ.get("CI") else pytest.skip)(reason)
+
+
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
-    """The root of the shared data; skipped without it, but failed in CI."""
+    """The root of the shared data, see :func:`lacking`."""
     root = DATA_ROOT
     if not (root / "data" / "scenes").is_dir():
-        reason = f"no data at {root}: set MASKLENS_DATA to the folder that has data/scenes"
-        if os.environ.get("CI"):
-            pytest.fail(reason)
-        pytest.skip(reason)
+        lacking(f"no data at {root}: set MASKLENS_DATA to the folder that has data/scenes")
     return root
 
 
