@@ -123,12 +123,8 @@ def command(
         raise InputError("--tracks is for videos, and there is none. Use --json or --csv.")
     coco = CocoWriter(coco_file, coco_images, map(str, pictures))
     taken = real_paths(found) if out is not None else set()
-    writers = [
-        PictureWriter(out, taken),
-        JsonWriter(json_file),
-        CsvWriter(csv_file, videos=bool(videos)),
-        coco,
-    ]
+    tables = [JsonWriter(json_file), CsvWriter(csv_file, videos=bool(videos))]
+    writers = [PictureWriter(out, taken), *tables, coco]
 
     def detector(**options: Any) -> MaskDetector:
         made = MaskDetector(bundle, finder=finder, **options)
@@ -156,7 +152,7 @@ def command(
             from masklens.stream.labeller import LONG_SIDE
 
             follows = detector(threads=1, long_side=long_side or LONG_SIDE)
-            failed += label_videos(follows, videos, writers[1:3], out, taken, tracks, every)
+            failed += label_videos(follows, videos, tables, out, taken, tracks, every)
     if unusable:
         click.secho(f"{many(len(unusable), 'source')} could not be used", fg="red", err=True)
     written([out, json_file, csv_file, coco_file, tracks])
