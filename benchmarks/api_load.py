@@ -86,7 +86,7 @@ class Server:
     def memory(self) -> int:
         """Resident bytes (Linux)."""
         status = Path(f"/proc/{self.process.pid}/status").read_text()
-        return int(re.search(r"VmRSS:\s+(\d+)", status)[1]) * 1024  # type: ignore[index]
+        return int(re.search(r"VmRSS:\s+(\d+)", status)[1]) * 1024
 
     def metric(self, name: str, having: str = "") -> float:
         """The sum of a metric's values, of those whose labels match a pattern."""
@@ -147,7 +147,7 @@ def hammer(
         if watch:
             connection.request("GET", "/metrics")
             text = connection.getresponse().read().decode()
-            depth = float(re.search(r"^masklens_queue_pictures (\S+)", text, re.M)[1])  # type: ignore[index]
+            depth = float(re.search(r"^masklens_queue_pictures (\S+)", text, re.M)[1])
         connections.append(connection)
         return Reply(reply.status, seconds, content, reply.getheader("Retry-After"), depth)
 

@@ -82,7 +82,7 @@ def toy_card(**changes: object) -> ModelCard:
         "margin": 0.2,
         "thresholds": {"default": 0.3, "precise": 0.6, "sensitive": 0.1},
     }
-    return ModelCard(**(values | changes))  # type: ignore[arg-type]
+    return ModelCard(**(values | changes))
 
 
 @pytest.fixture

@@ -69,7 +69,7 @@ def test_seed_decides() -> None:
 )
 def test_impossible_splits(options: dict[str, float], message: str) -> None:
     with pytest.raises(DatasetError, match=message):
-        grouped_split(LABELS, GROUPS, **options)  # type: ignore[arg-type]
+        grouped_split(LABELS, GROUPS, **options)
 
 
 def test_the_reports_split_is_stratified_and_always_the_same() -> None:

@@ -318,7 +318,7 @@ def test_only_bare_faces_of_a_coco_file(tmp_path: Path, portrait_file: Path) -> 
     }
     file = tmp_path / "scenes.json"
     for category, expected in ((1, 1), (2, None)):
-        coco["annotations"][0]["category_id"] = category  # type: ignore[index]
+        coco["annotations"][0]["category_id"] = category
         file.write_text(json.dumps(coco))
         if expected:
             assert len(list(bare_faces(file, shipped_finder(1), 0, lambda p, e: None))) == expected
