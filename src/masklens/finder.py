@@ -1,8 +1,8 @@
 """The face finder of masklens itself: the file ``finder.onnx`` (or ``finder.tflite``) of a bundle.
 
-A picture goes in; boxes with scores, five landmarks and a first guess of the label come out. The
-file decodes its own answers, so that reading them takes one rule: a coordinate is (column or row of
-the cell + value) · stride (``docs/bundle.md``). Non-maximum suppression is done here.
+A picture goes in; boxes with scores and five landmarks come out. The file decodes its own answers,
+so that reading them takes one rule: a coordinate is (column or row of the cell + value) · stride
+(``docs/bundle.md``). Non-maximum suppression is done here.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from masklens.faces import FaceFinder, Faces, YuNet, non_maximum_suppression
 from masklens.pyramid import PyramidFinder, SizedFinder
 from masklens.runtime import RUNTIMES, open_network
 
-_OUTPUTS = {"face": 0, "box": 4, "landmarks": 10, "labels": 3}
+_OUTPUTS = {"face": 0, "box": 4, "landmarks": 10}
 
 
 class _Kept(threading.local):
@@ -143,14 +143,14 @@ class CellFinder:
         return tensor, scale
 
     def run(self, tensor: FloatArray) -> list[FloatArray]:
-        """The bare network: the tensor of :meth:`prepare` -> face, box, landmarks, labels."""
+        """The bare network: the tensor of :meth:`prepare` -> face, box, landmarks."""
         return self.network.run(tensor, list(_OUTPUTS))
 
     def _decode(
         self, raw: Sequence[FloatArray], size: tuple[int, ...]
     ) -> tuple[FloatArray, FloatArray, FloatArray]:
         """One picture's answers -> boxes (n, 4), scores (n,), landmarks (n, 5, 2), in pixels."""
-        face, box, landmarks = (table[0] for table in raw[:3])
+        face, box, landmarks = (table[0] for table in raw)
         cells = np.flatnonzero(face >= self.min_score)
         corners, strides = grid(size[0], size[1], tuple(self.strides))
         if len(face) != len(strides):
