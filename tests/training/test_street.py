@@ -189,6 +189,21 @@ def test_ctrl_c_in_the_second_round_keeps_the_first(
     )
 
 
+def test_the_seed_is_the_painters_too(
+    scenes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seeds = []
+
+    def seen(*_: Any, seed: int = 42, **options: Any) -> None:
+        seeds.append(seed)
+        raise DatasetError("enough")
+
+    monkeypatch.setattr(street, "cut_samples", seen)
+    with pytest.raises(DatasetError, match="enough"):
+        train(TrainOptions(data=(scenes,), out=tmp_path / "run", seed=7), recipe=TOY, weights=None)
+    assert seeds == [7]
+
+
 def test_samples_know_where_faces_are_and_what_is_none(scenes: Path) -> None:
     samples = cut_samples(load_dataset(scenes), OneFace())
     faces = samples.targets < 3

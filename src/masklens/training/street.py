@@ -145,7 +145,7 @@ def train(
     def left_out(picture: Picture, error: InputError) -> None:
         skipped[picture.path] = str(error)
 
-    samples = cut_all(datasets, left_out)
+    samples = cut_all(datasets, options.seed, left_out)
     read = [
         replace(d, pictures=tuple(p for p in d.pictures if p.path not in skipped)) for d in datasets
     ]
@@ -308,7 +308,7 @@ def held_in(dataset: Dataset, *, test: bool = False) -> Dataset:
 
 
 def cut_all(
-    datasets: Sequence[Dataset], on_error: Callable[[Picture, InputError], None]
+    datasets: Sequence[Dataset], seed: int, on_error: Callable[[Picture, InputError], None]
 ) -> Samples:
     """Every sample of every data set; see :func:`cut_samples`."""
 
@@ -318,7 +318,7 @@ def cut_all(
     finder = shipped_finder(min_score=FINDER_MIN_SCORE, nms_iou=FINDER_NMS_IOU)
     return Samples.concatenate(
         [
-            cut_samples(dataset, finder, paints=True, progress=bar, on_error=on_error)
+            cut_samples(dataset, finder, paints=True, seed=seed, progress=bar, on_error=on_error)
             for dataset in datasets
         ]
     )
