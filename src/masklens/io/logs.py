@@ -134,7 +134,6 @@ class CsvLines(LineLog):
     def __init__(
         self, target: Path | None, columns: Sequence[str], *, append: bool = False
     ) -> None:
-        self.columns = columns
         super().__init__(target, csv_row(columns), append=append)
 
     def write(self, values: Sequence[Any]) -> None:
