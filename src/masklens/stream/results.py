@@ -31,20 +31,17 @@ class StreamSummary:
         seconds: of the stream, up to the last one.
         tracks: number of faces that were followed, by the label they had most.
         changes: changes of labels, over all tracks.
-        track_seconds: the tracks' lengths together.
     """
 
     frames: int = 0
     seconds: float = 0.0
     tracks: Counter[str] = field(default_factory=Counter)
     changes: int = 0
-    track_seconds: float = 0.0
 
     def ended(self, record: TrackRecord) -> None:
         """Count a track that has ended."""
         self.tracks[record.label] += 1
         self.changes += record.changes
-        self.track_seconds += record.last - record.first
 
     @property
     def share_compliant(self) -> float | None:

@@ -32,6 +32,8 @@ _MOVED_BUFFER = 0.5
 #: Overlap of the enlarged boxes from which a face continues a track. Where one box is more than
 #: five times as large as the other they never overlap so much.
 _SAME_FACE = 0.2
+#: Finder score from which a box chooses first and may begin a track.
+_SURE = 0.5
 #: A track is given up after this many seconds without its face.
 PATIENCE = 1.0
 #: Share of a new sighting in a track's position, size and velocity.
@@ -52,7 +54,7 @@ class Track:
         votes: on its label.
         box: xyxy pixels, smoothed, at ``seen``.
         velocity: of its centre, pixels per second in x and y.
-        began, seen: seconds, of the first and the last sighting.
+        seen: seconds, of the last sighting.
         found: 0…1, the finder's score at the last sighting.
         landmarks: (5, 2), pixels, at the last sighting.
         looked: seconds of the classifier's last look; None before the first.
@@ -65,7 +67,6 @@ class Track:
     key: int
     votes: Votes
     box: Box
-    began: float
     seen: float
     found: float
     landmarks: FloatArray
@@ -128,12 +129,10 @@ class Tracker:
 
     Args:
         labels: number of labels that are voted on.
-        sure: finder score from which a box chooses first and may begin a track.
     """
 
-    def __init__(self, labels: int, sure: float = 0.5) -> None:
+    def __init__(self, labels: int) -> None:
         self._labels = labels
-        self._sure = sure
         self._next = 0
         self._time: float | None = None
         self.tracks: list[Track] = []
@@ -159,7 +158,7 @@ class Tracker:
         """
         result: list[Track | None] = [None] * len(boxes)
         free = list(self.tracks)
-        sure = scores >= self._sure
+        sure = scores >= _SURE
 
         def left(choosing: npt.NDArray[np.bool_]) -> list[int]:
             return [row for row in np.flatnonzero(choosing).tolist() if result[row] is None]
@@ -201,7 +200,7 @@ class Tracker:
     def _begin(self, box: FloatArray, found: float, landmarks: FloatArray, time: float) -> Track:
         x1, y1, x2, y2 = box.tolist()
         votes = Votes(self._labels)
-        track = Track(self._next, votes, (x1, y1, x2, y2), time, time, found, landmarks)
+        track = Track(self._next, votes, (x1, y1, x2, y2), time, found, landmarks)
         self._next += 1
         self.tracks.append(track)
         return track
