@@ -48,16 +48,13 @@ def average_precision(scores: Array, positive: Bools, weights: Array) -> Array:
         return np.asarray(np.sum(gained * precision, axis=1) / hits[:, -1])
 
 
-def bin_of(confidence: Array, bins: int = CALIBRATION_BINS) -> Ints:
+def bin_of(confidence: Array) -> Ints:
     """The equal-width bin of each value in 0…1; the value 1 belongs to the last."""
-    return np.minimum((confidence * bins).astype(np.intp), bins - 1)
+    return np.minimum((confidence * CALIBRATION_BINS).astype(np.intp), CALIBRATION_BINS - 1)
 
 
 def calibration_error(
-    confidence: npt.NDArray[Any],
-    right: Bools,
-    weights: Array | None = None,
-    bins: int = CALIBRATION_BINS,
+    confidence: npt.NDArray[Any], right: Bools, weights: Array | None = None
 ) -> Array:
     """Expected calibration error: mean gap between stated and true share of right answers.
 
@@ -65,25 +62,23 @@ def calibration_error(
     the bins' gaps, weighted with the share of items in them. Without weights, (1,): all items once.
     """
     weights = np.ones((1, len(confidence))) if weights is None else weights
-    member = np.zeros((len(confidence), bins))
-    member[np.arange(len(confidence)), bin_of(confidence, bins)] = 1
+    member = np.zeros((len(confidence), CALIBRATION_BINS))
+    member[np.arange(len(confidence)), bin_of(confidence)] = 1
     gaps = weights @ (member * (right.astype(float) - confidence)[:, None])
     with np.errstate(invalid="ignore"):
         return np.asarray(np.abs(gaps).sum(axis=1) / weights.sum(axis=1))
 
 
-def calibration_table(
-    confidence: Array, right: Bools, bins: int = CALIBRATION_BINS
-) -> list[tuple[float, int, int]]:
+def calibration_table(confidence: Array, right: Bools) -> list[tuple[float, int, int]]:
     """For each bin that is not empty: mean stated confidence, right answers, items."""
-    number = bin_of(confidence, bins)
+    number = bin_of(confidence)
     return [
         (
             float(confidence[number == b].mean()),
             int(right[number == b].sum()),
             int((number == b).sum()),
         )
-        for b in range(bins)
+        for b in range(CALIBRATION_BINS)
         if np.any(number == b)
     ]
 

@@ -22,6 +22,9 @@ MAX_SIDE = 192
 #: Where a picture is smaller than this times a working size, a larger one gains nothing.
 MIN_GAIN = 4 / 3
 
+#: At most this many faces per picture, best first.
+_MAX_FACES = 500
+
 #: Pictures this many times as large as the working size lose a third of the faces of 16 to 32 px.
 _LARGE = 2
 
@@ -41,13 +44,12 @@ class PyramidFinder:
 
     Args:
         finders: the same finder, with rising ``long_side``. The larger ones should not enlarge.
-        max_faces: at most this many faces per picture, best first.
     """
 
-    def __init__(self, finders: Sequence[SizedFinder], *, max_faces: int = 500) -> None:
+    def __init__(self, finders: Sequence[SizedFinder]) -> None:
         self.name = finders[0].name
         self.finders = tuple(finders)
-        self.nms_iou, self.max_faces = finders[0].nms_iou, max_faces
+        self.nms_iou = finders[0].nms_iou
 
     @property
     def long_side(self) -> int:
@@ -68,7 +70,7 @@ class PyramidFinder:
             parts.append(Faces(found.boxes[small], found.scores[small], found.landmarks[small]))
         boxes = np.concatenate([part.boxes for part in parts])
         scores = np.concatenate([part.scores for part in parts])
-        keep = non_maximum_suppression(boxes, scores, self.nms_iou)[: self.max_faces]
+        keep = non_maximum_suppression(boxes, scores, self.nms_iou)[:_MAX_FACES]
         landmarks = np.concatenate([part.landmarks for part in parts])
         return Faces(boxes[keep], scores[keep], landmarks[keep])
 

@@ -57,13 +57,13 @@ def build(
     return document
 
 
-def with_interval(estimate: Estimate, digits: int = 3) -> str:
+def with_interval(estimate: Estimate) -> str:
     """Value and interval, such as 0.915 (0.887–0.937); a dash where there is no value."""
     if math.isnan(estimate.value):
         return "–"
     if math.isnan(estimate.low):
-        return f"{estimate.value:.{digits}f}"
-    return f"{estimate.value:.{digits}f} ({estimate.low:.{digits}f}–{estimate.high:.{digits}f})"
+        return f"{estimate.value:.3f}"
+    return f"{estimate.value:.3f} ({estimate.low:.3f}–{estimate.high:.3f})"
 
 
 def _summary(document: Document, e: Evaluation) -> None:

@@ -24,16 +24,15 @@ _HEADS = ("class", "box", "object", "landmarks")
 Pair = tuple[FloatArray, FloatArray]
 
 
-def load_yunet(network: keras.Model, path: Path, plan: FinderPlan | None = None) -> None:
-    """Fill a network that has YuNet's plan from its ONNX file; the label columns stay as they are.
+def load_yunet(network: keras.Model, path: Path) -> None:
+    """Fill a network of YuNet-n's plan from its ONNX file; the label columns stay as they are.
 
     Args:
         network: from :func:`masklens.training.finder.network.finder_network`.
         path: ``yunet_n_dynamic.onnx`` of libfacedetection.train.
-        plan: of both; None is YuNet-n's.
 
     Raises:
-        BundleError: the file cannot be read or is no YuNet of this plan.
+        BundleError: the file cannot be read or is no YuNet-n.
     """
     try:
         graph = onnx.load(path).graph
@@ -50,7 +49,7 @@ def load_yunet(network: keras.Model, path: Path, plan: FinderPlan | None = None)
                 if node.op_type == "Conv"
             ]
         )
-        _fill_units(network, convolutions, plan or FinderPlan())
+        _fill_units(network, convolutions, FinderPlan())
         _fill_heads(network, convolutions)
     except (KeyError, IndexError, ValueError, StopIteration) as error:
         raise BundleError(f"{path} is not a YuNet of this plan: {error}") from error
