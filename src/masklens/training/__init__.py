@@ -16,9 +16,6 @@ from masklens.memory import keep_freed
 if TYPE_CHECKING:
     from masklens.training.run import TrainOptions, TrainResult
 
-#: recipe -> module of this package that holds it as ``train``
-RECIPES = {"report": "report", "street": "street"}
-
 _NEEDED = ("keras", "tensorflow", "tf2onnx", "sklearn", "scipy", "matplotlib")
 
 
@@ -43,6 +40,6 @@ def load_module(name: str) -> ModuleType:
 
 
 def load_recipe(name: str) -> Callable[[TrainOptions], TrainResult]:
-    """The function of a recipe; see :func:`load_module`."""
-    recipe: Callable[[TrainOptions], TrainResult] = load_module(RECIPES[name]).train
+    """The function of a recipe, ``train`` in the module of its name; see :func:`load_module`."""
+    recipe: Callable[[TrainOptions], TrainResult] = load_module(name).train
     return recipe
