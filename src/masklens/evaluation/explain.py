@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 
 from masklens.bundle import Bundle
-from masklens.classifier import MaskClassifier
+from masklens.classifier import MaskClassifier, logit
 from masklens.crop import FloatArray, Image, in_range
 from masklens.errors import BundleError, MissingExtraError
 
@@ -85,7 +85,7 @@ class Occlusion:
         p = np.concatenate([self._classifier.predict(b).probabilities[:, column] for b in batches])
         whole = self._classifier.predict(crop[None]).probabilities[0, column]
         total, count = np.zeros((size, size)), np.zeros((size, size))
-        for loss, (y1, x1, y2, x2) in zip(_log_odds(whole) - _log_odds(p), places, strict=True):
+        for loss, (y1, x1, y2, x2) in zip(logit(whole) - logit(p), places, strict=True):
             total[y1:y2, x1:x2] += loss
             count[y1:y2, x1:x2] += 1
         smooth = cv2.GaussianBlur(total / np.maximum(count, 1), (0, 0), size / 24)
@@ -165,11 +165,6 @@ def _logits(model: Any, outputs: int, name: str) -> Any:
     if output.shape[-1] != outputs:
         raise BundleError(f"{name} gives {output.shape[-1]} outputs, but its card names {outputs}.")
     return output
-
-
-def _log_odds(p: Any) -> Any:
-    p = np.clip(p, 1e-6, 1 - 1e-6)
-    return np.log(p / (1 - p))
 
 
 def _scaled(heat: Any) -> FloatArray:
