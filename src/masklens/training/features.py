@@ -16,11 +16,12 @@ import keras
 import numpy as np
 from tqdm import tqdm
 
-from masklens.crop import FloatArray, Image
+from masklens.crop import FloatArray, Image, in_range
 from masklens.io.atomic import atomic_path
 from masklens.runtime import open_session
 from masklens.training.affine import REPORT, random_matrix, warp
 from masklens.training.convert import to_onnx
+from masklens.training.network import VALUE_RANGE
 
 #: Pictures per call. Larger batches are no faster on a processor, and need more memory.
 BATCH = 32
@@ -83,7 +84,7 @@ class FeatureExtractor:
         pictures = draw()
         with tqdm(total=total, desc=f"features: {name}", unit="picture", disable=None) as bar:
             while batch := list(itertools.islice(pictures, BATCH)):
-                parts.append(network(to_range(np.stack(batch))))
+                parts.append(network(in_range(np.stack(batch), VALUE_RANGE)))
                 bar.update(len(batch))
         features = np.concatenate(parts)
         with atomic_path(path) as temporary:
@@ -104,8 +105,3 @@ class FeatureExtractor:
 
             self._run = run
         return self._run
-
-
-def to_range(images: Image) -> FloatArray:
-    """uint8 -> float32, -1…1, as ``keras.applications.mobilenet_v2.preprocess_input`` does."""
-    return images.astype(np.float32) * np.float32(1 / 127.5) - np.float32(1)

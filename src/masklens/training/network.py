@@ -15,7 +15,8 @@ from keras import layers
 
 from masklens.errors import DownloadError
 
-#: Side of the input in pixels, and what pixel values 0 and 255 become.
+#: Side of the input in pixels, and what pixel values 0 and 255 become, as
+#: ``keras.applications.mobilenet_v2.preprocess_input`` has it.
 SIZE = 224
 VALUE_RANGE = (-1.0, 1.0)
 

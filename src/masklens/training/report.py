@@ -28,7 +28,7 @@ import numpy as np
 
 from masklens.bundle import CLASSIFIER_FILE, write_bundle
 from masklens.card import ModelCard
-from masklens.crop import FloatArray, Image
+from masklens.crop import FloatArray, Image, in_range
 from masklens.dataset.bars import step_bars
 from masklens.dataset.duplicates import find_duplicates
 from masklens.dataset.scan import Dataset, load_dataset
@@ -37,7 +37,7 @@ from masklens.errors import DatasetError, OutputError
 from masklens.labels import LABELS
 from masklens.runtime import open_session
 from masklens.training.convert import check_parity, to_onnx
-from masklens.training.features import BATCH, FeatureExtractor, to_range
+from masklens.training.features import BATCH, FeatureExtractor
 from masklens.training.head import AfterEpoch, fit_head
 from masklens.training.network import SIZE, VALUE_RANGE, assemble, backbone, save_h5
 from masklens.training.portraits import (
@@ -176,7 +176,7 @@ def _save(model: Any, folder: Path, sample: Image) -> tuple[dict[str, Path], flo
     """The network in its three forms, and the largest difference between Keras and ONNX."""
     files = {name: folder / name for name in (CLASSIFIER_FILE, "classifier.keras", "classifier.h5")}
     to_onnx(model, files[CLASSIFIER_FILE])
-    parity = check_parity(model, files[CLASSIFIER_FILE], to_range(sample))
+    parity = check_parity(model, files[CLASSIFIER_FILE], in_range(sample, VALUE_RANGE))
     model.save(files["classifier.keras"])
     save_h5(model, files["classifier.h5"])
     return files, parity
@@ -186,7 +186,9 @@ def _predict(path: Path, images: Image) -> FloatArray:
     session = open_session(path.read_bytes())
     name = session.get_inputs()[0].name
     batches = [images[i : i + BATCH] for i in range(0, len(images), BATCH)]
-    return np.concatenate([session.run(None, {name: to_range(batch)})[0] for batch in batches])
+    return np.concatenate(
+        [session.run(None, {name: in_range(batch, VALUE_RANGE)})[0] for batch in batches]
+    )
 
 
 def _card(
