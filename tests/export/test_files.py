@@ -300,6 +300,17 @@ def test_portraits_are_seen_as_training_sees_them(tmp_path):
     np.testing.assert_array_equal(crops.images, read_portraits(load_dataset(tmp_path)).images)
 
 
+def test_pictures_that_cannot_be_read_are_left_out_and_named(tmp_path):
+    (tmp_path / "with_mask").mkdir()
+    (tmp_path / "with_mask" / "damaged.png").write_bytes(b"no picture")
+    with pytest.raises(MasklensError, match=r"No picture of .* can be read"):
+        cut_crops(tmp_path, toy_card(size=SIZE))
+    PillowImage.new("RGB", (60, 60)).save(tmp_path / "with_mask" / "good.png")
+    crops = cut_crops(tmp_path, toy_card(size=SIZE))
+    assert len(crops) == 1
+    assert [sentence.rpartition("/")[2].split()[0] for sentence in crops.skipped] == ["damaged.png"]
+
+
 def test_faces_with_other_labels_are_left_out(source, tmp_path):
     (tmp_path / "hat").mkdir()
     (tmp_path / "hat" / "a.png").write_bytes(b"")

@@ -11,7 +11,7 @@ from PIL import Image as PillowImage
 
 pytest.importorskip("scipy")
 
-from masklens.errors import DatasetError, MasklensError
+from masklens.errors import DatasetError
 from masklens.intervals import wilson
 from masklens.labels import LABELS
 from masklens.training.assemble import assemble
@@ -90,8 +90,27 @@ def test_a_precision_that_is_not_reached_is_not_claimed(
     assert bundle.card.threshold_notes["precise"].endswith("; this shows 0.50")
 
 
+def test_pictures_that_cannot_be_read_are_left_out_and_named(
+    tmp_path: Path, portrait_file: Path
+) -> None:
+    file = scenes(tmp_path, portrait_file, FACE, LABELS[1])
+    (tmp_path / "broken.jpg").write_text("no picture")
+    content = json.loads(file.read_text())
+    content["images"].append({"id": 2, "file_name": "broken.jpg"})
+    content["annotations"].append({"image_id": 2, "category_id": 7, "bbox": FACE})
+    file.write_text(json.dumps(content))
+    reasons: list[str] = []
+    _, scores = assemble(
+        "default", file, None, tmp_path / "new", on_error=lambda _, why: reasons.append(str(why))
+    )
+    assert scores["accuracy"]["total"] == 1
+    assert [reason.rpartition("/")[2] for reason in reasons] == [
+        "broken.jpg is not a picture that can be read."
+    ]
+
+
 def test_a_picture_that_is_missing_leaves_no_bundle(tmp_path: Path) -> None:
     file = scenes(tmp_path, tmp_path / "gone.jpg", FACE, LABELS[1])
-    with pytest.raises(MasklensError, match="does not exist"):
+    with pytest.raises(DatasetError, match=r"No picture of .* can be read"):
         assemble("default", file, None, tmp_path / "new")
     assert list((tmp_path / "new").glob("*")) == []

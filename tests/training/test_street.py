@@ -128,6 +128,36 @@ def test_options_that_would_be_ignored_or_flatter_are_refused(
         train(TrainOptions(data=(scenes,), out=tmp_path / "run", **option), recipe=TOY)
 
 
+@pytest.mark.parametrize("box", [[182, 76, 85, 98], [1182, 76, 85, 98]])
+def test_photographs_to_calibrate_on_are_read_before_the_training(
+    scenes: Path, portrait_file: Path, tmp_path: Path, box: list[int]
+) -> None:
+    """What cannot be read is left out, and a box outside is refused while nothing is lost."""
+    (tmp_path / "damaged.jpg").write_text("no picture")
+    content = {
+        "images": [
+            {"id": 0, "file_name": str(portrait_file)},
+            {"id": 1, "file_name": "damaged.jpg"},
+        ],
+        "annotations": [{"image_id": i, "category_id": 0, "bbox": box} for i in range(2)],
+        "categories": [{"id": 0, "name": LABELS[1]}],
+    }
+    file = tmp_path / "others.json"
+    file.write_text(json.dumps(content))
+    options = TrainOptions(data=(scenes,), out=tmp_path / "run", calibrate_on=file)
+    if box[0] > 512:
+        with pytest.raises(DatasetError, match="outside, or without area"):
+            train(options, recipe=TOY, weights=None)
+        assert not (tmp_path / "run").exists()
+        return
+    result = train(options, recipe=TOY, weights=None)
+    assert result.metrics["accuracy"]["total"] == 1
+    assert [sentence.rpartition("/")[2].split()[0] for sentence in result.skipped] == [
+        "damaged.jpg",
+        "broken.png",
+    ]
+
+
 @pytest.mark.parametrize("way", ["keras file", "back from onnx"])
 def test_onnx_and_keras_agree(finished: TrainResult, way: str) -> None:
     import keras

@@ -38,12 +38,22 @@ def command(bundle: Path, scenes: Path, finder: Path | None, to_ship: bool, out:
 
     Exit status: 0 done, 1 failed, 2 wrong use.
     """
+    from masklens.cli.train_console import show_skipped
     from masklens.training import require_extra
 
     require_extra()
     from masklens.training.assemble import assemble
 
-    calibrated, scores = assemble(bundle, scenes, finder, out, to_ship=to_ship)
+    skipped: list[str] = []
+    calibrated, scores = assemble(
+        bundle,
+        scenes,
+        finder,
+        out,
+        to_ship=to_ship,
+        on_error=lambda picture, error: skipped.append(str(error)),
+    )
+    show_skipped(skipped)
     accuracy, (low, high) = scores["accuracy"]["value"], scores["accuracy"]["interval_95"]
     click.secho(
         f"Labels at annotated boxes {accuracy:.3f} right (95 % interval {low:.3f} to {high:.3f}); "

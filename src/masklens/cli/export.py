@@ -102,6 +102,8 @@ def command(
     )
     click.echo(done.proof.table())
     written(done.written)
+    for sentence in done.skipped:
+        click.secho(f"Skipped: {sentence}", fg="yellow", err=True)
     for name, missed in done.rejected.items():
         click.secho(f"Rejected: {name}: {'; '.join(missed)}.", fg="red", err=True)
     sys.exit(1 if done.rejected else 0)

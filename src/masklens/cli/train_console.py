@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,10 +15,15 @@ if TYPE_CHECKING:
     from masklens.training.run import TrainResult
 
 
+def show_skipped(reasons: Iterable[str]) -> None:
+    """Why pictures were left out."""
+    for sentence in reasons:
+        click.secho(f"Skipped: {plain(sentence)}", fg="yellow", err=True)
+
+
 def show_result(result: TrainResult) -> None:
     """Skipped pictures, and the accuracy with its interval."""
-    for sentence in result.skipped:
-        click.secho(f"Skipped: {plain(sentence)}", fg="yellow", err=True)
+    show_skipped(result.skipped)
     accuracy = result.metrics.get("accuracy")
     if accuracy is not None:
         low, high = accuracy["interval_95"]

@@ -61,7 +61,7 @@ def command(
 
     Exit status: 0 all done, 1 failed, 2 wrong use, 130 interrupted (the last epoch was kept).
     """
-    from masklens.cli.train_console import show_end
+    from masklens.cli.train_console import show_end, show_skipped
     from masklens.training import load_module
 
     recipe = load_module("finder.recipe")
@@ -81,6 +81,7 @@ def command(
         ),
         start,
     )
+    show_skipped(result.skipped)
     if result.scores:
         click.secho(
             f"Average precision of faces {result.scores['face_ap']:.3f} (IoU 0.5); masked faces "

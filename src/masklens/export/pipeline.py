@@ -39,11 +39,13 @@ class Exported:
         proof: the table.
         written: every file, the rejected ones too.
         rejected: file -> the bars that it misses.
+        skipped: pictures that could not be read, each with the reason.
     """
 
     proof: Proof
     written: tuple[Path, ...]
     rejected: Mapping[str, Sequence[str]]
+    skipped: tuple[str, ...] = ()
 
 
 def export(
@@ -90,15 +92,21 @@ def export(
         raise BundleError(
             f"{path} is no bundle that artefacts can be put into. Give --out instead."
         )
+    say(f"Cutting the faces of {data}")
+    crops = cut_crops(data, source.card)
+    for_int8 = None
+    if "int8" in precisions and calibration is not None:
+        say(f"Cutting {CALIBRATION_CROPS} faces of {calibration} to calibrate int8")
+        for_int8 = cut_crops(calibration, source.card, CALIBRATION_CROPS)
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
-        made = _make(source, work, formats, precisions, calibration, say)
-        say(f"Cutting the faces of {data}")
-        crops = cut_crops(data, source.card)
+        made = _make(source, work, formats, precisions, for_int8, say)
         proof, rows = _prove(source, work, made, crops, rounds, say)
         if out is None or best:
-            return _keep_best(out, source, work, rows, proof)
-        return _keep_all(out, source, work, rows, proof)
+            done = _keep_best(out, source, work, rows, proof)
+        else:
+            done = _keep_all(out, source, work, rows, proof)
+    return dataclasses.replace(done, skipped=crops.skipped + (for_int8.skipped if for_int8 else ()))
 
 
 def _make(
@@ -106,7 +114,7 @@ def _make(
     work: Path,
     formats: Sequence[str],
     precisions: Sequence[str],
-    calibration: Path | None,
+    calibration: Crops | None,
     say: Say,
 ) -> list[tuple[str, str, str]]:
     """Write the artefacts; the float32 ONNX file always, because it is what others start from.
@@ -114,11 +122,7 @@ def _make(
     Returns:
         File, format and precision of those that were asked for.
     """
-    tensor = None
-    if "int8" in precisions and calibration is not None:
-        say(f"Cutting {CALIBRATION_CROPS} faces of {calibration} to calibrate int8")
-        crops = cut_crops(calibration, source.card, CALIBRATION_CROPS)
-        tensor = source.prepare(crops.images)
+    tensor = source.prepare(calibration.images) if calibration else None
     wanted = [(f, p) for f in formats for p in precisions]
     float32 = work / _name("onnx", "fp32")
     with quiet():

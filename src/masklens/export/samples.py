@@ -15,9 +15,9 @@ import numpy.typing as npt
 
 from masklens.card import ModelCard
 from masklens.crop import Image, crop_face, whole_picture
+from masklens.dataset.readable import read_each
 from masklens.dataset.scan import Annotation, Picture, load_dataset
 from masklens.errors import DatasetError
-from masklens.io.pictures import read_picture
 
 #: Crops that the activations' ranges are measured on.
 CALIBRATION_CROPS = 400
@@ -35,6 +35,7 @@ class Crops:
         pictures: int64 (N,), number of the picture that each was cut from, from 0.
         name: of the data set.
         sha256: of the data set.
+        skipped: pictures that could not be read, each with the reason.
     """
 
     images: Image
@@ -42,6 +43,7 @@ class Crops:
     pictures: npt.NDArray[np.int64]
     name: str
     sha256: str
+    skipped: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.targets)
@@ -51,7 +53,7 @@ def cut_crops(source: Path, card: ModelCard, limit: int | None = None) -> Crops:
     """Cut the labelled faces of a data set.
 
     Boxed faces are cut by :func:`masklens.crop.crop_face`; a picture that is labelled as a whole
-    becomes one by :func:`masklens.crop.whole_picture`.
+    becomes one by :func:`masklens.crop.whole_picture`. Pictures that cannot be read are left out.
 
     Args:
         source: a COCO detection file or a folder of classes.
@@ -59,8 +61,8 @@ def cut_crops(source: Path, card: ModelCard, limit: int | None = None) -> Crops:
         limit: take so many at random (always the same ones); None takes all.
 
     Raises:
-        DatasetError: nothing there, or no face with one of the card's labels.
-        InputError: a picture cannot be read.
+        DatasetError: nothing there or nothing that can be read, or no face with one of the card's
+            labels.
     """
     dataset = load_dataset(source)
     faces = [(p, a) for p, a in dataset.faces() if a.label in card.labels]
@@ -75,18 +77,22 @@ def cut_crops(source: Path, card: ModelCard, limit: int | None = None) -> Crops:
     for picture, annotation in faces:
         by_picture[picture].append(annotation)
     images, targets, pictures = [], [], []
-    for number, (picture, labelled) in enumerate(by_picture.items()):
-        image = read_picture(picture.path)
-        for annotation in labelled:
+    skipped: list[str] = []
+    read = read_each(by_picture, lambda picture, error: skipped.append(str(error)))
+    for number, (picture, image) in enumerate(read):
+        for annotation in by_picture[picture]:
             images.append(_cut(image, annotation, card))
             targets.append(card.labels.index(annotation.label))
             pictures.append(number)
+    if not images:
+        raise DatasetError(f"No picture of {source} can be read.")
     return Crops(
         np.stack(images),
         np.array(targets, np.int64),
         np.array(pictures, np.int64),
         dataset.short_name,
         dataset.sha256(),
+        tuple(skipped),
     )
 
 

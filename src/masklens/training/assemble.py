@@ -9,6 +9,7 @@ from typing import Any
 
 from masklens.bundle import CARD_FILE, FINDER_CARD_FILE, Bundle, write_bundle
 from masklens.card import FinderCard
+from masklens.dataset.readable import OnError, readable
 from masklens.dataset.scan import load_dataset
 from masklens.errors import BundleError, DatasetError, OutputError
 from masklens.io.atomic import check_writable
@@ -17,7 +18,13 @@ from masklens.training.scoring import calibrate
 
 
 def assemble(
-    source: str | Path, scenes: Path, finder: Path | None, out: Path, *, to_ship: bool = False
+    source: str | Path,
+    scenes: Path,
+    finder: Path | None,
+    out: Path,
+    *,
+    to_ship: bool = False,
+    on_error: OnError = lambda picture, error: None,
 ) -> tuple[Bundle, dict[str, Any]]:
     """Copy a bundle, give it a finder, and fit its scores to photographs.
 
@@ -28,6 +35,7 @@ def assemble(
             has.
         out: folder of the new bundle; it must not hold one.
         to_ship: leave out the Keras model of a street bundle, whose ONNX file leads back to it.
+        on_error: called for each photograph that cannot be read; it is left out.
 
     Returns:
         The new bundle, and its scores on these photographs.
@@ -54,6 +62,7 @@ def assemble(
         card = dataclasses.replace(card, finder=section)
         parts |= {name: finder / name for name in _finder_files(section)}
     check_writable(out / CARD_FILE)
+    dataset = readable(dataset, on_error)
     with tempfile.TemporaryDirectory() as folder:  # out gets a bundle that is fitted, or none
         made, scores = calibrate(write_bundle(Path(folder), card, parts), dataset)
         return write_bundle(out, made.card, made.paths()), scores

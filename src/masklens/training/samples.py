@@ -19,11 +19,11 @@ import numpy.typing as npt
 
 from masklens.boxes import iou
 from masklens.crop import FloatArray, Image, crop_face, crop_square
+from masklens.dataset.readable import OnError, read_each
 from masklens.dataset.scan import Dataset, Picture
 from masklens.dataset.synthesize import STYLES, paint
 from masklens.errors import DatasetError, InputError
 from masklens.faces import FaceFinder, Faces
-from masklens.io.pictures import read_picture
 from masklens.labels import LABELS, MASK_WORN_INCORRECTLY, NOT_A_FACE, WITH_MASK, WITHOUT_MASK
 
 #: Shares of what is painted on bare faces, by the label that results.
@@ -132,7 +132,7 @@ def cut_samples(
     paints: bool = False,
     seed: int = 42,
     progress: Callable[[Sequence[Picture]], Iterable[Picture]] = lambda pictures: pictures,
-    on_error: Callable[[Picture, InputError], None] = lambda picture, error: None,
+    on_error: OnError = lambda picture, error: None,
 ) -> Samples:
     """Cut every face of a data set, and the background that the finder takes for one.
 
@@ -152,12 +152,7 @@ def cut_samples(
     """
     rng = np.random.default_rng(seed)
     rows: list[_Row] = []
-    for group, picture in enumerate(progress(dataset.pictures)):
-        try:
-            image = read_picture(picture.path)
-        except InputError as error:
-            on_error(picture, error)
-            continue
+    for group, (picture, image) in enumerate(read_each(progress(dataset.pictures), on_error)):
         faces = finder.find(image)
         if dataset.boxed:
             new = _boxed(image, picture, faces, group, rng)

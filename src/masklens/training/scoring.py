@@ -49,11 +49,15 @@ _MIN_IOU = 0.5
 def calibrate(bundle: Bundle, dataset: Dataset) -> tuple[Bundle, dict[str, Any]]:
     """Fit temperature, P(face) and thresholds on photographs, and write them into the card.
 
+    Args:
+        bundle: to fit.
+        dataset: of photographs that can be read, see :func:`masklens.dataset.readable.readable`.
+
     Returns:
         The bundle with its new card, and the scores on these photographs.
 
     Raises:
-        DatasetError: a box lies outside its picture, no face is wide enough, or none was found.
+        DatasetError: no face is wide enough, or none was found.
     """
     where = dataset.source.parent.name
     card = replace(bundle.card, temperature=1.0, face_calibration=None)

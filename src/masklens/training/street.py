@@ -11,7 +11,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -24,6 +24,7 @@ from tqdm import tqdm
 from masklens.bundle import CLASSIFIER_FILE, Bundle, file_sha256, write_bundle
 from masklens.card import ModelCard, SecondLook
 from masklens.crop import FloatArray
+from masklens.dataset.readable import OnError, readable
 from masklens.dataset.scan import Dataset, Picture, load_dataset
 from masklens.dataset.split import named_parts
 from masklens.errors import DatasetError, InputError
@@ -111,7 +112,8 @@ def train(
         after_epoch: called with the row of the history after each epoch.
 
     Raises:
-        DatasetError: a source is empty or malformed, or no source has boxes.
+        DatasetError: a source is empty or malformed, no source has boxes, or a box lies outside its
+            picture.
         OutputError: the run folder cannot be used.
     """
     if options.split != "report":
@@ -128,7 +130,13 @@ def train(
     others = load_dataset(options.calibrate_on) if options.calibrate_on else None
     for dataset in (*datasets, *([others] if others else [])):
         dataset.check_labels(LABELS)
+    skipped: dict[Path, str] = {}
+
+    def left_out(picture: Picture, error: InputError) -> None:
+        skipped[picture.path] = str(error)
+
     if others is not None:
+        others = readable(others, left_out)  # now, not after training
         _check_apart(datasets, others)
     run = RunFolder.open(
         options,
@@ -140,11 +148,6 @@ def train(
     )
     started = time.monotonic()
     keras.utils.set_random_seed(recipe.fit.seed)
-    skipped: dict[Path, str] = {}
-
-    def left_out(picture: Picture, error: InputError) -> None:
-        skipped[picture.path] = str(error)
-
     samples = cut_all(datasets, options.seed, left_out)
     read = [
         replace(d, pictures=tuple(p for p in d.pictures if p.path not in skipped)) for d in datasets
@@ -307,9 +310,7 @@ def held_in(dataset: Dataset, *, test: bool = False) -> Dataset:
     return replace(dataset, pictures=tuple(p for p in dataset.pictures if p.name in names))
 
 
-def cut_all(
-    datasets: Sequence[Dataset], seed: int, on_error: Callable[[Picture, InputError], None]
-) -> Samples:
+def cut_all(datasets: Sequence[Dataset], seed: int, on_error: OnError) -> Samples:
     """Every sample of every data set; see :func:`cut_samples`."""
 
     def bar(pictures: Sequence[Picture]) -> Iterable[Picture]:

@@ -228,7 +228,7 @@ def test_the_loss_falls_and_a_stopped_run_goes_on(tmp_path: Path) -> None:
 
 @pytest.fixture(scope="module")
 def few(shared_data, tmp_path_factory) -> Path:
-    """A COCO file of six training photographs."""
+    """A COCO file of six training photographs, and of one that is damaged."""
     root = shared_data / "data" / "scenes" / "train"
     whole = json.loads((root / "annotations.coco.json").read_text())
     images = whole["images"][:6]
@@ -236,6 +236,8 @@ def few(shared_data, tmp_path_factory) -> Path:
         image["file_name"] = str(root / "images" / image["file_name"])
     kept = {image["id"] for image in images}
     file = tmp_path_factory.mktemp("few") / "few.json"
+    file.with_name("damaged.jpg").write_text("no picture")
+    images.append({"id": "damaged", "file_name": "damaged.jpg"})
     file.write_text(
         json.dumps(
             whole
@@ -252,6 +254,9 @@ def test_a_whole_run_on_real_photographs(shared_data, few: Path, tmp_path: Path)
     options = TrainOptions(data=(few,), out=tmp_path / "run", calibrate_on=few, epochs=1)
     result = train_finder(options, start, FinderRecipe(fit=fast))
     run = result.folder
+    assert [sentence.rpartition("/")[2].split()[0] for sentence in result.skipped] == [
+        "damaged.jpg"
+    ] * 2  # to train on, and to score on
     assert result.scores["face_ap"] > 0.5  # YuNet's knowledge is still there
     assert {p.name for p in run.iterdir()} >= {
         "finder.json", "finder.onnx", "finder.tflite", "history.csv", "curves.png", "run.json",

@@ -87,12 +87,14 @@ class FinderResult:
         folder: the run folder: finder.json, finder.onnx, finder.tflite and the record.
         epochs, wanted: epochs that are done, and that were asked for.
         scores: on the photographs of ``calibrate_on``, empty without.
+        skipped: pictures that could not be read, each with the reason.
     """
 
     folder: Path
     epochs: int
     wanted: int
     scores: dict[str, float]
+    skipped: tuple[str, ...] = ()
 
     @property
     def interrupted(self) -> bool:
@@ -132,8 +134,9 @@ def train_finder(
     )
     started = time.monotonic()
     finder = YuNet(start, threads=1)
-    scenes = [scene for dataset in datasets for scene in _load(dataset, finder)]
-    judged = _load(others, finder) if others else []
+    skipped: list[str] = []
+    scenes = [scene for dataset in datasets for scene in _load(dataset, finder, skipped)]
+    judged = _load(others, finder, skipped) if others else []
     network = _started(published, scenes, recipe)
 
     def after_epoch(row: dict[str, float]) -> None:
@@ -174,7 +177,7 @@ def train_finder(
         | {"minutes": round((time.monotonic() - started) / 60, 1), "epochs": epochs},
     )
     write_json(run.path / FINDER_CARD_FILE, asdict(card))
-    return FinderResult(run.path, epochs, recipe.fit.epochs, scores)
+    return FinderResult(run.path, epochs, recipe.fit.epochs, scores, tuple(skipped))
 
 
 def _with_options(recipe: FinderRecipe, options: TrainOptions) -> FinderRecipe:
@@ -197,9 +200,12 @@ def _boxed(source: Path) -> Dataset:
     return dataset
 
 
-def _load(dataset: Dataset, finder: FaceFinder) -> list[Scene]:
+def _load(dataset: Dataset, finder: FaceFinder, skipped: list[str]) -> list[Scene]:
     return load_scenes(
-        dataset, finder, progress=lambda pictures: tqdm(pictures, "photographs", disable=None)
+        dataset,
+        finder,
+        progress=lambda pictures: tqdm(pictures, "photographs", disable=None),
+        on_error=lambda picture, error: skipped.append(str(error)),
     )
 
 

@@ -15,10 +15,11 @@ import numpy.typing as npt
 
 from masklens.boxes import iou
 from masklens.crop import FloatArray, Image
+from masklens.dataset.readable import OnError, read_each
 from masklens.dataset.scan import Dataset, Picture
 from masklens.detector import in_parallel
+from masklens.errors import DatasetError
 from masklens.faces import FaceFinder, Faces
-from masklens.io.pictures import read_picture
 from masklens.labels import LABELS
 
 #: Overlap from which a found face is the annotated one, and score from which its landmarks are
@@ -53,14 +54,24 @@ def load_scenes(
     finder: FaceFinder,
     workers: int = 2,
     progress: Callable[[Sequence[Picture]], Iterable[Picture]] = lambda pictures: pictures,
+    on_error: OnError = lambda picture, error: None,
 ) -> list[Scene]:
-    """Read every picture of a data set and look at it with the starting finder."""
+    """Read every picture of a data set and look at it with the starting finder.
 
-    def load(picture: Picture) -> Scene:
-        image = read_picture(picture.path)
+    Pictures that cannot be read are left out; ``on_error`` is called for each.
+
+    Raises:
+        DatasetError: a box outside its picture, or no picture with a face can be read.
+    """
+
+    def load(read: tuple[Picture, Image]) -> Scene:
+        picture, image = read
         return make_scene(image, picture, finder.find(image))
 
-    return list(in_parallel(load, progress(dataset.pictures), workers))
+    scenes = list(in_parallel(load, read_each(progress(dataset.pictures), on_error), workers))
+    if not any(len(scene.boxes) for scene in scenes):
+        raise DatasetError(f"No picture of {dataset.source} with a face in it can be read.")
+    return scenes
 
 
 def make_scene(image: Image, picture: Picture, found: Faces) -> Scene:
