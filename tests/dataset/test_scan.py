@@ -180,6 +180,17 @@ def test_a_label_that_is_a_link_to_nothing(tmp_path: Path) -> None:
         load_dataset(tmp_path)
 
 
+def test_a_label_without_pictures_is_refused(tmp_path: Path) -> None:
+    """A hidden folder, and one of no label, may be empty."""
+    touch(tmp_path, "with_mask/1.jpg", "without_mask/._1.jpg")
+    for name in (".cache", "notes"):
+        (tmp_path / name).mkdir()
+    with pytest.raises(DatasetError, match="without_mask has no pictures in it"):
+        load_dataset(tmp_path)
+    touch(tmp_path, "without_mask/1.jpg")
+    assert len(load_dataset(tmp_path)) == 2
+
+
 def test_hash_follows_content_name_and_label(tmp_path: Path) -> None:
     touch(tmp_path / "a", "with_mask/1.jpg", "without_mask/2.jpg")
     first = load_dataset(tmp_path / "a").sha256()

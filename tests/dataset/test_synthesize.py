@@ -279,6 +279,7 @@ def test_only_bare_faces_of_a_labelled_folder(tmp_path: Path, portrait: Image) -
     found = list(bare_faces(tmp_path, shipped_finder(1), 0, lambda path, error: None))
     assert [face.path.name for face in found] == ["no mask.jpg"]
     (tmp_path / "no mask" / "no mask.jpg").unlink()
+    (tmp_path / "no mask").rmdir()
     with pytest.raises(DatasetError, match="no face labelled without_mask"):
         list(bare_faces(tmp_path, shipped_finder(1), 0, lambda path, error: None))
 

@@ -154,8 +154,8 @@ def load_dataset(source: str | Path) -> Dataset:
             format, its pictures beside it or in ``images/``.
 
     Raises:
-        DatasetError: nothing there, no right to read it, no labelled picture in it, or a
-            malformed file.
+        DatasetError: nothing there, no right to read it, no labelled picture in it, a label's
+            folder without any, or a malformed file.
     """
     source = Path(source)
     try:
@@ -182,10 +182,14 @@ def _load_folder(root: Path) -> Dataset:
             )
     for folder in filter(Path.is_dir, inside):
         annotation = Annotation(canonical(folder.name))
-        for path in sorted(folder.rglob("*")):
-            if path.suffix.lower() in PICTURE_SUFFIXES and is_to_be_read(path):
-                name = path.relative_to(root).as_posix()
-                pictures.append(Picture(path, name, (annotation,)))
+        found = [
+            Picture(path, path.relative_to(root).as_posix(), (annotation,))
+            for path in sorted(folder.rglob("*"))
+            if path.suffix.lower() in PICTURE_SUFFIXES and is_to_be_read(path)
+        ]
+        if not found and annotation.label in LABELS:
+            raise DatasetError(f"{folder} has no pictures in it. Fill the folder or remove it.")
+        pictures += found
     if not pictures:
         raise DatasetError(
             f"{root} has no labelled pictures. Expected sub-folders named after labels, such as "

@@ -17,8 +17,6 @@ from masklens.dataset.split import GROUPED, named_parts, picture_groups
 from masklens.errors import DatasetError
 from masklens.evaluation.bars import Bar, no_bar, search_bar
 from masklens.intervals import Ints
-from masklens.io.sources import PICTURE_SUFFIXES
-from masklens.labels import LABELS, canonical
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,8 +77,6 @@ def select(data: str | Path, split: str | None = None, bar: Bar = no_bar) -> Sel
         DatasetError: nothing to judge, or not what a judgement needs.
     """
     whole = load_dataset(data)
-    if not whole.boxed:
-        _refuse_empty_folders(Path(data))
     dataset, groups = whole, np.arange(len(whole))
     duplicates = None
     if split == GROUPED:
@@ -98,13 +94,6 @@ def _refuse_one_label(dataset: Dataset, what: str) -> None:
             f"{dataset.source} has {what} of one label only ({dataset.labels[0]}); how well two "
             "labels are told apart cannot be measured on it. Add pictures of another label."
         )
-
-
-def _refuse_empty_folders(root: Path) -> None:
-    for folder in sorted(p for p in root.iterdir() if p.is_dir()):
-        pictures = (p for p in folder.rglob("*") if p.suffix.lower() in PICTURE_SUFFIXES)
-        if canonical(folder.name) in LABELS and next(pictures, None) is None:
-            raise DatasetError(f"{folder} has no pictures in it. Fill the folder or remove it.")
 
 
 def _part(dataset: Dataset, split: str, duplicates: Duplicates | None) -> tuple[Dataset, Ints]:
