@@ -86,6 +86,14 @@ def test_the_reports_split_needs_enough_pictures() -> None:
         report_split(["a", "a", "a", "b"])
 
 
+def test_the_reports_split_refuses_to_lose_a_label() -> None:
+    """Shares are kept, and two in forty-two leave nothing for a test of nine."""
+    with pytest.raises(
+        DatasetError, match="leaves none of without_mask in the test part: it has 2"
+    ):
+        report_split(["with_mask"] * 40 + ["without_mask"] * 2)
+
+
 def test_manifest_round_trip(tmp_path: Path) -> None:
     rows = [Row("with_mask/a, b.jpg", "with_mask", 3, "train"), Row("ü.jpg", "x", 0, "test")]
     file = tmp_path / "new" / "split.csv"

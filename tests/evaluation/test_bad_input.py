@@ -203,6 +203,16 @@ def test_splits_that_do_not_fit(tmp_path, folders):
         select(folders, f"{manifest}:test")
     with pytest.raises(DatasetError, match='no part "exam"'):
         select(folders, f"{manifest}:exam")
+    rows = [
+        "file,label,group,split",
+        "with_mask/0.png,with_mask,0,test",
+        "with_mask/1.png,w,1,train",
+    ]
+    manifest.write_text("\n".join(rows))
+    with pytest.raises(
+        DatasetError, match=r"The test part of the split .* has pictures of one label"
+    ):
+        select(folders, f"{manifest}:test")
 
 
 def test_a_manifest_selects_and_groups(tmp_path, folders):

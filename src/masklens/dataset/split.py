@@ -53,7 +53,8 @@ def report_split(labels: Sequence[Any] | npt.NDArray[Any]) -> tuple[Indices, Ind
     Raises:
         DatasetError: too few pictures to set some of each label aside.
     """
-    counts = np.unique(np.asarray(labels), return_counts=True)[1]
+    labels = np.asarray(labels)
+    counts = np.unique(labels, return_counts=True)[1]
     if len(counts) == 0 or counts.min() < 2 or len(labels) * 0.2 < len(counts):
         raise DatasetError(
             "Too few pictures to set 20 % aside for the test: at least 5 of each label are "
@@ -61,8 +62,15 @@ def report_split(labels: Sequence[Any] | npt.NDArray[Any]) -> tuple[Indices, Ind
             f"{counts.min() if len(counts) else 0} of the rarest label."
         )
     train, test = _sklearn().train_test_split(
-        np.arange(len(labels)), test_size=0.20, stratify=np.asarray(labels), random_state=42
+        np.arange(len(labels)), test_size=0.20, stratify=labels, random_state=42
     )
+    for part, name in ((train, "training"), (test, "test")):
+        if missing := sorted(set(labels) - set(labels[part])):
+            raise DatasetError(
+                f"One picture in five for the test leaves none of {missing[0]} in the {name} part: "
+                f"it has {np.sum(labels == missing[0])} of {len(labels)} pictures. Add some, or "
+                "make a split with more in the test: masklens dataset split --test."
+            )
     return train, test
 
 

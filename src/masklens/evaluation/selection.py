@@ -60,7 +60,7 @@ class Selection:
             raise DatasetError(f"No picture of {self.dataset.source} can be read.")
         pictures = tuple(self.dataset.pictures[i] for i in keep)
         dataset = Dataset(self.dataset.source, self.dataset.boxed, pictures)
-        _refuse_one_label(dataset, "pictures that can be read")
+        _refuse_one_label(dataset, self.split, "pictures that can be read")
         _, groups = np.unique(self.groups[keep], return_inverse=True)
         return replace(self, dataset=dataset, groups=groups)
 
@@ -84,14 +84,15 @@ def select(data: str | Path, split: str | None = None, bar: Bar = no_bar) -> Sel
             duplicates = find_duplicates(whole, progress=progress)
     if split is not None:
         dataset, groups = _part(whole, split, duplicates)
-    _refuse_one_label(dataset, "pictures")
+    _refuse_one_label(dataset, split)
     return Selection(dataset, groups, split, whole, duplicates)
 
 
-def _refuse_one_label(dataset: Dataset, what: str) -> None:
+def _refuse_one_label(dataset: Dataset, split: str | None, what: str = "pictures") -> None:
+    whole = str(dataset.source) if split is None else f"The test part of the split {split}"
     if not dataset.boxed and len(dataset.labels) < 2:
         raise DatasetError(
-            f"{dataset.source} has {what} of one label only ({dataset.labels[0]}); how well two "
+            f"{whole} has {what} of one label only ({dataset.labels[0]}); how well two "
             "labels are told apart cannot be measured on it. Add pictures of another label."
         )
 
