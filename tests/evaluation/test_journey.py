@@ -5,6 +5,7 @@ import contextlib
 import csv
 import json
 import re
+import shutil
 import subprocess
 import sys
 import xml.etree.ElementTree as ElementTree
@@ -113,6 +114,16 @@ def test_two_bundles(run, toy_bundle, blind_bundle, coco, tmp_path):
     assert comparison["differences"]["boxed.accuracy"]["b_minus_a"]["value"] == pytest.approx(4 / 6)
     assert comparison["label_test"]["only_b_right"] == 4
     assert comparison["label_test"]["p_value"] == 2 / 2**4  # McNemar's, four to none
+
+
+def test_two_runs_of_a_recipe_are_told_apart(run, toy_bundle, coco, tmp_path):
+    other = shutil.copytree(toy_bundle.folder, tmp_path / "other")
+    result = run(toy_bundle.folder, coco, "--against", other, "--json", tmp_path / "s.json")
+    assert result.exit_code == 0, result.output
+    comparison = json.loads((tmp_path / "s.json").read_text())["comparison"]
+    name = f"{toy_bundle.card.name} {toy_bundle.card.version}"
+    assert comparison["a"] == f"{name} ({toy_bundle.folder})"
+    assert comparison["b"] == f"{name} ({other})"
 
 
 def test_a_model_does_not_differ_from_itself(toy_bundle, coco):

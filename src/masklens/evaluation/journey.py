@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from masklens.evaluation.bars import Bar
@@ -64,9 +64,15 @@ def judge_all(request: Request, bar: Bar) -> Outcome:
     """
     start = time.perf_counter()
     selection = select(request.data, request.split, bar)
-    subjects = [load_subject(request.model, request.threshold)]
+    sources = [(request.model, request.threshold)]
     if request.against is not None:
-        subjects.append(load_subject(request.against, request.against_threshold))
+        sources.append((request.against, request.against_threshold))
+    subjects = [load_subject(*source) for source in sources]
+    if request.against is not None and subjects[0].name == subjects[1].name:
+        named = zip(subjects, sources, strict=True)
+        subjects = [
+            replace(subject, name=f"{subject.name} ({path})") for subject, (path, _) in named
+        ]
     evaluations = []
     for subject in subjects:
         with bar(len(selection.dataset), subject.name) as progress:
