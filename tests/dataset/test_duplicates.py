@@ -180,6 +180,7 @@ def test_command(copies: Dataset, tmp_path: Path) -> None:
         "file,label,group,split\n"
         "without_mask/source.png,without_mask,0,train\n"
         "without_mask/turned.jpg,without_mask,0,test\n"
+        "without_mask/broken.jpg,without_mask,1,test\n"  # of which nothing is known
     )
     arguments = ["dataset", "audit", str(copies.source), "--split", str(split)]
     outputs = ["--sheet", str(tmp_path / "sheet.png"), "--json", str(tmp_path / "audit.json")]
@@ -187,6 +188,8 @@ def test_command(copies: Dataset, tmp_path: Path) -> None:
     assert result.exit_code == 1, result.output  # broken.jpg
     assert "1 of 1 test pictures (100.0%) have a copy among the 1 training picture" in result.output
     assert "broken.jpg is not a picture" in result.output
+    different = len(copies) - 1 - 15 + 1  # without the broken one; 15 of them are copies of one
+    assert f"  {different} different photographs" in result.output
     assert (tmp_path / "sheet.png").is_file()
     content = json.loads((tmp_path / "audit.json").read_text())
     (only,) = content["groups"]

@@ -37,8 +37,7 @@ def show_audit(report: Audit) -> None:
     if not report.groups:
         click.echo("  No photograph occurs more than once.")
     else:
-        photographs = report.pictures - report.copies + len(report.groups)
-        click.echo(f"  {photographs:,} different photographs")
+        click.echo(f"  {report.photographs:,} different photographs")
         click.echo(
             f"  {len(report.groups):,} of them occur more than once ({report.copies:,} pictures); "
             f"the most frequent {len(report.groups[0].pictures)} times"

@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -88,6 +88,11 @@ class Audit:
         return sum(len(group.pictures) for group in self.groups)
 
     @property
+    def photographs(self) -> int:
+        """Different ones, among the pictures that can be read."""
+        return self.pictures - len(self.unreadable) - self.copies + len(self.groups)
+
+    @property
     def across_labels(self) -> int:
         """Groups with pictures of more than one label."""
         return sum(len(group.labels) > 1 for group in self.groups)
@@ -146,12 +151,13 @@ def audit(
         for number, places in members.items()
         if len(places) > 1
     ]
+    broken = [name for name, _ in duplicates.unreadable]
     return Audit(
         name=str(dataset.source),
         pictures=len(dataset),
         groups=tuple(sorted(groups, key=lambda g: -len(g.pictures))),
         kinds=dict(Counter(kind_of(pair) for pair in duplicates.pairs).most_common()),
-        leak=None if parts is None else leak(groups, dataset, parts, str(split)),
+        leak=None if parts is None else leak(groups, dataset, parts, str(split), broken),
         unreadable=duplicates.unreadable,
     )
 
@@ -161,13 +167,21 @@ def leak(
     dataset: Dataset,
     parts: tuple[Sequence[str], Sequence[str]],
     split: str = "",
+    unreadable: Collection[str] = (),
 ) -> Leak:
     """Count the test pictures that have a copy in the training part.
+
+    Args:
+        groups: of copies.
+        dataset: that is split.
+        parts: names of the training and of the test pictures.
+        split: as it was named.
+        unreadable: names of pictures that count in neither part.
 
     Raises:
         DatasetError: the split names none of the data set's pictures for one of its parts.
     """
-    names = {picture.name for picture in dataset.pictures}
+    names = {picture.name for picture in dataset.pictures}.difference(unreadable)
     train, test = (names & set(part) for part in parts)
     if not train or not test:
         raise DatasetError(f"The split {split} names no pictures of {dataset.source}.")
