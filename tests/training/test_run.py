@@ -9,10 +9,12 @@ import numpy as np
 import pytest
 from PIL import Image as PillowImage
 
+from masklens.bundle import Bundle
+from masklens.cli.train_console import show_end
 from masklens.errors import InputError, OutputError
 from masklens.training.checkpoint import Checkpoint
 from masklens.training.results import Evaluation
-from masklens.training.run import RunFolder, TrainOptions
+from masklens.training.run import RunFolder, TrainOptions, TrainResult
 
 SETTINGS = {"recipe": "report", "data_sha256": "abc", "seed": 42}
 HISTORY = [
@@ -92,6 +94,24 @@ def test_a_run_is_resumed_with_the_same_settings_only(tmp_path):
         RunFolder.open(again, SETTINGS | {"recipe": "street"})
     with pytest.raises(OutputError, match="data sha256 'abc'"):
         RunFolder.open(again, SETTINGS | {"data_sha256": "def"})
+
+
+def test_the_card_names_the_commands_that_went_on(tmp_path):
+    first = RunFolder.open(options(tmp_path), SETTINGS)
+    assert "resumed" not in first.training_facts([])
+    again = replace(
+        options(tmp_path, resume=True), command="masklens train data --epochs 9 --resume"
+    )
+    facts = RunFolder.open(again, SETTINGS).training_facts([])
+    assert facts["command"] == "masklens train data"
+    assert facts["resumed"] == [again.command]
+
+
+def test_nothing_was_trained(tmp_path, capsys):
+    """More epochs are done than a resumed run asks for."""
+    result = TrainResult(Bundle.load(), {}, epochs=11, wanted=3)
+    assert show_end(result, tmp_path) == 0
+    assert "11 epochs were done already, 3 are asked for" in capsys.readouterr().out
 
 
 def test_nothing_to_resume(tmp_path):

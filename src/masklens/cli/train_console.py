@@ -38,5 +38,10 @@ def show_end(result: TrainResult | FinderResult, folder: Path) -> int:
     """Whether all epochs are done, and where the run lies; returns the exit status."""
     if result.interrupted:
         click.echo(f"{result.epochs} of {result.wanted} epochs are done; --resume goes on.")
+    elif result.epochs > result.wanted:
+        click.echo(
+            f"{result.epochs} epochs were done already, {result.wanted} are asked for: nothing was "
+            "trained. Fewer need a run of their own."
+        )
     written([folder])
     return 130 if result.interrupted else 0

@@ -162,6 +162,7 @@ class RunFolder:
         """For the card: the command, settings, versions, and the names of the data sets."""
         return {
             "command": self.record["command"],
+            **({"resumed": self.record["resumed"]} if self.record["resumed"] else {}),
             "data": [path.name for path in data],
             **self.record["settings"],
             "versions": self.record["versions"],
