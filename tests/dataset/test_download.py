@@ -243,6 +243,14 @@ def test_copy_from_disk_is_checked_too(site: Site, manifest: Manifest, tmp_path:
         fetch(manifest, tmp_path / "third", source=tmp_path / "nowhere")
 
 
+def test_a_folder_that_holds_no_copy(manifest: Manifest, tmp_path: Path) -> None:
+    (tmp_path / "wrong").mkdir()
+    with pytest.raises(DownloadError, match=r"has none of the 3 files that are missing") as refusal:
+        fetch(manifest, tmp_path / "to", source=tmp_path / "wrong")
+    assert "in place" not in str(refusal.value)
+    assert not (tmp_path / "to").exists()
+
+
 def test_target_in_the_way(manifest: Manifest, tmp_path: Path) -> None:
     (tmp_path / "with_mask").write_text("a file where a folder should be")
     with pytest.raises(OutputError, match="Cannot write"):

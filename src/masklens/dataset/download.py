@@ -93,6 +93,11 @@ def fetch(
         _Copy(source, tell) if source else _Download(bases, tell, attempts, timeout, stop)
     )
     todo = [file for file in manifest.files if not _is_right(target / file.path, file, tell)]
+    if source and todo and not any((source / file.path).exists() for file in todo):
+        raise DownloadError(
+            f"{source} has none of the {len(todo)} files that are missing, such as {todo[0].path}. "
+            "--from needs the folder of a copy."
+        )
     failures: list[str] = []
     with ThreadPoolExecutor(max_workers=connections) as pool:
         jobs = {pool.submit(_fetch_one, bring, file, target, tell): file for file in todo}
