@@ -11,6 +11,7 @@ from click.testing import CliRunner
 from PIL import Image as PillowImage
 
 from masklens.cli import main
+from masklens.dataset import sheet
 from masklens.dataset.scan import load_dataset
 from masklens.dataset.sheet import Block, Tile, contain, cover, draw_sheets, save_sheets
 from masklens.dataset.summary import Spread, summarise
@@ -110,6 +111,41 @@ def test_blocks_share_lines_and_break_into_pages(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match=r"use \.png or \.jpg"):
         save_sheets(tmp_path / "sheet.txt", pages)
     assert not list(tmp_path.glob("*sheet*"))
+
+
+@pytest.mark.parametrize("installed", [True, False])
+def test_letters_beyond_ascii_are_drawn_or_written_plainly(
+    monkeypatch: pytest.MonkeyPatch, installed: bool
+) -> None:
+    """Every letter of the font that is missing would be the same empty box."""
+    if installed:
+        pytest.importorskip("matplotlib")
+    else:
+        monkeypatch.setattr(sheet, "_font_file", lambda: None)
+    sheet._font.cache_clear()
+
+    def drawn(name: str) -> np.ndarray:
+        tile = Tile(np.zeros((96, 96, 3), np.uint8), name)
+        return np.asarray(draw_sheets(f"{name} 1", [Block(name, [tile], name)])[0])
+
+    try:
+        assert np.array_equal(drawn("Zoe"), drawn("Zoë")) is not installed
+        assert not np.array_equal(drawn("Zoë"), drawn("Zoü"))
+    finally:
+        sheet._font.cache_clear()
+
+
+def test_faces_that_are_annotated_twice_are_told(tmp_path: Path) -> None:
+    paint(tmp_path / "a.png")
+    box = {"image_id": 1, "category_id": 1, "bbox": [10, 10, 30, 30]}
+    content = {
+        "images": [{"id": 1, "file_name": "a.png"}],
+        "annotations": [box, box, box | {"bbox": [40, 10, 30, 30]}],
+        "categories": [{"id": 1, "name": "with_mask"}],
+    }
+    (tmp_path / "scenes.json").write_text(json.dumps(content))
+    warnings = " ".join(summarise(load_dataset(tmp_path / "scenes.json")).warnings)
+    assert "1 face is annotated more than once, in the same box, such as one in a.png" in warnings
 
 
 def test_command(folder: Path, tmp_path: Path) -> None:

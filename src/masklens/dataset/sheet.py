@@ -6,9 +6,11 @@ photograph. Narrow blocks share a line.
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from importlib.util import find_spec
 from pathlib import Path
 from typing import cast
 
@@ -80,6 +82,7 @@ def draw_sheets(
         columns: tiles in a line.
         rows: lines of tiles on a page, more or less; a block is not broken unless it is longer.
     """
+    title = _drawable(title)
     size = next(block.tiles[0].image.shape[0] for block in blocks if block.tiles)
     step = size + _GAP
     widths = [_width(shelf, columns, step) for shelf in _shelves(blocks, columns)]
@@ -180,6 +183,7 @@ def _draw_block(
 
 def _shorten(text: str, size: int, room: float) -> str:
     """The text, or its end behind an ellipsis: file names differ in their ends."""
+    text = _drawable(text)
     if _font(size).getlength(text) <= room:
         return text
     while text and _font(size).getlength("…" + text) > room:
@@ -199,6 +203,26 @@ def _interpolation(scale: float) -> int:
     return cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
 
 
+def _drawable(text: str) -> str:
+    """The text in letters that the font has: without accents, and "?" for others, if need be."""
+    if _font_file() is not None:
+        return text
+    bare = (c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c))
+    return "".join(bare).encode("ascii", "replace").decode()
+
+
+@lru_cache(maxsize=1)
+def _font_file() -> Path | None:
+    """DejaVu Sans, which matplotlib brings along; Pillow's own font has no letters but ASCII's."""
+    matplotlib = find_spec("matplotlib")  # which is not imported for it
+    if matplotlib is None or matplotlib.origin is None:
+        return None
+    file = Path(matplotlib.origin).parent / "mpl-data" / "fonts" / "ttf" / "DejaVuSans.ttf"
+    return file if file.is_file() else None
+
+
 @lru_cache(maxsize=16)
 def _font(size: int) -> ImageFont.FreeTypeFont:
+    if file := _font_file():
+        return ImageFont.truetype(file, size)
     return cast(ImageFont.FreeTypeFont, ImageFont.load_default(size))

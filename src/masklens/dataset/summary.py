@@ -7,7 +7,7 @@ not in the middle of a training run.
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -163,6 +163,17 @@ def _warnings(
     if small:
         warnings.append(
             f"{_many(small, 'face')} smaller than {TINY_FACE} px: too little to see a mask by."
+        )
+    twice = [
+        picture.name
+        for picture in dataset.pictures
+        for times in Counter(a.box for a in picture.annotations if a.box).values()
+        if times > 1
+    ]
+    if twice:
+        warnings.append(
+            f"{_many(len(twice), 'face')} annotated more than once, in the same box, such as one "
+            f"in {twice[0]}: every time counts."
         )
     outside = [
         p.name for p, a in dataset.faces() if a.box and _is_outside(a.box, shapes.get(p.name))
