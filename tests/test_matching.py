@@ -52,6 +52,16 @@ def test_a_face_that_counts_is_preferred_to_one_that_does_not():
     assert result.counted.tolist() == [False, True]
 
 
+def test_what_lies_in_a_crowd_and_meets_no_face_counts_neither_way():
+    inside, half_out, face = (210, 10, 250, 50), (280, 10, 330, 50), (100, 100, 140, 140)
+    crowd = np.array([[200, 0, 300, 100], [90, 90, 150, 150]], float)
+    boxes = np.array([inside, half_out, face, inside], float)
+    truth = np.array([face], float)
+    result = match(boxes, iou(boxes, truth), truth, 0.5, 16, crowd)
+    assert result.truth.tolist() == [-1, -1, 0, -1]
+    assert result.ignored.tolist() == [True, False, False, True]
+
+
 def test_the_surest_box_chooses_first():
     left, right = (100, 100, 40, 40), (120, 100, 40, 40)
     # The first box lies between both and takes the right one; the second must take the left one.

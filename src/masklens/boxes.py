@@ -15,6 +15,11 @@ def iou(a: npt.NDArray[Any], b: npt.NDArray[Any]) -> npt.NDArray[Any]:
     return np.asarray(overlap / np.maximum(union, 1e-12))
 
 
+def coverage(a: npt.NDArray[Any], b: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """How much of each box (N, 4) lies in each region (M, 4), xyxy -> (N, M), shares 0…1."""
+    return np.asarray(intersection(a, b) / np.maximum(areas(a)[:, None], 1e-12))
+
+
 def intersection(a: npt.NDArray[Any], b: npt.NDArray[Any]) -> npt.NDArray[Any]:
     """The area that boxes (N, 4) and (M, 4), xyxy, have in common -> (N, M)."""
     sides = np.minimum(a[:, None, 2:], b[None, :, 2:]) - np.maximum(a[:, None, :2], b[None, :, :2])

@@ -2,8 +2,9 @@
 
 Found boxes choose, best score first, the free annotated face they overlap most. Annotated faces
 narrower than the smallest width of interest are neither hit nor miss, and found boxes that fall on
-them, or on nothing while being as narrow themselves, are neither right nor wrong (Lin et al. 2014,
-"Microsoft COCO"; there with areas instead of widths).
+them, or on nothing while being as narrow themselves, are neither right nor wrong, nor are those
+that lie in a crowd and meet no face that counts (Lin et al. 2014, "Microsoft COCO"; there with
+areas instead of widths).
 """
 
 from __future__ import annotations
@@ -14,9 +15,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from masklens.boxes import coverage
 from masklens.intervals import Array, Bools, Ints
 
 Numbers = npt.NDArray[Any]
+
+NO_BOXES = np.zeros((0, 4))
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,7 +39,12 @@ class Matches:
 
 
 def match(
-    boxes: Numbers, overlaps: Numbers, truth_boxes: Numbers, min_iou: float, min_width: float
+    boxes: Numbers,
+    overlaps: Numbers,
+    truth_boxes: Numbers,
+    min_iou: float,
+    min_width: float,
+    crowds: Numbers = NO_BOXES,
 ) -> Matches:
     """Match the found boxes of one picture with its annotated faces.
 
@@ -45,14 +54,17 @@ def match(
         truth_boxes: (G, 4), xyxy pixels.
         min_iou: overlap that counts as the same face.
         min_width: in pixels, see above.
+        crowds: (C, 4), xyxy pixels, regions of crowds.
     """
+    enough = min(min_iou, 1 - 1e-10)
+    crowded = coverage(boxes, crowds).max(axis=1, initial=0)
     counted = widths(truth_boxes) >= min_width
     truth = np.full(len(boxes), -1, dtype=np.intp)
     free = np.ones(len(truth_boxes), dtype=bool)
     for row in range(len(boxes)):
-        reach = free & (overlaps[row] >= min(min_iou, 1 - 1e-10))
-        # A face that counts is preferred even where an ignored one overlaps more.
-        for candidates in (reach & counted, reach & ~counted):
+        reach = free & (overlaps[row] >= enough)
+        # A face that counts is preferred even where an ignored one, or a crowd, overlaps more.
+        for candidates in (reach & counted, reach & ~counted & (overlaps[row] >= crowded[row])):
             if candidates.any():
                 best = np.where(candidates, overlaps[row], -1.0)
                 # Of equal overlaps the last wins, as in the COCO tools.
@@ -61,7 +73,8 @@ def match(
                 break
     alone = truth < 0
     on_ignored = ~alone & ~counted[truth] if len(counted) else np.zeros(len(boxes), dtype=bool)
-    ignored = np.where(alone, widths(boxes) < min_width, on_ignored)
+    nothing = (crowded >= enough) | (widths(boxes) < min_width)
+    ignored = np.where(alone, nothing, on_ignored)
     return Matches(truth, ignored, counted)
 
 

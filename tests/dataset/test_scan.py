@@ -180,6 +180,23 @@ def test_a_label_that_is_a_link_to_nothing(tmp_path: Path) -> None:
         load_dataset(tmp_path)
 
 
+def test_crowds_are_no_faces(tmp_path: Path) -> None:
+    """What COCO marks with iscrowd is a region of many faces, and part of the data's identity."""
+    file = tmp_path / "scenes.json"
+    touch(tmp_path, "a.jpg", "b.jpg")
+    hashes = set()
+    for crowd in (0, 1):
+        content = json.loads(json.dumps(COCO))
+        content["annotations"][0]["iscrowd"] = crowd
+        file.write_text(json.dumps(content))
+        dataset = load_dataset(file)
+        hashes.add(dataset.sha256())
+        assert dataset.counts().get("with_mask", 0) == 1 - crowd
+        assert dataset.pictures[1].crowd_boxes().tolist() == [[10, 5, 30, 35]] * crowd
+        assert summarise(dataset).crowds == crowd
+    assert len(hashes) == 2
+
+
 def test_a_label_without_pictures_is_refused(tmp_path: Path) -> None:
     """A hidden folder, and one of no label, may be empty."""
     touch(tmp_path, "with_mask/1.jpg", "without_mask/._1.jpg")

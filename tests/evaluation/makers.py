@@ -1,5 +1,7 @@
 """Answers and scenes made by hand, for the tests of this folder."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from masklens.evaluation.answers import Answers
@@ -98,3 +100,15 @@ def random_scenes(seed=0, pictures=30, threshold=0.3):
             found.append((x, y, w, w, int(rng.integers(3)), round(rng.random() * 0.7, 2)))
         made.append(make_boxes(found, truth))
     return Scenes(LABELS, tuple(made), np.arange(pictures), threshold)
+
+
+def crowded(scenes, seed=0):
+    """The same with up to two crowds in each picture, some with a label that is no face's."""
+    rng = np.random.default_rng(seed)
+    made = []
+    for picture in scenes.pictures:
+        count = int(rng.integers(3))
+        corners = rng.uniform(0, 400, (count, 2))
+        regions = np.hstack([corners, corners + rng.uniform(50, 250, (count, 2))])
+        made.append(replace(picture, crowds=regions, crowd_labels=rng.integers(-1, 3, count)))
+    return replace(scenes, pictures=tuple(made))

@@ -11,7 +11,7 @@ from masklens.evaluation.average_precision import (
     ResampledPrecision,
     coco_average_precision,
 )
-from tests.evaluation.makers import make_boxes, random_scenes
+from tests.evaluation.makers import crowded, make_boxes, random_scenes
 
 
 def test_by_hand():
@@ -39,8 +39,10 @@ def test_nothing_found_and_nothing_there():
 
 @pytest.mark.parametrize("seed", range(4))
 @pytest.mark.parametrize("min_width", [0, 16, 40])
-def test_our_resamples_agree_with_faster_coco_eval(seed, min_width):
+@pytest.mark.parametrize("crowds", [False, True])
+def test_our_resamples_agree_with_faster_coco_eval(seed, min_width, crowds):
     scenes = random_scenes(seed)
+    scenes = crowded(scenes) if crowds else scenes
     values = coco_average_precision(scenes.pictures, 3, min_width)
     ones = np.ones((1, scenes.n_groups))
     for label in (-1, 0, 1, 2):
@@ -64,12 +66,14 @@ def test_faster_coco_eval_agrees_with_pycocotools(seed):
     pycocotools = pytest.importorskip("pycocotools.coco")
     from pycocotools.cocoeval import COCOeval
 
-    scenes = random_scenes(seed)
+    scenes = crowded(random_scenes(seed), seed)
     images = [{"id": i, "width": 1, "height": 1} for i in range(len(scenes.pictures))]
-    truth, found = [], []
+    truth, crowds, found = [], [], []
     for image, picture in enumerate(scenes.pictures):
         for (x1, y1, x2, y2), label in zip(picture.truth, picture.truth_labels, strict=True):
             truth.append((image, label, [x1, y1, x2 - x1, y2 - y1]))
+        for (x1, y1, x2, y2), label in zip(picture.crowds, picture.crowd_labels, strict=True):
+            crowds.append((image, label, [x1, y1, x2 - x1, y2 - y1]))
         for (x1, y1, x2, y2), label, score in zip(
             picture.found, picture.found_labels, picture.scores, strict=True
         ):
@@ -78,13 +82,14 @@ def test_faster_coco_eval_agrees_with_pycocotools(seed):
     def entries(rows):
         return [
             {"id": i + 1, "image_id": row[0], "category_id": int(row[1]), "bbox": row[2],
-             "area": row[2][2], "iscrowd": 0} | ({"score": row[3]} if len(row) > 3 else {})
+             "area": row[2][2], "iscrowd": int(row in crowds)}
+            | ({"score": row[3]} if len(row) > 3 else {})
             for i, row in enumerate(rows)
         ]  # fmt: skip
 
     with contextlib.redirect_stdout(io.StringIO()):
         cocos = []
-        for rows in (truth, found):
+        for rows in (truth + crowds, found):
             coco = pycocotools.COCO()
             coco.dataset = {
                 "images": images,

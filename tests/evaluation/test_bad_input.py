@@ -76,6 +76,16 @@ def test_a_box_that_reaches_over_the_edge_is_clipped(toy_bundle, coco):
     assert judge(toy_bundle, coco).scenes.pictures[0].truth[0].tolist() == [170, 10, 200, 70]
 
 
+def test_crowds_count_neither_way(toy_bundle, coco):
+    """The label of a crowd may be anything: it is none of a face."""
+    change(coco, lambda c: c["categories"].append({"id": 9, "name": "many people"}))
+    change(coco, lambda c: c["annotations"][0].update(iscrowd=1, category_id=9))
+    result = judge(toy_bundle, coco)
+    assert result.measures["face_recall"].estimate.total == 5
+    assert result.measures["face_precision"].estimate.total == 5
+    assert "regions marked as crowds: 1." in result.conditions
+
+
 def test_no_face_that_counts(toy_bundle, coco):
     with pytest.raises(DatasetError, match=r"is 500 pixels wide or wider.*Lower --min-face"):
         judge(toy_bundle, coco, min_face=500)

@@ -245,6 +245,24 @@ def test_samples_know_where_faces_are_and_what_is_none(scenes: Path) -> None:
     assert np.abs(centres - 0.5).max() < 0.02
 
 
+def test_a_crowd_is_neither_faces_nor_background(scenes: Path, tmp_path: Path) -> None:
+    content = json.loads(scenes.read_text())
+    content["images"], content["annotations"] = content["images"][:1], content["annotations"][:1]
+    content["images"][0]["file_name"] = str(scenes.parent / "0.png")
+    crowd = {"image_id": 0, "category_id": 2, "bbox": [90, 0, 70, 120], "iscrowd": 1}
+    file = tmp_path / "crowd.json"
+
+    def cut() -> list[str]:
+        file.write_text(json.dumps(content))
+        samples = cut_samples(load_dataset(file), OneFace())
+        return [OUTPUTS[target] for target in samples.targets[samples.scores > 0]]
+
+    assert cut().count("not_a_face") == 1  # the second box of OneFace
+    content["annotations"].append(crowd)
+    assert "not_a_face" not in cut()
+    assert LABELS[2] not in cut()
+
+
 def test_folders_alone_are_not_enough(tmp_path: Path) -> None:
     for label in LABELS[:2]:
         for number in range(5):

@@ -96,6 +96,8 @@ def show_summary(summary: Summary) -> None:
         click.echo(f"  Picture height in px: {summary.heights}")
     if summary.empty:
         click.echo(f"  Pictures without a face: {summary.empty:,}")
+    if summary.crowds:
+        click.echo(f"  Regions marked as crowds, in which nothing counts: {summary.crowds:,}")
     for warning in summary.warnings:
         click.secho(f"Warning: {plain(warning)}", fg="yellow")
     for _, reason in summary.unreadable:

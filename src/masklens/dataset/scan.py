@@ -41,11 +41,24 @@ class Annotation:
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """One file with its faces. ``name`` is its path below the data set's root, with ``/``."""
+    """One file with its faces.
+
+    Attributes:
+        path: of the file.
+        name: its path below the data set's root, with ``/``.
+        annotations: its faces.
+        crowds: regions with more faces than were boxed one by one (``iscrowd`` in COCO): nothing
+            in them is a face that counts, nor background.
+    """
 
     path: Path
     name: str
     annotations: tuple[Annotation, ...]
+    crowds: tuple[Annotation, ...] = ()
+
+    def crowd_boxes(self) -> FloatArray:
+        """The regions of crowds: float32 (C, 4), xyxy pixels."""
+        return np.array([a.box for a in self.crowds], np.float32).reshape(-1, 4)
 
     def boxes(self, width: int, height: int) -> FloatArray:
         """The annotated boxes as they stand: float32 (G, 4), xyxy pixels.
@@ -142,7 +155,8 @@ class Dataset:
                 raise DatasetError(
                     f"{self.source} names {picture.path}, which cannot be read: {error.strerror}."
                 ) from error
-            digest.update(f"{picture.name}\0{content}\0{picture.annotations}\n".encode())
+            marked = f"{picture.annotations}{picture.crowds or ''}"
+            digest.update(f"{picture.name}\0{content}\0{marked}\n".encode())
         return digest.hexdigest()
 
 
@@ -214,6 +228,7 @@ def _load_coco(file: Path) -> Dataset:
         images: list[Mapping[str, Any]] = content["images"]
         categories = {c["id"]: canonical(c["name"]) for c in content["categories"]}
         faces: dict[Any, list[Annotation]] = {image["id"]: [] for image in images}
+        crowds: dict[Any, list[Annotation]] = {image["id"]: [] for image in images}
         for entry in content["annotations"]:
             if entry["image_id"] not in faces or entry["category_id"] not in categories:
                 raise ValueError(
@@ -226,10 +241,13 @@ def _load_coco(file: Path) -> Dataset:
             if not math.isfinite(x + y + width + height):
                 raise ValueError(f"a box is not finite, {entry['bbox']}")
             annotation = Annotation(categories[entry["category_id"]], (x, y, x + width, y + height))
-            faces[entry["image_id"]].append(annotation)
+            (crowds if entry.get("iscrowd") else faces)[entry["image_id"]].append(annotation)
         pictures = [
             Picture(
-                _beside(file, image["file_name"]), image["file_name"], tuple(faces[image["id"]])
+                _beside(file, image["file_name"]),
+                image["file_name"],
+                tuple(faces[image["id"]]),
+                tuple(crowds[image["id"]]),
             )
             for image in images
         ]
@@ -251,5 +269,5 @@ def _load_coco(file: Path) -> Dataset:
                 "Make one entry of them."
             )
     if not any(faces.values()):
-        raise DatasetError(f"{file} has no annotation, so there is nothing to work with.")
+        raise DatasetError(f"{file} has no annotation of a face, so there is nothing to work with.")
     return Dataset(file, boxed=True, pictures=tuple(sorted(pictures, key=lambda p: p.name)))

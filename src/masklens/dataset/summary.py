@@ -59,6 +59,7 @@ class Summary:
         widths, heights: of the pictures that could be read; None if there is none.
         faces: longer side of the boxes, per label; empty without boxes.
         empty: boxed pictures without a face.
+        crowds: regions that are marked as crowds; nothing in them counts.
         unreadable: (name, reason) of the files that could not be read.
         warnings: sentences.
         sheet: the blocks of a contact sheet: examples of each label.
@@ -72,6 +73,7 @@ class Summary:
     heights: Spread | None
     faces: dict[str, Spread]
     empty: int
+    crowds: int
     unreadable: tuple[tuple[str, str], ...]
     warnings: tuple[str, ...]
     sheet: tuple[Block, ...]
@@ -121,6 +123,7 @@ def summarise(dataset: Dataset, on_picture: Callable[[], object] = lambda: None)
         heights=Spread.of([h for h, _ in shapes.values()]) if shapes else None,
         faces={label: Spread.of(sides[label]) for label in counts if label in sides},
         empty=sum(dataset.boxed and not picture.annotations for picture in dataset.pictures),
+        crowds=sum(len(picture.crowds) for picture in dataset.pictures),
         unreadable=tuple(unreadable),
         warnings=tuple(_warnings(dataset, shapes, sides)),
         sheet=tuple(

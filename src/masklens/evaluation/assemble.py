@@ -130,6 +130,11 @@ def scenes_of(selection: Selection, subject: Subject, run: Run) -> Scenes:
                     [LABELS.index(a.label) for a in picture.annotations], dtype=np.intp
                 ),
                 masked=np.array([a.label != WITHOUT_MASK for a in picture.annotations], bool),
+                crowds=np.asarray(picture.crowd_boxes(), dtype=float),
+                crowd_labels=np.array(
+                    [LABELS.index(a.label) if a.label in LABELS else -1 for a in picture.crowds],
+                    dtype=np.intp,
+                ),
             )
         )
     return Scenes(LABELS, tuple(pictures), selection.groups, subject.threshold)

@@ -8,14 +8,14 @@ width of interest.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from masklens.boxes import iou
 from masklens.intervals import Array, Bools, Ints
-from masklens.matching import match, widths
+from masklens.matching import NO_BOXES, match, widths
 
 IOUS = tuple(round(0.5 + 0.05 * step, 2) for step in range(10))
 _RECALLS = np.linspace(0, 1, 101)
@@ -33,6 +33,8 @@ class Boxes:
         truth: (G, 4), xyxy pixels.
         truth_labels: (G,).
         masked: (G,), whether something covers the face; not changed by folding labels.
+        crowds: (C, 4), xyxy pixels, regions in which nothing counts.
+        crowd_labels: (C,); -1 for a label that is no face's: it holds for no label, but for faces.
     """
 
     found: Array
@@ -41,10 +43,13 @@ class Boxes:
     truth: Array
     truth_labels: Ints
     masked: Bools
+    crowds: Array = field(default_factory=lambda: NO_BOXES)
+    crowd_labels: Ints = field(default_factory=lambda: np.zeros(0, np.intp))
 
     def only(self, label: int) -> Boxes:
         """The boxes of one label."""
         f, t = self.found_labels == label, self.truth_labels == label
+        c = self.crowd_labels == label
         return Boxes(
             self.found[f],
             self.scores[f],
@@ -52,6 +57,8 @@ class Boxes:
             self.truth[t],
             self.truth_labels[t],
             self.masked[t],
+            self.crowds[c],
+            self.crowd_labels[c],
         )
 
 
@@ -79,7 +86,9 @@ def _coco(
     for number, picture in enumerate(pictures, start=1):
         t_labels = picture.truth_labels if use_labels else np.zeros_like(picture.truth_labels)
         f_labels = picture.found_labels if use_labels else np.zeros_like(picture.found_labels)
+        c_labels = picture.crowd_labels if use_labels else np.zeros_like(picture.crowd_labels)
         truth += _entries(picture.truth, t_labels, number, len(truth))
+        truth += _entries(picture.crowds, c_labels, number, len(truth), crowd=True)
         entries = _entries(picture.found, f_labels, number, len(found))
         found += [
             entry | {"score": float(score)}
@@ -108,7 +117,9 @@ def _coco(
     return result
 
 
-def _entries(boxes: Array, labels: Ints, image: int, start: int) -> list[dict[str, Any]]:
+def _entries(
+    boxes: Array, labels: Ints, image: int, start: int, crowd: bool = False
+) -> list[dict[str, Any]]:
     return [
         {
             "id": start + i + 1,
@@ -116,7 +127,7 @@ def _entries(boxes: Array, labels: Ints, image: int, start: int) -> list[dict[st
             "category_id": int(labels[i]) + 1,
             "bbox": [float(x1), float(y1), float(x2 - x1), float(y2 - y1)],
             "area": float(x2 - x1),
-            "iscrowd": 0,
+            "iscrowd": int(crowd),
         }
         for i, (x1, y1, x2, y2) in enumerate(boxes)
     ]
@@ -144,7 +155,9 @@ class ResampledPrecision:
             boxes = picture if label < 0 else picture.only(label)
             overlaps = iou(boxes.found, boxes.truth)
             counts[group] += np.sum(widths(boxes.truth) >= min_width)
-            results = [match(boxes.found, overlaps, boxes.truth, t, min_width) for t in IOUS]
+            results = [
+                match(boxes.found, overlaps, boxes.truth, t, min_width, boxes.crowds) for t in IOUS
+            ]
             alive.append(np.stack([~m.ignored for m in results]))
             hits.append(np.stack([(m.truth >= 0) & ~m.ignored for m in results]))
             scores.append(boxes.scores)

@@ -98,6 +98,8 @@ class Evaluation:
         o = self.options
         if self.selection.dataset.boxed:
             text = f"Annotated faces narrower than {o.min_face:g} px count neither way."
+            if crowds := sum(len(p.crowds) for p in self.selection.dataset.pictures):
+                text += f" Nor does what lies in regions marked as crowds: {crowds}."
             if self.answers is None:
                 return text
             return f"{text} The classifier alone is judged from {o.min_box:g} px."

@@ -46,7 +46,12 @@ class Scenes:
             return self
         places = fold_map(self.labels, labels)
         folded = tuple(
-            replace(p, found_labels=places[p.found_labels], truth_labels=places[p.truth_labels])
+            replace(
+                p,
+                found_labels=places[p.found_labels],
+                truth_labels=places[p.truth_labels],
+                crowd_labels=np.append(places, -1)[p.crowd_labels],
+            )
             for p in self.pictures
         )
         return Scenes(labels, folded, self.groups, self.threshold)
@@ -108,7 +113,8 @@ def pair(
     for number, picture in enumerate(scenes.pictures):
         shown = picture.scores >= threshold
         boxes, labels = picture.found[shown], picture.found_labels[shown]
-        result = match(boxes, iou(boxes, picture.truth), picture.truth, min_iou, min_width)
+        overlaps = iou(boxes, picture.truth)
+        result = match(boxes, overlaps, picture.truth, min_iou, min_width, picture.crowds)
         met = result.truth >= 0
         said = np.full(len(picture.truth), -1)
         said[result.truth[met]] = labels[met]

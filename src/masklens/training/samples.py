@@ -17,7 +17,7 @@ from dataclasses import dataclass, fields, replace
 import numpy as np
 import numpy.typing as npt
 
-from masklens.boxes import iou
+from masklens.boxes import coverage, iou
 from masklens.crop import FloatArray, Image, crop_face, crop_square
 from masklens.dataset.readable import OnError, read_each
 from masklens.dataset.scan import Dataset, Picture
@@ -190,13 +190,15 @@ def _boxed(
             if overlap[best].argmax() == column:
                 match, score, face = faces.boxes[best], float(faces.scores[best]), best
         rows.append(_row(image, box, annotation.label, box, match, score, group, face))
+    crowds = picture.crowd_boxes()
     stray = overlap.max(axis=1, initial=0) < STRAY_IOU
+    stray &= coverage(faces.boxes, crowds).max(axis=1, initial=0) < STRAY_IOU
     widths = faces.boxes[:, 2] - faces.boxes[:, 0]
     limit = np.where(widths < STRAY_SMALL, STRAY_MAX_SCORE_SMALL, STRAY_MAX_SCORE)
     for i in np.flatnonzero(stray & (faces.scores < limit)):
         box, score = faces.boxes[i], float(faces.scores[i])
         rows.append(_row(image, box, NOT_A_FACE, _UNKNOWN, box, score, group, int(i)))
-    background = _background(image, np.concatenate([truth, faces.boxes]), rng)
+    background = _background(image, np.concatenate([truth, faces.boxes, crowds]), rng)
     if background is not None:
         rows.append(_row(image, background, NOT_A_FACE, _UNKNOWN, background, 0.0, group))
     return rows

@@ -216,7 +216,8 @@ def judge(dataset: Dataset, found: Sequence[Detections]) -> Judged:
     for picture, detections in zip(dataset.pictures, found, strict=True):
         truth = true_boxes(picture)
         boxes = detections.boxes
-        met = match(boxes, iou(boxes, truth), truth, _MIN_IOU, DETECTION_MIN_WIDTH)
+        overlaps, crowds = iou(boxes, truth), picture.crowd_boxes()
+        met = match(boxes, overlaps, truth, _MIN_IOU, DETECTION_MIN_WIDTH, crowds)
         total += int(met.counted.sum())
         for detection, face, ignored in zip(detections, met.truth, met.ignored, strict=True):
             if ignored:

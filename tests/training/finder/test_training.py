@@ -15,7 +15,7 @@ pytest.importorskip("tensorflow")
 import tensorflow as tf
 
 from masklens.bundle import Bundle
-from masklens.dataset.scan import Picture
+from masklens.dataset.scan import Annotation, Picture
 from masklens.errors import BundleError, DatasetError, OutputError
 from masklens.faces import Faces
 from masklens.finder import CellFinder
@@ -162,6 +162,9 @@ def test_what_the_starting_finder_is_sure_of_becomes_an_ignored_region() -> None
     found = Faces(boxes, np.array([0.9, 0.2], np.float32), points)
     scene = make_scene(np.zeros((80, 80, 3), np.uint8), bare, found)
     np.testing.assert_allclose(scene.ignore, [[8, 8, 32, 32]])
+    crowd = replace(bare, crowds=(Annotation(WITH_MASK, (40, 0, 80, 80)),))
+    scene_of_crowd = make_scene(np.zeros((80, 80, 3), np.uint8), crowd, found)
+    np.testing.assert_allclose(scene_of_crowd.ignore, [[8, 8, 32, 32], [40, 0, 80, 80]])
     centres, _ = cells(SIDE)
     view = replace(scene, image=np.zeros((SIDE, SIDE, 3), np.uint8))
     batch = collate([view], centres)
@@ -193,6 +196,9 @@ def test_score_counts_as_by_hand() -> None:
     assert result["best_f1"] == pytest.approx(0.8)
     assert result["masked_recall"] == 1
     assert result["threshold"] == pytest.approx(0.7)
+    # The wrong one lies in a crowd.
+    crowded = replace(scene, crowds=np.array([[70, 0, 100, 30]], np.float32))
+    assert score([found], [crowded])["face_ap"] == pytest.approx(1)
 
 
 def test_the_loss_falls_and_a_stopped_run_goes_on(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ is neither face nor background for the training (an ignore region).
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -40,6 +40,7 @@ class Scene:
         labels: (n,), index into LABELS; -1 for a face whose label is not known.
         landmarks: float32 (n, 5, 2), pixels; NaN where they are not known.
         ignore: float32 (m, 4), xyxy pixels: neither face nor background.
+        crowds: float32 (c, 4), those of them that are annotated; of whole photographs only.
     """
 
     image: Image
@@ -47,6 +48,7 @@ class Scene:
     labels: npt.NDArray[np.int64]
     landmarks: FloatArray
     ignore: FloatArray
+    crowds: FloatArray = field(default_factory=lambda: np.zeros((0, 4), np.float32))
 
 
 def load_scenes(
@@ -88,7 +90,9 @@ def make_scene(image: Image, picture: Picture, found: Faces) -> Scene:
     alone = overlap.max(axis=1, initial=0) < 0.2
     inside = _inside(found.boxes, boxes)
     stray = found.boxes[alone & ~inside & (found.scores >= _SURE_FACE)]
-    return Scene(image, boxes, np.array(known, np.int64), landmarks, _grown(stray))
+    crowds = picture.crowd_boxes()
+    ignore = np.concatenate([_grown(stray), crowds])
+    return Scene(image, boxes, np.array(known, np.int64), landmarks, ignore, crowds)
 
 
 def _inside(found: FloatArray, boxes: FloatArray) -> npt.NDArray[np.bool_]:

@@ -45,7 +45,7 @@ def score(found: Iterable[Faces], scenes: Sequence[Scene]) -> dict[str, float]:
     faces = masked = 0
     for picture, scene in zip(found, scenes, strict=True):
         overlaps = iou(picture.boxes, scene.boxes)
-        met = match(picture.boxes, overlaps, scene.boxes, MIN_IOU, MIN_WIDTH)
+        met = match(picture.boxes, overlaps, scene.boxes, MIN_IOU, MIN_WIDTH, scene.crowds)
         covered = scene.labels != LABELS.index(WITHOUT_MASK)
         faces += int(met.counted.sum())
         masked += int((met.counted & covered).sum())
