@@ -131,7 +131,13 @@ def test_no_figure_is_nothing_for_certain():
     calibration = bootstrap(0.1, always(0.1), group_weights(12, 100), support=12, centred=True)
     assert (calibration.low, calibration.high) == (0.0, wilson(0, 12)[1])
     correlation = bootstrap(-0.5, always(-0.5), group_weights(12, 100), support=12)
-    assert (correlation.low, correlation.high) == (-0.5, -0.5)
+    assert (correlation.low, correlation.high) == tuple(-end for end in wilson(6, 12)[::-1])
+
+
+def test_a_figure_that_does_not_vary_is_not_certain():
+    """Balanced accuracy of a model that gives one label: one recall is 1 and one 0, always."""
+    balanced = bootstrap(0.5, lambda w: np.full(len(w), 0.5), group_weights(20, 100), support=10)
+    assert (balanced.low, balanced.high, balanced.method) == (*wilson(5, 10), "wilson bound")
 
 
 def test_a_centred_interval_holds_its_value_and_stays_above_zero():

@@ -168,7 +168,9 @@ def bootstrap(
         weights: from :func:`group_weights`.
         support: independent groups behind a figure that is a share or an error between 0 and 1.
             Where nearly everything is right, or wrong, the percentiles know hardly any spread; the
-            ends are therefore never nearer to 1 and 0 than those of :func:`faultless`.
+            ends are therefore never nearer to 1 and 0 than those of :func:`faultless`. A figure
+            that every resample gives alike has the interval of a share of its size; a mean of
+            shares, each of so many groups, varies no more.
         centred: shift the interval by the bootstrap's own bias, for figures such as the expected
             calibration error that resampling always pushes up.
     """
@@ -183,6 +185,11 @@ def bootstrap(
         shift = value - draws.mean()
         low, high = max(0.0, low + shift), high + shift
     least, most = faultless(support) if support else (np.inf, -np.inf)
+    if support and np.ptp(draws) < _TOLERANCE and most <= abs(value) <= least:
+        low, high = wilson(support * abs(value), support)
+        if value < 0:  # a correlation
+            low, high = -high, -low
+        return Estimate(value, low, high, "wilson bound")
     method = "wilson bound" if low > least or 0 <= high < most else "bootstrap"
     if 0 <= high < most:  # below 0 there are only correlations, which are no shares
         # Errors that were not seen may move a calibration error down as well as up.

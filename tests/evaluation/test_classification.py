@@ -100,6 +100,14 @@ def test_faultless_answers_have_an_honest_lower_end():
         assert values[key].high == pytest.approx(wilson(0, 60)[1]), key
 
 
+def test_a_model_that_gives_one_label_correlates_with_nothing():
+    answers = make_answers([0] * 20 + [1] * 20, [0] * 40, LABELS[:2])
+    values = {k: m.estimate for k, m in measures(score(answers, group_weights(40, 100))).items()}
+    assert values["mcc"].value == 0
+    assert np.isnan(values["mcc"].low)
+    assert values["balanced_accuracy"].low < 0.4 < 0.6 < values["balanced_accuracy"].high
+
+
 def test_a_label_that_never_occurs_is_left_out():
     result = score(make_answers([0, 0, 1, 1], [0, 2, 1, 1]), group_weights(4, 50))
     keys = set(measures(result))

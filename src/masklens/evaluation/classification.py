@@ -263,13 +263,16 @@ def _f1(matrix: Array, index: int) -> Array:
 
 
 def _mcc(matrix: Array) -> Array:
-    """Gorodkin 2004, "Comparing two K-category assignments by a K-category correlation"."""
+    """Gorodkin 2004, "Comparing two K-category assignments by a K-category correlation".
+
+    NaN where all answers, or all labels, are alike: nothing goes with them.
+    """
     total = matrix.sum(axis=(1, 2))
     true, said = matrix.sum(axis=2), matrix.sum(axis=1)
     hits = np.trace(matrix, axis1=1, axis2=2)
     cross = np.sum(true * said[:, :-1], axis=1)
     spread = (total**2 - np.sum(said**2, axis=1)) * (total**2 - np.sum(true**2, axis=1))
-    return np.asarray(np.where(spread > 0, (hits * total - cross) / np.sqrt(spread), 0.0))
+    return np.asarray(np.where(spread > 0, (hits * total - cross) / np.sqrt(spread), np.nan))
 
 
 def _item_statistic(answers: Answers, statistic: Callable[[Array], Array]) -> Statistic:

@@ -34,6 +34,9 @@ from masklens.intervals import (
 _MAX_RESAMPLES = 1000
 _FLIPS = 1000
 
+#: Differences of resamples that lie no further apart than this are all the same.
+_NO_SPREAD = 1e-9
+
 _NOT_COMPARED = Estimate(float("nan"), float("nan"), float("nan"), "not compared")
 
 
@@ -43,8 +46,9 @@ class Difference:
 
     Attributes:
         a, b: the measure of the first and of the second model.
-        estimate: b minus a, with the interval of the paired bootstrap; "sign-flip bound" where it
-            goes to zero because the sign-flip test shows no difference. There is no interval where
+        estimate: b minus a, with the interval of the paired bootstrap; "newcombe" where every
+            resample gives the same difference, "sign-flip bound" where it goes to zero because the
+            sign-flip test shows no difference. There is no interval where
             the models do not differ, and no difference of measures that are not comparable.
         verdict: in words.
     """
@@ -206,12 +210,21 @@ def _difference(a: Measure, b: Measure, weights: Array, exchanged: Statistic) ->
     estimate = bootstrap(value, lambda w: b.statistic(w) - a.statistic(w), weights)
     if estimate.low == estimate.high == 0:
         return replace(estimate, low=float("nan"), high=float("nan"))
+    if estimate.high - estimate.low < _NO_SPREAD:
+        estimate = _from_both(value, a.estimate, b.estimate)
     if estimate.low <= 0 <= estimate.high or np.isnan(estimate.low):
         return estimate
     if sign_flip(exchanged, weights.shape[1], _FLIPS) < 1 - CONFIDENCE:
         return estimate
     low, high = min(estimate.low, 0.0), max(estimate.high, 0.0)
     return replace(estimate, low=low, high=high, method="sign-flip bound")
+
+
+def _from_both(value: float, a: Estimate, b: Estimate) -> Estimate:
+    """A difference's interval from those of its terms (Newcombe 1998, Stat. Med. 17, 873–890)."""
+    low = value - float(np.hypot(b.value - b.low, a.high - a.value))
+    high = value + float(np.hypot(b.high - b.value, a.value - a.low))
+    return Estimate(value, low, high, "newcombe")
 
 
 def verdict(measure: Measure, difference: Estimate) -> str:
