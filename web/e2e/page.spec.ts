@@ -279,3 +279,21 @@ test("dark, on a desk", async ({ browser, baseURL }) => {
   await expectNothingSerious(page);
   await context.close();
 });
+
+test("in a system's own colours, what is chosen stands out, and the bar keeps its colours", async ({ page }) => {
+  await page.emulateMedia({ forcedColors: "active" });
+  await openPage(page);
+  await pick(page, FILES.slice(0, 2));
+  const style = (selector: string, name: string): Promise<string> =>
+    page.locator(selector).evaluate((element, key) => getComputedStyle(element).getPropertyValue(key), name);
+  for (const [chosen, other] of [
+    ["#mode-pictures", "#mode-camera"],
+    ["#presets [aria-pressed=true]", "#presets [aria-pressed=false] >> nth=0"],
+    [".item[aria-current=true]", ".item[aria-current=false]"],
+  ] as const) {
+    expect(await style(chosen, "outline-style")).toBe("solid");
+    expect(await style(other, "outline-style")).toBe("none");
+  }
+  expect(await style("#share-bar .with_mask", "background-color")).toBe("rgb(22, 133, 66)");
+  await screenshot(page, "pictures-forced-colours");
+});
