@@ -35,7 +35,6 @@ export class Panel {
     private readonly onThreshold: () => void,
     private readonly onMark: (face: Face | undefined) => void,
   ) {
-    this.slider.disabled = false;
     this.slider.addEventListener("input", () => this.setThreshold(Number(this.slider.value)));
     for (const name of ["sensitive", "default", "precise"]) {
       const value = card.thresholds[name];
