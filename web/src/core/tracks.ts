@@ -27,8 +27,6 @@ interface Track {
   label: number;
   score: number;
   seen: number;
-  /** Sure enough at least once: from then on it counts. */
-  counted: boolean;
 }
 
 export class Tracks {
@@ -42,7 +40,7 @@ export class Tracks {
 
   /**
    * Take one frame's faces; they come back with their track, the track's label and smoothed
-   * box and score. `time` is in seconds; `threshold` is what makes a track count.
+   * box and score. `time` is in seconds; `threshold` is what it takes to begin a track.
    */
   update(faces: readonly Face[], time: number, threshold: number): Face[] {
     this.tracks = this.tracks.filter(({ seen }) => {
@@ -54,7 +52,7 @@ export class Tracks {
     return faces.map((face) => {
       // A faint face alone begins no track; it may continue one.
       const track = joined.get(face) ?? (face.score >= threshold ? this.begin(face, time) : undefined);
-      return track === undefined ? face : this.follow(track, face, time, threshold);
+      return track === undefined ? face : this.follow(track, face, time);
     });
   }
 
@@ -89,7 +87,7 @@ export class Tracks {
    * were there get new numbers, and count once, also if they do not come back.
    */
   turn(): void {
-    this.turned.push(...this.tracks.filter(({ counted }) => counted).map(({ id }) => id));
+    this.turned.push(...this.tracks.map(({ id }) => id));
     this.tracks = [];
   }
 
@@ -103,12 +101,14 @@ export class Tracks {
   private begin(face: Face, time: number): Track {
     const { box, label, score } = face;
     const votes = new Votes();
-    const track = { id: this.next++, box, votes, label, score, seen: time, counted: false };
+    const track = { id: this.next++, box, votes, label, score, seen: time };
     this.tracks.push(track);
+    const before = this.turned.shift();
+    if (before !== undefined) this.seen.delete(before);
     return track;
   }
 
-  private follow(track: Track, face: Face, time: number, threshold: number): Face {
+  private follow(track: Track, face: Face, time: number): Face {
     track.box = track.box.map(
       (old, i) => old + (face.box[i]! - old) * FOLLOW,
     ) as unknown as Box;
@@ -116,12 +116,7 @@ export class Tracks {
     track.label = track.votes.add(face.probabilities, face.score, width);
     track.score += (face.score - track.score) * FRESH;
     track.seen = time;
-    if (!track.counted && face.score >= threshold) {
-      track.counted = true;
-      const before = this.turned.shift();
-      if (before !== undefined) this.seen.delete(before);
-    }
-    if (track.counted) this.seen.set(track.id, track.label);
+    this.seen.set(track.id, track.label);
     return { ...face, box: track.box, label: track.label, score: track.score, track: track.id };
   }
 }
