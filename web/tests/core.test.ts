@@ -38,7 +38,7 @@ function fixture(name: string): unknown {
 
 function face(box: Box, label = 0, score = 0.9): Face {
   const probabilities = labels.map((_, i) => (i === label ? 0.8 : 0.1));
-  return { box, label, score, faceScore: score, probabilities, landmarks: [] };
+  return { box, label, score, faceScore: 0.765432, probabilities, landmarks: [] };
 }
 
 describe("the card", () => {
@@ -153,6 +153,13 @@ describe("a label's place", () => {
     const narrow = placeLabel(sizes, 0, [100, 100, 104, 104], picture, [above, [60, 105, 220, 200]], []);
     expect(narrow.text).toBe(2);
     expect(placeLabel(sizes, 0, face, picture, [above, below], []).text).toBe(0); // inside its own
+  });
+  test("keeps off other labels, even more than off faces", () => {
+    const face: Box = [100, 100, 150, 160];
+    const label: Box = [60, 87, 220, 99];
+    expect(placeLabel(sizes, 0, face, picture, [], [label]).place[1]).toBe(161);
+    const faces: Box[] = [[60, 161, 220, 173], [60, 102, 220, 114]]; // below it and inside
+    expect(placeLabel(sizes, 0, face, picture, faces, [label]).place[1]).toBe(161);
   });
   test("in a crowd begins with the sign alone", () => {
     const crowd = Array.from({ length: 60 }, (_, i): Box => [i, i, i + 12, i + 14]);
@@ -344,8 +351,35 @@ describe("tracks", () => {
     expect(tracks.update([face([200, 100, 240, 140])], 2.3, 0.3)[0]?.track).toBe(4);
     expect(tracks.counts(3)).toEqual([1, 1, 1]);
   });
-  test("a faint face begins no track", () => {
-    expect(new Tracks().update([face([0, 0, 9, 9], 0, 0.1)], 0, 0.3)[0]?.track).toBeUndefined();
+  test("a faint face begins no track, but continues one", () => {
+    const tracks = new Tracks();
+    const faint = face([0, 0, 9, 9], 0, 0.1);
+    expect(tracks.update([faint], 0, 0.3)[0]?.track).toBeUndefined();
+    expect(tracks.counts(3)).toEqual([0, 0, 0]);
+    tracks.update([face([0, 0, 9, 9])], 0.1, 0.3);
+    expect(tracks.update([faint], 0.2, 0.3)[0]?.track).toBe(1);
+    expect(tracks.counts(3)).toEqual([1, 0, 0]);
+  });
+  test("the score shown is mostly that of the frames before", () => {
+    const tracks = new Tracks();
+    const scores = [0.9, 0.5, 0.5].map(
+      (score, i) => tracks.update([face([0, 0, 40, 40], 0, score)], i / 15, 0.3)[0]!.score,
+    );
+    [0.9, 0.81, 0.74025].forEach((score, i) => expect(scores[i]).toBeCloseTo(score, 6));
+  });
+  test("a face that overlaps less than three tenths is another one", () => {
+    const after = (left: number): number | undefined => {
+      const tracks = new Tracks();
+      tracks.update([face([0, 0, 40, 40])], 0, 0.3);
+      return tracks.update([face([left, 0, left + 40, 40])], 0.1, 0.3)[0]?.track;
+    };
+    expect(after(21)).toBe(1); // 19 / 61
+    expect(after(22)).toBe(2); // 18 / 62
+  });
+  test("what was seen later is not what is seen before", () => {
+    const tracks = new Tracks();
+    expect(tracks.update([face([0, 0, 40, 40])], 5, 0.3)[0]?.track).toBe(1);
+    expect(tracks.update([face([0, 0, 40, 40])], 4.9, 0.3)[0]?.track).toBe(2);
   });
 });
 
@@ -379,6 +413,11 @@ describe("moving pictures in words", () => {
     teller.moving("11 seen"); // it went on before
     vi.advanceTimersByTime(1000);
     expect(status.textContent).toBe("3 faces");
+    status.textContent = "";
+    vi.advanceTimersByTime(6000);
+    teller.moving("10 seen");
+    teller.moving("10 seen");
+    expect(status.textContent).toBe("");
     vi.useRealTimers();
   });
 });
@@ -393,5 +432,8 @@ describe("the size at which faces are looked for", () => {
     expect(after(150)).toBe(256);
     expect(after(6)).toBe(800);
     expect(after(50)).toBe(384);
+    expect([after(57), after(59)]).toEqual([384, 256]);
+    // 448 pixels take 1.36 times as long.
+    expect([after(33.5), after(34)]).toEqual([512, 384]);
   });
 });
