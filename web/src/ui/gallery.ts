@@ -170,6 +170,10 @@ function reason(error: unknown): string {
   return memory ? "There is not enough memory for this picture." : message;
 }
 
+export function isBusy({ state, looking }: Item): boolean {
+  return state === "waiting" || looking;
+}
+
 /** The name without folders. */
 export function fileName({ name }: Item): string {
   return name.split("/").at(-1)!;

@@ -11,7 +11,7 @@ import { Cinema } from "./cinema";
 import { Closer } from "./closer";
 import { byId, say } from "./dom";
 import { savedPicture } from "./draw";
-import { entriesOf, fileName, Gallery, type Item } from "./gallery";
+import { entriesOf, fileName, Gallery, isBusy, type Item } from "./gallery";
 import { canShare, inApp, saveFile, shareFile } from "./host";
 import { keepOffline, offerInstallation } from "./install";
 import { exampleFiles, takeFiles } from "./intake";
@@ -60,9 +60,7 @@ byId("clear").addEventListener("click", clear);
 // Twice: in the panel, and for phones, where the panel lies below the screen, at the camera.
 const SAVING = ["save-picture", "save-frame"];
 const SHARING = ["share-picture", "share-frame"];
-for (const id of SAVING) {
-  byId(id).addEventListener("click", () => void handOver("picture", () => keep(saveFile)));
-}
+for (const id of SAVING) byId(id).addEventListener("click", () => void handOver("picture", () => keep(saveFile)));
 for (const id of SHARING) {
   byId(id).addEventListener("click", () => void handOver("picture", () => keep(shareFile)));
   byId(id).hidden = !canShare();
@@ -183,10 +181,6 @@ function lookCloser(item: Item, longSides: number[]): void {
   byId("status").textContent = `${item.name}: looking closer …`;
   void gallery.lookCloser(item, longSides);
   refresh();
-}
-
-function isBusy(item: Item): boolean {
-  return item.state === "waiting" || item.looking;
 }
 
 function badge(item: Item): string {
