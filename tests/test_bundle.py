@@ -10,7 +10,7 @@ from onnx import TensorProto, helper, numpy_helper
 from masklens.bundle import Bundle, write_bundle
 from masklens.card import FaceCalibration
 from masklens.classifier import MaskClassifier
-from masklens.errors import BundleError
+from masklens.errors import BundleError, OutputError
 from tests.conftest import make_toy_model, toy_card
 
 
@@ -26,6 +26,16 @@ def test_a_card_survives_the_disk(toy_bundle, tmp_path):
     write_bundle(tmp_path / "b", card, {"classifier.onnx": toy_bundle.path()})
     loaded = Bundle.load(tmp_path / "b").card
     assert dataclasses.replace(loaded, files={}) == dataclasses.replace(card, files={})
+
+
+def test_a_bundle_that_cannot_be_written_leaves_the_older_one(toy_bundle, tmp_path):
+    other = tmp_path / "other.onnx"
+    make_toy_model(other, size=64)
+    files = {"classifier.onnx": other, "classifier.tflite": tmp_path / "cannot be copied"}
+    with pytest.raises(OutputError, match=r"Cannot write .*classifier\.tflite"):
+        write_bundle(toy_bundle.folder, toy_card(size=64), files)
+    assert Bundle.load(toy_bundle.folder) == toy_bundle
+    assert {path.name for path in toy_bundle.folder.iterdir()} == {"card.json", "classifier.onnx"}
 
 
 def test_the_shipped_bundle_is_whole():

@@ -6,6 +6,7 @@ The card is JSON, so that Python, the browser and Android read the same one. Loa
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
 import importlib.resources
@@ -17,7 +18,7 @@ from typing import Any
 
 from masklens.card import ModelCard, is_file_name
 from masklens.errors import BundleError
-from masklens.io.atomic import atomic_path, write_json
+from masklens.io.atomic import atomic_path, json_bytes
 from masklens.io.jsonfile import read_json
 
 CARD_FILE = "card.json"
@@ -122,25 +123,29 @@ def default_bundle_folder() -> Path:
 
 
 def write_bundle(folder: Path, card: ModelCard, files: Mapping[str, Path]) -> Bundle:
-    """Write a bundle: copy the files into the folder, then the card with their hashes.
+    """Write a bundle: the files, and the card with their hashes.
 
-    The card is written last and by renaming, so that a folder with a card is a whole bundle.
+    All of it is written under temporary names first and then renamed, the card last: a folder with
+    a card is a whole bundle, and a disk that gets full leaves an older one as it was.
 
     Args:
         folder: made if it does not exist.
         card: its ``files`` are replaced.
         files: name in the bundle -> path of the file; it may lie in the folder already.
+
+    Raises:
+        OutputError: the file system refused.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     facts: dict[str, dict[str, Any]] = {}
-    for name, source in files.items():
-        target = folder / name
-        if source.resolve() != target.resolve():
-            with atomic_path(target) as temporary:
-                shutil.copyfile(source, temporary)
-        facts[name] = {"sha256": file_sha256(target), "bytes": target.stat().st_size}
-    card = dataclasses.replace(card, files=facts)
-    write_json(folder / CARD_FILE, card.to_dict())
+    with atomic_path(folder / CARD_FILE) as card_path, contextlib.ExitStack() as renames:
+        for name, source in files.items():
+            path = folder / name
+            if source.resolve() != path.resolve():
+                path = renames.enter_context(atomic_path(path))
+                shutil.copyfile(source, path)
+            facts[name] = {"sha256": file_sha256(path), "bytes": path.stat().st_size}
+        card = dataclasses.replace(card, files=facts)
+        card_path.write_bytes(json_bytes(card.to_dict()))
     return Bundle(folder, card)
 
 

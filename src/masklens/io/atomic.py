@@ -184,10 +184,16 @@ def write_text(target: Path, text: str) -> None:
     write_bytes(target, text.encode("utf-8", UNDECODED))
 
 
-def write_json(target: Path, values: Any) -> None:
-    """Write JSON, indented, whole or not at all.
+def json_bytes(values: Any) -> bytes:
+    """Indented JSON as UTF-8, with a line's end.
 
     Raises:
         ValueError: a number is NaN or infinite, which JSON does not know.
     """
-    write_text(target, json.dumps(values, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+    text = json.dumps(values, indent=2, ensure_ascii=False, allow_nan=False)
+    return f"{text}\n".encode("utf-8", UNDECODED)
+
+
+def write_json(target: Path, values: Any) -> None:
+    """Write :func:`json_bytes` whole or not at all."""
+    write_bytes(target, json_bytes(values))
