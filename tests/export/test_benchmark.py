@@ -56,6 +56,14 @@ def test_accuracy_is_shown_again_from_the_proof(toy_bundle):
     assert "99.72%" in text
 
 
+def test_a_proof_that_lacks_something_costs_no_times(toy_bundle):
+    rows = [{"file": "classifier.onnx", "accuracy": {"value": 0.914, "low": 0.9}}]
+    (toy_bundle.folder / "parity.json").write_text(json.dumps({"rows": rows}))
+    result = run(toy_bundle.folder)
+    assert result.exit_code == 0, result.exception
+    assert "classifier.onnx" in result.output
+
+
 def test_several_bundles_are_told_apart(toy_bundle, tmp_path):
     other = write_bundle(
         tmp_path / "other", toy_card(), {"classifier.onnx": toy_bundle.path("classifier.onnx")}

@@ -101,12 +101,17 @@ class Proof:
 
 
 def read_rows(folder: Path) -> dict[str, Mapping[str, Any]]:
-    """What a folder's proof says of its files, by name; empty without a proof."""
+    """What a folder's proof says of its files, by name."""
+    return {row["file"]: row for row in read_json(folder / JSON_FILE)["rows"]}
+
+
+def _proved(candidate: Candidate) -> tuple[str, str]:
+    """Accuracy and agreement of a file by its proof; dashes without one that can be read."""
     try:
-        rows = read_json(folder / JSON_FILE)["rows"]
-        return {row["file"]: row for row in rows}
+        row = read_rows(candidate.bundle.folder)[candidate.file]
+        return _estimate(row["accuracy"]), f"{row['agreement']:.2%}"
     except (OSError, ValueError, KeyError, TypeError):
-        return {}
+        return "–", "–"
 
 
 def benchmark_table(
@@ -122,7 +127,6 @@ def benchmark_table(
     head = ("file", "runtime", "size", *_TIME_HEADS, "accuracy", "agreement")
     rows = []
     for candidate, times in zip(candidates, timings, strict=True):
-        proof = read_rows(candidate.bundle.folder).get(candidate.file)
         owner = f"{candidate.bundle.folder.name}/" if named else ""
         rows.append(
             (
@@ -130,8 +134,7 @@ def benchmark_table(
                 candidate.runtime,
                 _size(candidate.bytes),
                 *(f"{timing.milliseconds:.2f}" for timing in times),
-                _estimate(proof["accuracy"]) if proof else "–",
-                f"{proof['agreement']:.2%}" if proof else "–",
+                *_proved(candidate),
             )
         )
     return markdown_table(head, rows)
