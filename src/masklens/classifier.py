@@ -173,8 +173,8 @@ def model_file(bundle: Bundle, runtime: str = "onnx") -> Path:
             return bundle.path(f"{stem}{suffix}" if f"{stem}{suffix}" in names else names[0])
     raise BundleError(
         f"The bundle {bundle.folder} has no model for the runtime {runtime} "
-        f"({' or '.join(RUNTIMES[runtime])}), only {sorted(bundle.card.files)}. Make one: "
-        f"masklens export {bundle.folder} --to {runtime} --out DIR"
+        f"({' or '.join(RUNTIMES[runtime])}), only {sorted(bundle.card.files)}. Make one "
+        f"from the bundle with the Keras model: masklens export BUNDLE --to {runtime} --out DIR"
     )
 
 

@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 import masklens.export
-from masklens.bundle import Bundle
+from masklens.bundle import Bundle, write_bundle
 from masklens.classifier import MaskClassifier
 from masklens.cli.export import command
 from masklens.detector import MaskDetector
@@ -166,6 +166,7 @@ BAD_INPUT = {
     "format": (["{good}", "--to", "coreml"], 'no format "coreml"'),
     "no format": (["{good}", "--to", ","], "No format was given"),
     "no data": (["{good}", "--data", "{tmp}/absent"], "does not exist"),
+    "an export": (["{exported}"], "has no Keras model"),
 }
 
 
@@ -176,7 +177,11 @@ def test_bad_input_is_one_sentence(case, trained_bundle_folder, toy_bundle, phot
     (damaged / "classifier.keras").write_bytes(b"damaged")
     (tmp_path / "junk.h5").write_bytes(b"no model")
     shutil.copy(trained_bundle_folder / "classifier.keras", tmp_path / "bare.keras")
+    exported = write_bundle(
+        tmp_path / "exported", Bundle.load().card, {"classifier-fp32.onnx": toy_bundle.path()}
+    )
     places = {"toy": toy_bundle.folder, "damaged": damaged, "good": trained_bundle_folder}
+    places["exported"] = exported.folder
     arguments, message = BAD_INPUT[case]
     arguments = [a.format(tmp=tmp_path, **places) for a in arguments]
     before = ["--data", photographs, "--precision", "fp32", "--out", tmp_path / "out"]

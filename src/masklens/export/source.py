@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from masklens.bundle import CARD_FILE, Bundle
+from masklens.bundle import CARD_FILE, CLASSIFIER_FILE, Bundle
 from masklens.card import ModelCard
 from masklens.crop import FloatArray, Image, in_range
 from masklens.errors import BundleError, InputError
@@ -106,11 +106,13 @@ def keras_file(bundle: Bundle) -> Path:
         for name in bundle.card.files:
             if name.endswith(suffix):
                 return bundle.path(name)
-    if bundle.card.name == "street" and "network" in bundle.card.training:
+    street = bundle.card.name == "street" and "network" in bundle.card.training
+    if street and CLASSIFIER_FILE in bundle.card.files:
         return bundle.path()
     raise BundleError(
         f"The bundle {bundle.folder} has no Keras model (.keras or .h5), only "
-        f"{sorted(bundle.card.files)}, and exports start from one. Train it again."
+        f"{sorted(bundle.card.files)}, and exports start from one. Export the run that it was made "
+        "from."
     )
 
 
