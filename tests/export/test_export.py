@@ -88,7 +88,6 @@ def test_an_export_finds_faces_as_its_bundle_does(exported, runtime):
 
 def test_a_badly_calibrated_file_is_rejected(trained_bundle_folder, photographs, dark, tmp_path):
     arguments = ["--to", "onnx,litert", "--precision", "fp32,int8", "--data", photographs]
-    (tmp_path / "classifier-int8.onnx").write_text("of an earlier export")
     code, text = run(trained_bundle_folder, "--out", tmp_path, *arguments, "--calibration", dark)
     assert code == 1
     assert "Rejected: classifier-int8.onnx: " in text
@@ -122,6 +121,36 @@ def test_into_the_bundle(trained_bundle_folder, photographs, others, tmp_path):
         ("classifier.tflite", "int8"),
     }
     assert {path.name for path in folder.iterdir()} == {*bundle.card.files, "card.json"}
+
+
+@pytest.mark.parametrize("own", [True, False])
+def test_a_folder_with_a_bundle_is_not_written_into(
+    trained_bundle_folder, toy_bundle, photographs, tmp_path, own
+):
+    out = toy_bundle.folder
+    if own:
+        out = tmp_path / "bundle"
+        shutil.copytree(trained_bundle_folder, out)
+    before = {path: path.read_bytes() for path in out.iterdir()}
+    arguments = ["--to", "onnx", "--precision", "fp32", "--data", photographs, "--out", out]
+    code, text = run(out if own else trained_bundle_folder, *arguments)
+    assert code == 1
+    assert f"{out} holds a bundle already" in text
+    assert {path: path.read_bytes() for path in out.iterdir()} == before
+
+
+@pytest.mark.parametrize("shipped", [True, False])
+def test_no_export_takes_the_place_of_the_only_weights(photographs, tmp_path, shipped):
+    """Nor is the installed package changed."""
+    folder = tmp_path / "street"
+    shutil.copytree(Bundle.load().folder, folder)
+    code, text = run(
+        *("default" if shipped else folder, "--into-bundle", "--to", "onnx"),
+        *("--precision", "fp32", "--data", tmp_path / "is not looked at"),
+    )
+    assert code == 1
+    assert "Give --best and --out DIR instead." in text
+    Bundle.load(folder)
 
 
 def test_a_bundle_to_ship_has_no_keras_model(trained_bundle_folder, photographs, tmp_path):
@@ -167,6 +196,10 @@ BAD_INPUT = {
     "no format": (["{good}", "--to", ","], "No format was given"),
     "no data": (["{good}", "--data", "{tmp}/absent"], "does not exist"),
     "an export": (["{exported}"], "has no Keras model"),
+    "no folder, and no data": (
+        ["{good}", "--data", "{tmp}/absent", "--out", "{tmp}/junk.h5/out"],
+        "is a file, not a folder",
+    ),
 }
 
 

@@ -29,7 +29,7 @@ from masklens.cli.terminal import written
     metavar="LIST",
     help="Precisions, separated by commas.",
 )
-@folder_option("--out", help="Folder for the files, their card and the table.")
+@folder_option("--out", help="New folder for the files, their card and the table.")
 @click.option(
     "--best",
     is_flag=True,

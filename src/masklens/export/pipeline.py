@@ -13,8 +13,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from masklens.bundle import Bundle, write_bundle
-from masklens.errors import BundleError
+from masklens.bundle import CARD_FILE, Bundle, default_bundle_folder, write_bundle
+from masklens.errors import BundleError, OutputError
 from masklens.export import FORMATS, PRECISIONS, onnx
 from masklens.export.litert import export_litert
 from masklens.export.openvino import export_openvino
@@ -23,7 +23,7 @@ from masklens.export.samples import CALIBRATION_CROPS, Crops, cut_crops, data_or
 from masklens.export.source import Source, load_source
 from masklens.export.table import Proof
 from masklens.export.timing import ROUNDS, Candidate, machine, time_candidates
-from masklens.io.atomic import atomic_path
+from masklens.io.atomic import atomic_path, check_writable
 from masklens.io.quiet import quiet
 
 REJECTED = ".rejected"
@@ -64,8 +64,8 @@ def export(
 
     Args:
         path: a bundle's folder, or a ``.keras`` or ``.h5`` file.
-        out: folder for the artefacts, the card and the proof; None is the bundle's own, and
-            implies ``best``.
+        out: folder for the artefacts, the card and the proof, without a card yet; None is the
+            bundle's own, and implies ``best``.
         best: keep of each format only the smallest precision that holds its bar, as ``classifier``
             with the format's suffix. That is how a bundle is made that ships.
         formats: of :data:`masklens.export.FORMATS`.
@@ -76,22 +76,27 @@ def export(
         say: is told what is being done.
 
     Raises:
-        BundleError: no bundle, a damaged one, one without a Keras model, or a bare file that is to
-            be put into a bundle.
+        BundleError: no bundle, a damaged one, one without a Keras model, or one that artefacts
+            cannot be put into.
         InputError: the Keras model cannot be used.
         DatasetError: no pictures to compare or calibrate on.
-        OutputError: the folder cannot be written.
+        OutputError: the folder holds a bundle, or cannot be written.
     """
+    if out is not None:
+        if (out / CARD_FILE).exists():
+            raise OutputError(
+                f"{out} holds a bundle already. Choose another --out; --into-bundle adds to the "
+                "bundle that is exported."
+            )
+        check_writable(out / CARD_FILE)
     data = data_or_default(data, "val", "--data", "Proving an export")
     if "int8" in precisions:
         calibration = data_or_default(calibration, "train", "--calibration", "int8")
     say(f"Loading {path}")
     with quiet():
         source = load_source(path)
-    if out is None and source.bundle is None:
-        raise BundleError(
-            f"{path} is no bundle that artefacts can be put into. Give --out instead."
-        )
+    if out is None:
+        check_writable(_own_folder(source, formats) / CARD_FILE)
     say(f"Cutting the faces of {data}")
     crops = cut_crops(data, source.card)
     for_int8 = None
@@ -107,6 +112,21 @@ def export(
         else:
             done = _keep_all(out, source, work, rows, proof)
     return dataclasses.replace(done, skipped=crops.skipped + (for_int8.skipped if for_int8 else ()))
+
+
+def _own_folder(source: Source, formats: Sequence[str]) -> Path:
+    """The folder of the bundle that is exported, if artefacts may be put into it."""
+    if source.bundle is None or source.bundle.folder.samefile(default_bundle_folder()):
+        raise BundleError(
+            f"{source.path} is no bundle that artefacts can be put into. Give --best and --out DIR "
+            "instead."
+        )
+    if source.file.suffix in {FORMATS[form] for form in formats}:
+        raise BundleError(
+            f"{source.file} is all that is left of the Keras model, and an export would take its "
+            "place. Give --best and --out DIR instead."
+        )
+    return source.bundle.folder
 
 
 def _make(
@@ -202,19 +222,19 @@ def _proof(source: Source, crops: Crops, keras: Reference, rows: Sequence[Row]) 
 def _keep_all(out: Path, source: Source, work: Path, rows: Sequence[Row], proof: Proof) -> Exported:
     """Artefacts under their own names, and a card that lists the good ones, smallest first."""
     files = _finder_files(source)
-    written: list[Path] = []
+    rejected: list[str] = []
     for row in rows:
         for name in _parts(row.file):
-            for stale in (out / name, out / f"{name}{REJECTED}"):
-                stale.unlink(missing_ok=True)
             if row.missed:
-                with atomic_path(out / f"{name}{REJECTED}") as temporary:
-                    shutil.copyfile(work / name, temporary)
-                written.append(out / f"{name}{REJECTED}")
+                rejected.append(name)
             else:
                 files[name] = work / name
     bundle = write_bundle(out, source.card, files)
-    written += [out / name for name in bundle.card.files]
+    written = [out / name for name in bundle.card.files]
+    for name in rejected:
+        with atomic_path(out / f"{name}{REJECTED}") as temporary:
+            shutil.copyfile(work / name, temporary)
+        written.append(out / f"{name}{REJECTED}")
     written += proof.write(out)
     return Exported(proof, tuple(written), _rejected(rows))
 
