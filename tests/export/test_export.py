@@ -123,6 +123,25 @@ def test_into_the_bundle(trained_bundle_folder, photographs, others, tmp_path):
     assert {path.name for path in folder.iterdir()} == {*bundle.card.files, "card.json"}
 
 
+def test_into_the_bundle_again(trained_bundle_folder, photographs, dark, tmp_path):
+    """What is proved of files that stay, stays; a file that misses its bar changes nothing."""
+    folder = tmp_path / "bundle"
+    shutil.copytree(trained_bundle_folder, folder)
+    for form in ("litert", "onnx"):
+        arguments = ["--to", form, "--precision", "fp32", "--data", photographs]
+        code, text = run(folder, "--into-bundle", *arguments)
+        assert code == 0, text
+    rows = json.loads((folder / "parity.json").read_text())["rows"]
+    assert [row["file"] for row in rows] == ["classifier.onnx", "classifier.tflite"]
+    assert "classifier.tflite was measured earlier, on 150 " in (folder / "parity.md").read_text()
+    before = {path: path.read_bytes() for path in folder.iterdir()}
+    arguments = ["--to", "onnx", "--precision", "int8", "--data", photographs]
+    code, text = run(folder, "--into-bundle", *arguments, "--calibration", dark)
+    assert code == 1
+    assert "Rejected: classifier-int8.onnx: " in text
+    assert {path: path.read_bytes() for path in folder.iterdir()} == before
+
+
 @pytest.mark.parametrize("own", [True, False])
 def test_a_folder_with_a_bundle_is_not_written_into(
     trained_bundle_folder, toy_bundle, photographs, tmp_path, own

@@ -21,7 +21,7 @@ from masklens.export.openvino import export_openvino
 from masklens.export.parity import Reference, Row, compare, missed_bars, reference
 from masklens.export.samples import CALIBRATION_CROPS, Crops, cut_crops, data_or_default
 from masklens.export.source import Source, load_source
-from masklens.export.table import Proof
+from masklens.export.table import JSON_FILE, Proof
 from masklens.export.timing import ROUNDS, Candidate, machine, time_candidates
 from masklens.io.atomic import atomic_path, check_writable
 from masklens.io.quiet import quiet
@@ -242,7 +242,10 @@ def _keep_all(out: Path, source: Source, work: Path, rows: Sequence[Row], proof:
 def _keep_best(
     out: Path | None, source: Source, work: Path, rows: Sequence[Row], proof: Proof
 ) -> Exported:
-    """The best file of each format under the bundle's own names; ``out`` None adds them to it."""
+    """The best file of each format under the bundle's own names; ``out`` None adds them to it.
+
+    Nothing is written when no file holds its bar.
+    """
     if out is None and source.bundle is not None:
         out, files = source.bundle.folder, source.bundle.paths()
     else:
@@ -254,8 +257,12 @@ def _keep_best(
             names = {name: f"classifier{Path(name).suffix}" for name in _parts(row.file)}
             files |= {new: work / old for old, new in names.items()}
             kept[row.runtime] = dataclasses.replace(row, file=names[row.file])
+    if not kept:
+        return Exported(proof, (), _rejected(rows))
     kept_proof = dataclasses.replace(proof, rows=[row.to_dict() for row in kept.values()])
-    for path in kept_proof.write(out):
+    if JSON_FILE in files:
+        kept_proof = kept_proof.with_earlier(out)
+    for path in kept_proof.write(work):
         files[path.name] = path
     bundle = write_bundle(out, source.card, files)
     written = tuple(out / name for name in bundle.card.files)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,7 +45,8 @@ class Proof:
         data: name, sha256 and number of faces that were compared.
         machine: see :func:`masklens.export.timing.machine`.
         keras: accuracy and size of the original.
-        rows: :meth:`masklens.export.parity.Row.to_dict` of each artefact.
+        rows: :meth:`masklens.export.parity.Row.to_dict` of each artefact; one that was measured
+            earlier has its own ``data`` and ``machine``.
     """
 
     model: str
@@ -58,6 +60,14 @@ class Proof:
         write_json(folder / JSON_FILE, vars(self))
         write_text(folder / MARKDOWN_FILE, self.markdown())
         return [folder / JSON_FILE, folder / MARKDOWN_FILE]
+
+    def with_earlier(self, folder: Path) -> Proof:
+        """The same, and what a folder's proof says of files that are not in this one."""
+        earlier = read_json(folder / JSON_FILE)
+        facts = {key: earlier[key] for key in ("data", "machine")}
+        new = {row["file"] for row in self.rows}
+        stay = [facts | row for row in earlier["rows"] if row["file"] not in new]
+        return dataclasses.replace(self, rows=[*self.rows, *stay])
 
     def markdown(self) -> str:
         """Title, table and notes."""
@@ -78,6 +88,12 @@ class Proof:
             "",
         ]
         for row in self.rows:
+            if "data" in row:
+                lines.append(
+                    f"- {row['file']} was measured earlier, on {row['data']['faces']} faces of "
+                    f"{row['data']['name']} ({row['data']['sha256'][:12]}), and timed on "
+                    f"{row['machine']['processor']}."
+                )
             lines += [f"- **{row['file']} is rejected**: {s}" for s in row["missed"]]
         return "\n".join(lines).rstrip() + "\n"
 
