@@ -3,7 +3,8 @@
 A progressive JPEG repeats its whole picture once per scan, and a scan may be a few bytes: a file of
 100 kB can take minutes of processor time, which no limit of size or pixels sees. Encoders use about
 ten scans. And Pillow joins EXIF data anew with every segment of it: 10 MB in tiny ones take many
-minutes. The markers are walked here (ITU-T T.81, annex B) without decoding anything.
+minutes, and so do as many fill bytes. The markers are walked here (ITU-T T.81, annex B) without
+decoding anything.
 """
 
 from __future__ import annotations
@@ -24,6 +25,10 @@ MAX_EXIF = 100
 #: Markers of all kinds. Depth maps and large colour profiles take some hundred.
 MAX_MARKERS = 10_000
 
+#: Bytes between segments in the header, which Pillow reads one by one.
+MAX_FILL = 100_000
+
+_NONE = 0x00
 _APP1 = 0xE1
 _START_OF_SCAN = 0xDA
 _END_OF_IMAGE = 0xD9
@@ -46,9 +51,11 @@ def check_jpeg(file: BinaryIO) -> None:
     file.seek(0)
     if file.read(2) != b"\xff\xd8":
         return
-    exif = scans = pixels = components = 0
+    exif = scans = pixels = components = markers = fill = 0
     progressive = False
-    for markers, (marker, head) in enumerate(_markers(file), 1):
+    for marker, head, skipped in _markers(file):
+        markers += marker != _NONE
+        fill += 0 if scans else skipped
         exif += marker == _APP1 and head[2:] == b"Exif\0\0"
         scans += marker == _START_OF_SCAN
         if marker in _FRAMES and len(head) == 8:
@@ -64,6 +71,7 @@ def check_jpeg(file: BinaryIO) -> None:
         for count, most, what in (
             (exif, MAX_EXIF, "segments of EXIF data"),
             (markers, MAX_MARKERS, "segments"),
+            (fill, MAX_FILL, "bytes between its segments"),
             (scans, max(MAX_SCANS, MAX_SCANNED_PIXELS // max(pixels, 1)), "scans"),
         ):
             if count > most:
@@ -73,8 +81,11 @@ def check_jpeg(file: BinaryIO) -> None:
                 )
 
 
-def _markers(file: BinaryIO) -> Iterator[tuple[int, bytes]]:
-    """Each marker, and the eight bytes behind it: of a segment its length, and how it begins."""
+def _markers(file: BinaryIO) -> Iterator[tuple[int, bytes, int]]:
+    """Each marker, the eight bytes behind it, and how many bytes before it were passed over.
+
+    Of a segment the eight are its length, and how it begins. ``_NONE`` stands for a block without.
+    """
     place = 2
     while True:
         file.seek(place)
@@ -83,10 +94,11 @@ def _markers(file: BinaryIO) -> Iterator[tuple[int, bytes]]:
             place += match.end()
             file.seek(place)
             marker, head = block[match.end() - 1], file.read(8)
-            yield marker, head
+            yield marker, head, match.end() - 2
             if marker not in _ALONE:
                 place += int.from_bytes(head[:2], "big")
         elif len(block) < _BLOCK:
             return
         else:
+            yield _NONE, b"", len(block)
             place += len(block) - block.endswith(b"\xff")  # it may begin a marker
