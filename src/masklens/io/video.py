@@ -34,7 +34,7 @@ VIDEO_SUFFIXES = frozenset(
 _LATE = 1.0
 #: A file that ends this many seconds before its announced end is called truncated.
 _MISSING_SECONDS = 0.5
-#: Formats that hold one duration: the time, counted from 0, at which the last of all streams ends.
+#: Formats that hold one duration: the time at which the last of all streams ends.
 _ONE_DURATION = frozenset({"matroska,webm", "flv", "asf"})
 
 
@@ -89,7 +89,7 @@ class VideoReader:
         self.rate = float(stream.average_rate) if stream.average_rate else None
         self.total = stream.frames or round((self.rate or 0) * (duration_of(stream) or 0))
         self.begins = 0.0
-        self._end = end_of(stream)
+        self._end, self._shared_end = end_of(stream)
 
     def __enter__(self) -> Self:
         return self
@@ -147,7 +147,10 @@ class VideoReader:
                 f"{self.name} has no frame that can be read{f': {broken}' if broken else ''}."
             )
         read = last + step
-        missing = 0.0 if self._end is None else self._end - (latest + step)
+        end = latest + step if self._end is None else self._end
+        missing = end - (latest + step)
+        if missing > _MISSING_SECONDS and self._shared_end:  # sound may go on for longer
+            missing *= end - last_packet(self.name) > _MISSING_SECONDS
         if broken or (missing > _MISSING_SECONDS and index < self.total):
             of = f" of {read + missing:.1f}" if missing > 0 else ""
             but = f"; {unread} could not be read" if unread else ""
@@ -257,22 +260,39 @@ def duration_of(stream: Any) -> float | None:
     return None if whole is None or whole <= 0 else whole / 1e6
 
 
-def end_of(stream: Any) -> float | None:
+def end_of(stream: Any) -> tuple[float | None, bool]:
     """The time, by a file's own clock, at which it says that its pictures end.
 
-    None when it does not say, or speaks of sound that may be longer.
+    Returns:
+        The time, None when it does not say; and whether it may be that of longer sound.
     """
     container = stream.container
     if container.format.name not in _ONE_DURATION:
         if stream.duration is None or stream.time_base is None:
-            return None
-        return float(((stream.start_time or 0) + stream.duration) * stream.time_base)
+            return None, False
+        return float(((stream.start_time or 0) + stream.duration) * stream.time_base), False
     # Of Matroska and WebM; FFmpeg and MKVToolNix write this tag for each stream.
     tag = re.match(r"(\d+):(\d+):(\d+(?:\.\d+)?)", stream.metadata.get("DURATION", ""))
     if tag is not None:
         hours, minutes, seconds = map(float, tag.groups())
-        return 3600 * hours + 60 * minutes + seconds
-    return duration_of(stream) if len(container.streams) == 1 else None
+        return 3600 * hours + 60 * minutes + seconds, False
+    whole = duration_of(stream)
+    if whole is not None and container.format.name == "flv":  # from its first packet on
+        whole += (container.start_time or 0) / 1e6
+    return whole, len(container.streams) > 1
+
+
+def last_packet(file: str) -> float:
+    """The time, by its own clock, at which the last packet of any stream of a file ends."""
+    with open_container(file) as container:
+        return max(
+            (
+                float((packet.pts + (packet.duration or 0)) * packet.time_base)
+                for packet in container.demux()
+                if packet.pts is not None
+            ),
+            default=0.0,
+        )
 
 
 class Shape:
