@@ -23,7 +23,7 @@ from masklens.dataset.scan import Dataset, load_dataset
 from masklens.detector import MaskDetector, in_parallel
 from masklens.evaluation.average_precision import Boxes, ResampledPrecision, coco_average_precision
 from masklens.faces import FaceFinder, Faces, YuNet
-from masklens.finder import CellFinder, bundle_finder
+from masklens.finder import CellFinder
 from masklens.intervals import Estimate, bootstrap, group_weights
 from masklens.io.pictures import read_picture
 from masklens.labels import WITHOUT_MASK
@@ -112,10 +112,6 @@ def end_to_end_row(
 ) -> Row:
     """The best F1 of boxes with the right label of two, with the bundle's classifier."""
     detector = MaskDetector(bundle, finder=finder, threshold=0.0)
-    if (own := bundle_finder(bundle)) is not None and finder.name == own.name:
-        # Run below the card's least score, or trained anew: the card's P(face) belongs to it.
-        detector = MaskDetector(bundle, threshold=0.0)
-        detector.finder = finder
     images = (read_picture(picture.path) for picture in dataset.pictures)
     parts = [
         judge(replace(dataset, pictures=(picture,)), [found])

@@ -113,6 +113,12 @@ def test_calibration_is_for_the_finder_it_was_fitted_to(toy_bundle, tmp_path, po
         np.testing.assert_allclose(found.scores, expected, rtol=1e-5)
 
 
+def test_a_bundles_own_finder_handed_over_gives_what_it_gives_there(portrait):
+    own = MaskDetector(threads=1)
+    again = MaskDetector(finder=own.finder, threads=1)
+    np.testing.assert_array_equal(again.detect(portrait).scores, own.detect(portrait).scores)
+
+
 def test_the_logit_stays_finite():
     values = logit(np.array([0, 0.5, 0.75, 1], np.float32))
     np.testing.assert_allclose(values, [-13.8155, 0, np.log(3), 13.8155], atol=0.02)

@@ -91,7 +91,9 @@ class MaskDetector:
         self.card = self.bundle.card
         self.classifier = MaskClassifier(self.bundle, threads, runtime=runtime)
         self.finder = load_finder(finder, 1, runtime, bundle=self.bundle, long_side=long_side)
-        self._calibration = self.card.face_calibration if finder is None else None
+        own = self.card.finder.name if self.card.finder else None
+        fitted = finder is None or self.finder.name == own
+        self._calibration = self.card.face_calibration if fitted else None
         self.workers = threads or cores()
         self.threshold = self.card.threshold() if threshold is None else threshold
 

@@ -24,6 +24,7 @@ from masklens.dataset.scan import Dataset, Picture
 from masklens.detections import Detections
 from masklens.detector import MaskDetector
 from masklens.errors import DatasetError
+from masklens.finder import bundle_finder
 from masklens.intervals import proportion
 from masklens.io.pictures import read_picture
 from masklens.labels import LABELS, MASK_WORN_INCORRECTLY, WITH_MASK, WITHOUT_MASK
@@ -181,10 +182,9 @@ def classify_annotated(
 
 def detect_all(bundle: Bundle, dataset: Dataset) -> list[Detections]:
     """Every detection, whatever its score, of every picture."""
-    if (section := bundle.card.finder) is not None:
-        card = replace(bundle.card, finder=replace(section, sure_score=0.0))
-        bundle = replace(bundle, card=card)
-    detector = MaskDetector(bundle, threshold=0.0)
+    section = bundle.card.finder
+    finder = bundle_finder(bundle, min_score=section.min_score) if section else None
+    detector = MaskDetector(bundle, finder=finder, threshold=0.0)
     paths = tqdm([picture.path for picture in dataset.pictures], "detect", disable=None)
     return list(detector.detect_many(paths))
 
