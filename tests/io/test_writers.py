@@ -127,9 +127,19 @@ def test_labels_in_the_spelling_of_others(tmp_path):
 
 
 def test_two_spellings_of_one_label_would_be_guessed(tmp_path):
-    ids = coco_file(tmp_path / "ids.json", ["photo.jpg"], [*LABELS, "mask"])
+    ids = coco_file(tmp_path / "ids.json", ["photo.jpg"], [*LABELS[1:], "mask", "face_mask"])
     with pytest.raises(InputError, match="two categories that stand for with_mask"):
         CocoWriter(tmp_path / "r.json", ids)
+
+
+def test_ids_of_a_table_and_a_second_spelling(tmp_path):
+    """Pandas writes 71.0, and sets that were merged have the same label twice."""
+    ids = coco_file(tmp_path / "ids.json", ["photo.jpg"], [*LABELS, "mask_weared_incorrect"])
+    ids.write_text(ids.read_text().replace("70", "71.0"))
+    target = tmp_path / "r.json"
+    with CocoWriter(target, ids) as writer:
+        writer.write(frame(), FOUND)
+    assert {r["image_id"] for r in json.loads(target.read_text())} == {71}
 
 
 @pytest.mark.parametrize("kind", ["images", "categories"])

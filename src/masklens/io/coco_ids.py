@@ -31,10 +31,13 @@ class CocoIds:
             for image in content["images"]:
                 path = PurePosixPath(image["file_name"])
                 self._images.setdefault(path.name, []).append((path, _id(image)))
-            self.categories: dict[str, int] = {}
-            for category in content["categories"]:
-                label, number = canonical(category["name"]), _id(category)
-                if self.categories.setdefault(label, number) != number and label in LABELS:
+            ids = {str(category["name"]): _id(category) for category in content["categories"]}
+            self.categories = {name: number for name, number in ids.items() if name in LABELS}
+            for name, number in ids.items():
+                label = canonical(name)  # its own name wins over other spellings
+                if label in ids or label not in LABELS:
+                    continue
+                if self.categories.setdefault(label, number) != number:
                     raise ValueError(f"it has two categories that stand for {label}")
         except (AttributeError, ValueError, KeyError, TypeError) as error:
             kind = "" if type(error) is ValueError else f"{type(error).__name__} "
@@ -73,6 +76,8 @@ class CocoIds:
 
 def _id(entry: Any) -> int:
     number = entry["id"]
+    if isinstance(number, float) and number.is_integer():  # as pandas writes them
+        number = int(number)
     if type(number) is not int:
         raise ValueError(f"an id is no whole number, {number!r:.80}")
     return number
