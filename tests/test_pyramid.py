@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
@@ -5,6 +7,7 @@ from onnx import load, save
 
 from masklens.boxes import iou
 from masklens.bundle import Bundle
+from masklens.errors import BundleError
 from masklens.faces import Faces
 from masklens.finder import CellFinder, load_finder
 from masklens.pyramid import PyramidFinder, closer_size
@@ -108,6 +111,16 @@ def test_a_size_that_is_asked_for_leaves_litert_and_its_one_size(own):
         assert (found.fixed, found.long_side) == (None, 1600)
     both = load_finder(None, 1, "litert", bundle=bundle, long_side=(704, 2112))
     assert isinstance(both, PyramidFinder)
+
+
+def test_a_phones_bundle_has_nothing_that_takes_a_size():
+    pytest.importorskip("ai_edge_litert")
+    whole = Bundle.load()
+    files = {name: digest for name, digest in whole.card.files.items() if name.endswith(".tflite")}
+    phone = replace(whole, card=replace(whole.card, files=files))
+    assert load_finder(None, 1, "litert", bundle=phone).fixed == (640, 640)
+    with pytest.raises(BundleError, match=r"no finder\.onnx, which a long_side needs"):
+        load_finder(None, 1, "litert", bundle=phone, long_side=704)
 
 
 def test_a_file_of_a_fixed_size_is_run_once(tmp_path):

@@ -207,14 +207,18 @@ def bundle_finder(
         return None
     if bundle.card.face_calibration is None:
         options.setdefault("min_score", max(card.min_score, card.sure_score))
-    if runtime == "litert" and options.get("long_side") is not None:
+    sized = runtime == "litert" and options.get("long_side") is not None
+    if sized:
         runtime = "onnx"
     for name in (runtime, "onnx"):
         for suffix in RUNTIMES.get(name, ()):
             file = str(Path(card.file).with_suffix(suffix))
             if file in bundle.card.files:
                 return CellFinder(bundle.path(file), card, threads=threads, runtime=name, **options)
-    raise BundleError(f"The bundle {bundle.folder} has no {card.file}, which its card names.")
+    raise BundleError(
+        f"The bundle {bundle.folder} has no {card.file}, which "
+        + ("a long_side needs: its LiteRT file has one size." if sized else "its card names.")
+    )
 
 
 def shipped_finder(threads: int = 0, runtime: str = "onnx", **options: Any) -> CellFinder:
