@@ -98,9 +98,9 @@ def test_the_report_by_the_hour(tmp_path: Path) -> None:
         with TrackTable(table, append=True) as rows:
             record = TrackRecord(1, 0.0, 2.0, frames_by_label=Counter([label]))
             record.clock = datetime.fromisoformat(f"2026-05-04T{clock}+02:00")
-            rows.ended("rtsp://hall.local/4k", record)
-        with table.open("a") as file:
-            file.write("rtsp://hall.loc")
+            rows.ended("rtsp://hall.local/4k?size=1,2", record)
+        with table.open("a") as file:  # killed in the middle of a row
+            file.write('"rtsp://hall.loc')
     done = subprocess.run(
         [sys.executable, "-c", code, str(table)], capture_output=True, text=True, check=True
     )

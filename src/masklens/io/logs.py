@@ -13,6 +13,9 @@ from typing import Any, Self
 from masklens.errors import OutputError
 from masklens.io.atomic import UNDECODED, check_writable, open_unbuffered, stream_of
 
+#: Bytes that no line exceeds: one with 500 faces has 130,000.
+_LONGEST = 1_000_000
+
 
 def check_log_writable(target: Path) -> None:
     """Find out now whether a :class:`LineLog` can be written; what is there stays as it is.
@@ -56,15 +59,16 @@ class LineLog:
             return
         stream = stream_of(target) is not None
         try:
-            torn = append and not stream and target.is_file() and self._is_torn(target)
+            known = append and not stream and target.is_file()
+            torn = self._torn_line(target) if known else b""
             self._file = open_unbuffered(target, "a")
             self._is_file = not stream and target.is_file()
             if self._is_file and not append:
                 self._file.truncate(0)
         except OSError as error:
             raise OutputError(f"Cannot write {target}: {error.strerror}.") from error
-        if torn:
-            self._put(self._file, "")
+        if torn:  # a quote that is open would take in the next rows
+            self._put(self._file, '"' * (torn.count(b'"') % 2))
         if head is not None and (not self._is_file or _is_empty(self._file)):
             self._put(self._file, head)
 
@@ -87,8 +91,8 @@ class LineLog:
             line = f"{self._head}\n{line}"
         self._put(self._file, line)
 
-    def _is_torn(self, target: Path) -> bool:
-        """Whether the last line of an earlier run was cut short; its head must be ours."""
+    def _torn_line(self, target: Path) -> bytes:
+        """A last line of an earlier run that was cut short; the run's head must be ours."""
         with target.open("rb") as earlier:
             first = earlier.readline()
             if self._head is not None and first.strip() not in (b"", self._head.encode()):
@@ -96,10 +100,8 @@ class LineLog:
                     f"{target} has other columns than those that would be added. Name another "
                     "file, or leave --append out to replace this one."
                 )
-            if not first:
-                return False
-            earlier.seek(-1, os.SEEK_END)
-            return earlier.read() != b"\n"
+            earlier.seek(max(0, earlier.seek(0, os.SEEK_END) - _LONGEST))
+            return earlier.read().rpartition(b"\n")[2]
 
     def _put(self, file: io.FileIO, line: str) -> None:
         content = memoryview(f"{line}\n".encode("utf-8", UNDECODED))
