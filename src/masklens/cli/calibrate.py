@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from masklens.cli.options import NamedPath, folder_option
-from masklens.cli.terminal import written
+from masklens.cli.terminal import show_skipped, written
 
 
 @click.command("calibrate")
@@ -38,7 +38,6 @@ def command(bundle: Path, scenes: Path, finder: Path | None, to_ship: bool, out:
 
     Exit status: 0 done, 1 failed, 2 wrong use.
     """
-    from masklens.cli.train_console import show_skipped
     from masklens.training import require_extra
 
     require_extra()

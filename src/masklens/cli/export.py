@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from masklens.cli.options import NamedPath, folder_option, rounds_option
-from masklens.cli.terminal import written
+from masklens.cli.terminal import show_skipped, written
 
 
 @click.command("export")
@@ -102,8 +102,7 @@ def command(
     )
     click.echo(done.proof.table())
     written(done.written)
-    for sentence in done.skipped:
-        click.secho(f"Skipped: {sentence}", fg="yellow", err=True)
+    show_skipped(done.skipped)
     for name, missed in done.rejected.items():
         click.secho(f"Rejected: {name}: {'; '.join(missed)}.", fg="red", err=True)
     sys.exit(1 if done.rejected else 0)

@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from masklens.cli.terminal import plain, written
+from masklens.cli.terminal import show_skipped, written
 
 if TYPE_CHECKING:
     from masklens.training.finder.recipe import FinderResult
     from masklens.training.run import TrainResult
-
-
-def show_skipped(reasons: Iterable[str]) -> None:
-    """Why pictures were left out."""
-    for sentence in reasons:
-        click.secho(f"Skipped: {plain(sentence)}", fg="yellow", err=True)
 
 
 def show_result(result: TrainResult) -> None:

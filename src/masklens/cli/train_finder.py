@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from masklens.cli.options import NamedPath, file_option, folder_option, run_options, typed_command
+from masklens.cli.terminal import show_skipped
 
 
 @click.command("train-finder")
@@ -61,7 +62,7 @@ def command(
 
     Exit status: 0 all done, 1 failed, 2 wrong use, 130 interrupted (the last epoch was kept).
     """
-    from masklens.cli.train_console import show_end, show_skipped
+    from masklens.cli.train_console import show_end
     from masklens.training import load_module
 
     recipe = load_module("finder.recipe")
