@@ -149,8 +149,9 @@ class VideoReader:
         read = last + step
         end = latest + step if self._end is None else self._end
         missing = end - (latest + step)
-        if missing > _MISSING_SECONDS and self._shared_end:  # sound may go on for longer
-            missing *= end - last_packet(self.name) > _MISSING_SECONDS
+        early = missing > _MISSING_SECONDS
+        if early and self._shared_end and end - last_packet(self.name) <= _MISSING_SECONDS:
+            missing = 0.0  # only the sound goes on for longer
         if broken or (missing > _MISSING_SECONDS and index < self.total):
             of = f" of {read + missing:.1f}" if missing > 0 else ""
             but = f"; {unread} could not be read" if unread else ""
