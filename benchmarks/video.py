@@ -42,6 +42,7 @@ from masklens.io.logs import JsonLines
 from masklens.io.recorder import VideoWriter
 from masklens.io.sources import open_source
 from masklens.io.video import VideoReader, import_av
+from masklens.limits import cores
 from masklens.memory import keep_flat
 from masklens.stream.cuts import CutDetector, differences, signature
 from masklens.stream.labeller import LONG_SIDE, StreamLabeller
@@ -119,7 +120,6 @@ def time_bare(detector: MaskDetector, path: Path, every: int) -> float:
     """
     with VideoReader(path) as reader:
         tensor, _ = detector.finder.prepare(next(iter(reader)).image)
-    cores = os.cpu_count() or 1
 
     def run(number: int) -> None:
         if number % every == 0:
@@ -131,7 +131,7 @@ def time_bare(detector: MaskDetector, path: Path, every: int) -> float:
         stream = container.streams.video[0]
         stream.thread_type = "AUTO"
         numbers = (n for n, _ in enumerate(container.decode(stream)))
-        for _ in in_parallel(run, numbers, cores * every):
+        for _ in in_parallel(run, numbers, cores() * every):
             count += 1
     return count / (time.perf_counter() - start)
 
