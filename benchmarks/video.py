@@ -24,7 +24,9 @@ import sys
 import tempfile
 import threading
 import time
+from collections import deque
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
@@ -37,7 +39,6 @@ from moving import make_film, make_full_film, read_stamp, read_truth
 
 from masklens import MaskDetector
 from masklens.boxes import iou
-from masklens.detector import in_parallel
 from masklens.io.logs import JsonLines
 from masklens.io.recorder import VideoWriter
 from masklens.io.sources import open_source
@@ -116,22 +117,21 @@ def time_ours(detector: MaskDetector, path: Path, every: int, limit: int = 0) ->
 def time_bare(detector: MaskDetector, path: Path, every: int) -> float:
     """Decoding every frame, and running the finder's session for every k-th on a ready tensor.
 
-    Both overlap as they do in masklens: the sessions run in as many threads as there are cores.
+    Both overlap as they do in masklens: as many sessions at a time as there are cores, and so many
+    frames ahead that none of them waits.
     """
     with VideoReader(path) as reader:
         tensor, _ = detector.finder.prepare(next(iter(reader)).image)
-
-    def run(number: int) -> None:
-        if number % every == 0:
-            detector.finder.run(tensor)
-
     count, start = 0, time.perf_counter()
-    av = import_av()
-    with av.open(str(path)) as container:
+    running: deque[Future[object]] = deque()
+    with import_av().open(str(path)) as container, ThreadPoolExecutor(cores()) as pool:
         stream = container.streams.video[0]
         stream.thread_type = "AUTO"
-        numbers = (n for n, _ in enumerate(container.decode(stream)))
-        for _ in in_parallel(run, numbers, cores() * every):
+        for number, _ in enumerate(container.decode(stream)):
+            if number % every == 0:
+                running.append(pool.submit(detector.finder.run, tensor))
+                if len(running) > cores() + 2:
+                    running.popleft().result()
             count += 1
     return count / (time.perf_counter() - start)
 

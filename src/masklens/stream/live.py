@@ -27,6 +27,10 @@ from masklens.stream.between import filled_in
 from masklens.stream.labeller import Found, StreamLabeller
 from masklens.stream.pace import Pace, pace_for_file
 
+#: So many more frames of a file are searched at a time than there are cores, so that none of them
+#: waits while faces are classified.
+_AHEAD = 2
+
 
 @dataclass(eq=False)
 class Labelled:
@@ -107,7 +111,7 @@ def _one_after_the_other(
     # One thread per core: what each keeps (a heap, converters, a tensor) is kept so many times.
     pool = ThreadPoolExecutor(workers)
     pending: deque[tuple[Frame, Future[Found] | None]] = deque()
-    searches = 0
+    searches, most = 0, workers + _AHEAD
 
     def oldest() -> tuple[Frame, Detections, bool]:
         nonlocal searches
@@ -123,8 +127,7 @@ def _one_after_the_other(
                 look = pace.due(frame.time or 0.0)
                 searches += look
                 pending.append((frame, pool.submit(labeller.find, frame) if look else None))
-                # So far ahead that every core has a frame in which faces are looked for.
-                while searches > workers or len(pending) > workers * pace.every:
+                while searches > most or len(pending) > most * pace.every:
                     yield oldest()
         except InputError as error:
             failure = error
