@@ -19,6 +19,7 @@ import numpy as np
 from common import data_root, iou, machine, print_table, resampled_ratio
 
 from masklens.bundle import Bundle
+from masklens.curves import sweep
 from masklens.dataset.scan import Dataset, load_dataset
 from masklens.detector import MaskDetector, in_parallel
 from masklens.evaluation.average_precision import Boxes, ResampledPrecision, coco_average_precision
@@ -83,10 +84,7 @@ def best_threshold(found: list[Faces], dataset: Dataset) -> float:
         faces += int(met.counted.sum())
         scores.append(picture.scores[~met.ignored])
         hits.append(met.truth[~met.ignored] >= 0)
-    order = np.argsort(-np.concatenate(scores), kind="stable")
-    true = np.cumsum(np.concatenate(hits)[order])
-    f1 = 2 * true / (np.arange(1, len(true) + 1) + faces)
-    return float(np.concatenate(scores)[order][f1.argmax()])
+    return sweep(np.concatenate(scores), np.concatenate(hits), faces).best[0]
 
 
 def recall_row(
@@ -120,9 +118,7 @@ def end_to_end_row(
     scores = np.concatenate([part.scores for part in parts])
     right = np.concatenate([part.right for part in parts])
     faces = sum(part.faces for part in parts)
-    order = np.argsort(-scores, kind="stable")
-    f1 = 2 * np.cumsum(right[order]) / (np.arange(1, len(order) + 1) + faces)
-    threshold = scores[order][f1.argmax()]
+    threshold, _ = sweep(scores, right, faces).best
     counts = np.array(
         [
             [

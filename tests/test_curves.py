@@ -31,6 +31,26 @@ def test_average_precision_is_scikit_learns(sample):
     assert curves.average_precision(scores, positive, weights) == pytest.approx(expected, abs=1e-12)
 
 
+def test_a_sweep_is_scikit_learns_curve(sample):
+    scores, right, _ = sample
+    sweep = curves.sweep(scores, right, int(right.sum()))
+    precision, recall, thresholds = metrics.precision_recall_curve(right, scores)
+    assert sweep.thresholds == pytest.approx(thresholds[::-1])  # scikit-learn goes the other way
+    assert sweep.precision == pytest.approx(precision[-2::-1])
+    assert sweep.recall == pytest.approx(recall[-2::-1])
+    best, f1 = sweep.best
+    assert f1 == pytest.approx(metrics.f1_score(right, scores >= best))
+    assert f1 == pytest.approx(max(metrics.f1_score(right, scores >= t) for t in thresholds))
+
+
+def test_faces_that_no_box_shows_count_against_recall():
+    sweep = curves.sweep(np.array([0.9, 0.7, 0.7]), np.array([True, True, False]), 4)
+    assert sweep.shown.tolist() == [1, 3]
+    assert sweep.recall.tolist() == [0.25, 0.5]
+    assert sweep.best == (0.7, pytest.approx(4 / 7))
+    assert curves.sweep(np.zeros(0), np.zeros(0, bool), 4).best == (0.0, 0.0)
+
+
 def test_a_resample_of_one_class_has_no_roc_area():
     area = curves.roc_area(np.array([0.1, 0.9]), np.array([False, True]), np.array([[0.0, 2.0]]))
     assert np.isnan(area[0])

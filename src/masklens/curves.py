@@ -1,12 +1,13 @@
-"""Areas under curves and calibration errors for many resamples at once.
+"""What each threshold shows; areas under curves and calibration errors for many resamples at once.
 
-Each function takes one row of item weights per resample, (R, N), and gives the figure of each
+Areas and errors take one row of item weights per resample, (R, N), and give the figure of each
 resample, (R,). With all weights 1 they agree with scikit-learn; the tests hold them to it. What
 calibrates a model and what judges one read the same figures.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -21,12 +22,69 @@ CALIBRATION_BINS = 15
 def _cumulative(scores: Array, positive: Bools, weights: Array) -> tuple[Array, Array, Ints]:
     """Weights of positives and negatives at or above each distinct score, and its last index."""
     order = np.argsort(-scores, kind="stable")
-    ends = np.flatnonzero(np.append(np.diff(scores[order]) != 0, True))
+    ends = np.flatnonzero(np.diff(scores[order], append=-np.inf))
     ordered = weights[:, order]
     is_positive = positive[order].astype(float)
     hits = np.cumsum(ordered * is_positive, axis=1)[:, ends]
     misses = np.cumsum(ordered * (1 - is_positive), axis=1)[:, ends]
     return hits, misses, ends
+
+
+@dataclass(frozen=True, eq=False)
+class Sweep:
+    """What would be shown from each score on that a box has.
+
+    Attributes:
+        thresholds: (T,), the distinct scores, falling.
+        shown: (T,), boxes with at least that score.
+        right: (T,), how many of these are right.
+        faces: how many there are to find.
+    """
+
+    thresholds: Array
+    shown: Array
+    right: Array
+    faces: int
+
+    @property
+    def precision(self) -> Array:
+        """(T,), share of the shown boxes that are right."""
+        return self.right / self.shown
+
+    @property
+    def recall(self) -> Array:
+        """(T,), share of the faces that a right box shows."""
+        return self.right / max(self.faces, 1)
+
+    @property
+    def f1(self) -> Array:
+        """(T,), harmonic mean of precision and recall."""
+        return 2 * self.right / (self.shown + self.faces)
+
+    @property
+    def best(self) -> tuple[float, float]:
+        """The threshold with the best F1, the highest of equals, and that F1; zeros without boxes.
+
+        Which boxes it was chosen on makes it look better than it is on others.
+        """
+        if not len(self.thresholds):
+            return 0.0, 0.0
+        row = int(self.f1.argmax())
+        return float(self.thresholds[row]), float(self.f1[row])
+
+
+def sweep(scores: npt.NDArray[Any], right: Bools, faces: int) -> Sweep:
+    """Let the threshold fall from the surest box to the least sure; equal scores come together.
+
+    Boxes are matched with the best score first, so those above a threshold keep their faces.
+
+    Args:
+        scores: (N,), of every box that counts.
+        right: (N,), whether each is right.
+        faces: how many there are to find.
+    """
+    hits, misses, _ = _cumulative(scores, right, np.ones((1, len(scores))))
+    return Sweep(np.unique(scores)[::-1], (hits + misses)[0], hits[0], faces)
 
 
 def roc_area(scores: Array, positive: Bools, weights: Array) -> Array:

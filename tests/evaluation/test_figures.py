@@ -4,6 +4,7 @@ import re
 
 import numpy as np
 
+from masklens.curves import sweep
 from masklens.evaluation import figures
 from masklens.intervals import Estimate
 
@@ -21,10 +22,10 @@ def test_a_legend_takes_no_width_from_the_panels():
 
 
 def test_no_line_runs_through_the_legend_of_the_thresholds():
-    curve = np.array([[0.9, 1.0, 0.1, 0.2], [0.1, 0.5, 0.9, 0.6]])
+    curve = sweep(np.array([0.9, 0.1]), np.array([True, False]), 3)
     area = Estimate(0.5, 0.4, 0.6, "bootstrap")
     lines = [("faces", np.array([0.1, 0.9]), np.array([1.0, 0.5]), area)]
-    svg = figures.thresholds(lines, curve, 0.2, (0.1, 0.6))
+    svg = figures.thresholds(lines, curve, 0.2)
     legend = svg[svg.rindex('<g id="legend_') :]
     assert re.search(r'style="fill: #ffffff[^"]*"', legend)
     assert "opacity" not in legend

@@ -300,6 +300,16 @@ def test_thresholds_have_their_order() -> None:
     assert chosen["sensitive"] <= chosen["default"] <= chosen["precise"]
 
 
+def test_boxes_with_one_score_are_shown_together() -> None:
+    """Half of those at 0.625 are wrong: no threshold shows only the right ones, listed first."""
+    scores = np.repeat([0.875, 0.625], 20).astype(np.float32)
+    right = np.repeat([True, False], [30, 10])
+    chosen = calibration.choose_thresholds(
+        scores, right, 40, near_best=0.99, precise=0.95, sensitive=0.99
+    )
+    assert right[scores >= chosen["precise"]].mean() >= 0.95
+
+
 def test_where_no_threshold_is_precise_the_best_one_still_shows_boxes() -> None:
     rng = np.random.default_rng(0)
     scores = np.sort(rng.random(400).astype(np.float32))

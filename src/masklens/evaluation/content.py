@@ -153,9 +153,9 @@ def _pipeline(document: Document, e: Evaluation) -> None:
         "Left: precision over recall when the threshold falls from 1 to 0 (IoU 0.5); a box counts "
         "for the label it gives, for “any face” the label does not matter. Right: precision, "
         "recall and F1 of boxes that lie right and carry the right label of two, over the "
-        f"threshold. The best F1 on these very pictures is {scores.best[1]:.3f}, at "
-        f"{scores.best[0]:.2f}; a threshold chosen on them would look better than it is.",
-        figures.thresholds(scores.precision_recall, scores.curve, scores.threshold, scores.best),
+        f"threshold. The best F1 on these very pictures is {scores.curve.best[1]:.3f}, at "
+        f"{scores.curve.best[0]:.2f}; a threshold chosen on them would look better than it is.",
+        figures.thresholds(scores.precision_recall, scores.curve, scores.threshold),
         "Precision-recall curves, and precision, recall and F1 over the threshold",
     )
     if scores.calibration:

@@ -16,6 +16,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from masklens.curves import Sweep
 from masklens.evaluation.classification import Curve
 from masklens.evaluation.compare import Comparison
 from masklens.intervals import Array, Estimate, Ints, wilson
@@ -115,9 +116,8 @@ def roc_and_precision_recall(roc: Sequence[Curve], pr: Sequence[Curve]) -> str:
 
 def thresholds(
     lines: Sequence[tuple[str, Array, Array, Estimate]],
-    curve: Array,
+    curve: Sweep,
     threshold: float,
-    best: tuple[float, float],
 ) -> str:
     """Precision over recall, per label and for any face; and what each threshold would give."""
     with _figure(WIDTH, 3.2, 2) as ([left, right], out):
@@ -131,14 +131,15 @@ def thresholds(
             )
         left.set(xlabel="recall", ylabel="precision")
         left.legend(loc="lower left", title="average precision", title_fontsize=8)
-        for column, (name, shade) in enumerate(
-            (("precision", "#6b7280"), ("recall", "#c2772b"), ("F1", _BLUE)), start=1
+        for name, values, shade, dashes in (
+            ("precision", curve.precision, "#6b7280", "-."),
+            ("recall", curve.recall, "#c2772b", "--"),
+            ("F1", curve.f1, _BLUE, "-"),
         ):
-            right.plot(
-                curve[:, 0], curve[:, column], color=shade, ls=_DASHES[3 - column], label=name
-            )
+            right.plot(curve.thresholds, values, color=shade, ls=dashes, label=name)
         right.axvline(threshold, color=_INK, lw=0.9, label=f"shipped: {threshold:.2f}")
-        right.plot(*best, "o", color=_BLUE, ms=5, label=f"best F1: {best[1]:.3f} at {best[0]:.2f}")
+        score, f1 = curve.best
+        right.plot(score, f1, "o", color=_BLUE, ms=5, label=f"best F1: {f1:.3f} at {score:.2f}")
         right.set(xlabel="threshold on the score", ylabel="share")
         for axes in (left, right):
             _unit(axes)

@@ -75,7 +75,8 @@ def record(
         out["calibration"] = _calibration(c.calibration)
     if evaluation.scene_scores is not None:
         s = evaluation.scene_scores
-        out["best_f1"] = {"threshold": round(s.best[0], 6), "f1": round(s.best[1], 6)}
+        threshold, f1 = s.curve.best
+        out["best_f1"] = {"threshold": round(threshold, 6), "f1": round(f1, 6)}
         out["score_calibration"] = _calibration(s.calibration)
     if comparison is not None:
         out["comparison"] = comparison.to_dict()

@@ -29,8 +29,7 @@ class SceneScores:
         labels: in order.
         sections: tables of measures; the first is the headline.
         sizes: size band -> share of all faces found; and of masked faces.
-        curve: (T, 4): threshold, precision, recall, F1 (found and right label of two).
-        best: threshold with the best F1, and that F1.
+        curve: what each threshold shows; right is found and the right label of two.
         precision_recall: per label and for faces: recall, interpolation-free precision, AP.
         calibration: mean score, right boxes, boxes; per bin.
     """
@@ -40,8 +39,7 @@ class SceneScores:
     sections: tuple[Section, ...]
     sizes: tuple[tuple[str, Estimate], ...]
     masked_sizes: tuple[tuple[str, Estimate], ...]
-    curve: Array
-    best: tuple[float, float]
+    curve: curves.Sweep
     precision_recall: tuple[tuple[str, Array, Array, Estimate], ...]
     calibration: tuple[tuple[float, int, int], ...]
 
@@ -59,8 +57,6 @@ def score_scenes(scenes: Scenes, weights: Array, min_width: float = 16) -> Scene
     banded, _ = pair(scenes, LOOSE_IOU, min(min_width, FACE_EDGES[0]), scenes.threshold)
     _, every = pair(scenes, IOU, min_width)
     precision, curves_of_labels = _average_precisions(scenes, faces, weights, min_width)
-    sweep = threshold_sweep(scenes, every, len(faces.labels))
-    best = sweep[int(np.argmax(sweep[:, 3]))] if len(sweep) else np.zeros(4)
     sections = (
         Section("headline", "The whole pipeline: find, cut, label", "", (
             *_headline(scenes, faces, loose), *_end_to_end(scenes, faces, found, weights),
@@ -80,8 +76,7 @@ def score_scenes(scenes: Scenes, weights: Array, min_width: float = 16) -> Scene
         masked_sizes=tuple(
             by_size(banded.widths[masked], banded.found[masked], banded.groups[masked], FACE_EDGES)
         ),
-        curve=sweep,
-        best=(float(best[0]), float(best[3])),
+        curve=curves.sweep(every.scores, _right(scenes, every, two=True), len(faces.labels)),
         precision_recall=curves_of_labels,
         calibration=tuple(curves.calibration_table(every.scores, right)),
     )
@@ -218,21 +213,3 @@ def _average_precisions(
         value = float(np.mean([p[column] for p in parts]))
         measures.append(figure(key, title, value, mean, few, support=min(supports)))
     return tuple(measures), tuple(lines)
-
-
-def threshold_sweep(scenes: Scenes, every: Found, faces: int) -> Array:
-    """Precision, recall and F1 (right label of two) at each threshold that changes anything.
-
-    Matching is greedy from the best score down, so the boxes above a threshold keep their matches.
-
-    Returns:
-        (T, 4): threshold, precision, recall, F1.
-    """
-    order = np.argsort(-every.scores, kind="stable")
-    scores = every.scores[order]
-    ends = np.flatnonzero(np.append(np.diff(scores) != 0, True)) if len(scores) else order
-    hits = np.cumsum(_right(scenes, every, two=True)[order])[ends]
-    shown = ends + 1.0
-    return np.stack(
-        [scores[ends], hits / shown, hits / max(faces, 1), 2 * hits / (shown + faces)], axis=1
-    )

@@ -32,7 +32,7 @@ def evaluation_lines(evaluation: Evaluation) -> list[str]:
         lines += ["", _head(title, width)]
         lines += [_row(f"  {name}", width, e) for name, e in rows]
     if evaluation.scene_scores is not None:
-        threshold, f1 = evaluation.scene_scores.best
+        threshold, f1 = evaluation.scene_scores.curve.best
         lines += [
             "",
             f"The best end-to-end F1 (two classes) is {f1:.3f}, at score {threshold:.2f}.",

@@ -16,6 +16,7 @@ from scipy.special import expit
 from masklens.card import FaceCalibration
 from masklens.classifier import logit, with_temperature
 from masklens.crop import FloatArray
+from masklens.curves import Sweep, sweep
 
 #: A precision of fewer boxes is luck.
 FEW = 10
@@ -93,37 +94,27 @@ def choose_thresholds(
     Returns:
         "default", "precise" and "sensitive", to three digits, rounded to the safe side.
     """
-    order = np.argsort(-scores, kind="stable")
-    ranked = scores[order]
-    hits = np.cumsum(right[order])
-    precision = hits / np.arange(1, len(order) + 1)
-    recall = hits / max(faces, 1)
-    f1 = 2 * precision * recall / np.maximum(precision + recall, 1e-9)
-    flat = ranked[np.flatnonzero(f1 >= near_best * f1.max())]
+    curve = sweep(scores, right, faces)
+    flat = curve.thresholds[curve.f1 >= near_best * curve.f1.max()]
     middle = (flat[0] + flat[-1]) / 2
-    full = np.flatnonzero(hits >= sensitive * hits[-1])
+    kept = curve.thresholds[curve.right >= sensitive * curve.right[-1]]
     default = _rounded(middle, np.floor)
     return {
         "default": default,
-        "precise": max(_precise(ranked, precision, precise), default),
-        "sensitive": _rounded(min(ranked[full[0]], middle), np.floor),
+        "precise": max(_precise(curve, precise), default),
+        "sensitive": _rounded(min(kept[0], middle), np.floor),
     }
 
 
-def _precise(ranked: FloatArray, precision: npt.NDArray[np.float64], wanted: float) -> float:
-    """The lowest threshold with the precision, else the one with the best; 0 if none shows enough.
-
-    Args:
-        ranked: (N,), scores, falling.
-        precision: (N,), of the boxes from each of them up.
-        wanted: the precision.
-    """
-    if len(ranked) < FEW:
+def _precise(curve: Sweep, wanted: float) -> float:
+    """The lowest threshold with a precision, else the one with the best; 0 if none shows enough."""
+    enough = curve.shown >= FEW
+    if not enough.any():
         return 0.0
-    enough = precision[FEW - 1 :]
-    good = np.flatnonzero(enough >= wanted)
-    row = FEW - 1 + int(good[-1] if len(good) else enough.argmax())
-    return min(_rounded(ranked[row], np.ceil), _rounded(ranked[FEW - 1], np.floor))
+    thresholds, precision = curve.thresholds[enough], curve.precision[enough]
+    good = np.flatnonzero(precision >= wanted)
+    row = good[-1] if len(good) else precision.argmax()
+    return min(_rounded(thresholds[row], np.ceil), _rounded(thresholds[0], np.floor))
 
 
 def _rounded(value: float, way: Callable[[float], float]) -> float:

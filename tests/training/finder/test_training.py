@@ -196,6 +196,12 @@ def test_score_counts_as_by_hand() -> None:
     assert result["best_f1"] == pytest.approx(0.8)
     assert result["masked_recall"] == 1
     assert result["threshold"] == pytest.approx(0.7)
+    # With equal scores no threshold shows the right two alone.
+    alike = replace(found, scores=np.full(3, 0.7, np.float32))
+    tied = score([alike], [scene])
+    assert (tied["best_f1"], tied["masked_recall"]) == (pytest.approx(0.8), 1)
+    first = replace(alike, boxes=found.boxes[[2, 0, 1]])
+    assert score([first], [scene])["best_f1"] == pytest.approx(0.8)
     # The wrong one lies in a crowd.
     crowded = replace(scene, crowds=np.array([[70, 0, 100, 30]], np.float32))
     assert score([found], [crowded])["face_ap"] == pytest.approx(1)

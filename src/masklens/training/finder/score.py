@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from masklens.boxes import iou
+from masklens.curves import sweep
 from masklens.detector import in_parallel
 from masklens.faces import FaceFinder, Faces
 from masklens.labels import LABELS, WITHOUT_MASK
@@ -53,16 +54,15 @@ def score(found: Iterable[Faces], scenes: Sequence[Scene]) -> dict[str, float]:
         scores.append(picture.scores[~met.ignored])
         hits.append(truth >= 0)
         hidden.append((truth >= 0) & np.append(covered, False)[truth])
-    order = np.argsort(-np.concatenate(scores), kind="stable")
-    true = np.cumsum(np.concatenate(hits)[order])
-    shown = np.arange(1, len(true) + 1)
-    f1 = 2 * true / (shown + max(1, faces))
-    best = int(f1.argmax()) if len(f1) else 0
+    every = np.concatenate(scores)
+    curve = sweep(every, np.concatenate(hits), faces)
+    threshold, f1 = curve.best
+    shown = every >= threshold
     return {
-        "face_ap": _average_precision(true / max(1, faces), true / shown),
-        "best_f1": float(f1[best]) if len(f1) else 0.0,
-        "masked_recall": float(np.concatenate(hidden)[order][: best + 1].sum() / max(1, masked)),
-        "threshold": float(np.concatenate(scores)[order][best]) if len(f1) else 0.0,
+        "face_ap": _average_precision(curve.recall, curve.precision),
+        "best_f1": f1,
+        "masked_recall": float(np.concatenate(hidden)[shown].sum() / max(1, masked)),
+        "threshold": threshold,
     }
 
 
