@@ -6,6 +6,8 @@ import numpy as np
 
 from masklens.curves import sweep
 from masklens.evaluation import figures
+from masklens.evaluation.blocks import Document
+from masklens.evaluation.report import render
 from masklens.intervals import Estimate
 
 
@@ -29,3 +31,12 @@ def test_no_line_runs_through_the_legend_of_the_thresholds():
     legend = svg[svg.rindex('<g id="legend_') :]
     assert re.search(r'style="fill: #ffffff[^"]*"', legend)
     assert "opacity" not in legend
+
+
+def test_the_caption_of_a_wide_table_does_not_scroll_with_it():
+    document = Document("A report", "")
+    document.table("Wider than a telephone.", ("", "recall"), [("with_mask", "0.9")])
+    html = render("report.html.j2", document, lambda picture: picture.data_uri)
+    scrolls = html[html.index('<div class="scroll">') : html.index("</table></div>")]
+    assert "Wider than a telephone." in html.replace(scrolls, "")
+    assert "Wider" not in scrolls
