@@ -7,6 +7,7 @@ import pytest
 from sklearn import metrics
 
 from masklens import curves
+from masklens.intervals import proportion, wilson
 
 
 @pytest.fixture(params=[0, 1, 2])
@@ -90,9 +91,18 @@ def test_calibration_error_of_honest_scores_is_small():
 def test_the_calibration_table_counts_everything_once():
     confidence = np.array([0.0, 0.05, 0.5, 1.0, 1.0])
     right = np.array([False, True, True, True, False])
-    table = curves.calibration_table(confidence, right)
-    assert sum(items for _, _, items in table) == 5
-    assert table[-1] == (1.0, 1, 2)
+    table = curves.calibration_table(confidence, right, np.arange(5))
+    assert sum(share.total for _, share in table) == 5
+    said, share = table[-1]
+    assert (said, share.hits, share.total) == (1.0, 1, 2)
+
+
+def test_the_calibration_curve_counts_faces_of_one_photograph_as_alike():
+    """Forty faces stated as 0.7, of four photographs: three all right, one all wrong."""
+    confidence, right = np.full(40, 0.7), np.arange(40) < 30
+    [(_, together)] = curves.calibration_table(confidence, right, np.arange(40) // 10)
+    assert together == proportion(right, np.arange(40) // 10)
+    assert together.high - together.low > 2 * np.diff(wilson(30, 40))[0]
 
 
 def test_brier_of_two_labels_is_twice_scikit_learns():

@@ -13,10 +13,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from masklens.intervals import Array, Bools, Ints
+from masklens.intervals import Array, Bools, Estimate, Ints, proportion
 
 #: Equal bins of the calibration curve and the expected calibration error (Guo et al. 2017, ICML).
 CALIBRATION_BINS = 15
+
+#: A bin of the calibration curve: mean stated confidence, and the share that was right.
+CalibrationRow = tuple[float, Estimate]
 
 
 def _cumulative(scores: Array, positive: Bools, weights: Array) -> tuple[Array, Array, Ints]:
@@ -127,17 +130,14 @@ def calibration_error(
         return np.asarray(np.abs(gaps).sum(axis=1) / weights.sum(axis=1))
 
 
-def calibration_table(confidence: Array, right: Bools) -> list[tuple[float, int, int]]:
-    """For each bin that is not empty: mean stated confidence, right answers, items."""
+def calibration_table(confidence: Array, right: Bools, groups: Ints) -> list[CalibrationRow]:
+    """For each bin that is not empty: mean stated confidence, and the share that was right."""
     number = bin_of(confidence)
+    members = [number == b for b in range(CALIBRATION_BINS)]
     return [
-        (
-            float(confidence[number == b].mean()),
-            int(right[number == b].sum()),
-            int((number == b).sum()),
-        )
-        for b in range(CALIBRATION_BINS)
-        if np.any(number == b)
+        (float(confidence[member].mean()), proportion(right[member], groups[member]))
+        for member in members
+        if member.any()
     ]
 
 

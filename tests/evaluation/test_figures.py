@@ -8,7 +8,7 @@ from masklens.curves import sweep
 from masklens.evaluation import figures
 from masklens.evaluation.blocks import Document
 from masklens.evaluation.report import render
-from masklens.intervals import Estimate
+from masklens.intervals import Estimate, proportion
 
 
 def width(svg, patch):
@@ -19,7 +19,9 @@ def width(svg, patch):
 
 
 def test_a_legend_takes_no_width_from_the_panels():
-    svg = figures.calibration([(0.1, 1, 10), (0.9, 9, 10)], "boxes", "score")
+    alone = np.arange(10)
+    rows = [(0.1, proportion(alone < 1, alone)), (0.9, proportion(alone < 9, alone))]
+    svg = figures.calibration(rows, "boxes", "score")
     assert width(svg, "patch_2") > 0.38 * width(svg, "patch_1")
 
 

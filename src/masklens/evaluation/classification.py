@@ -46,7 +46,7 @@ class Classification:
         sections: tables of measures.
         confusion: (L, L + 1) counts; rows are true labels, the last column is "no face found".
         roc, precision_recall: one curve per label.
-        calibration: mean stated confidence, right, items; per bin.
+        calibration: mean stated confidence, and the share that was right; per bin.
         sizes: size band -> accuracy in it.
     """
 
@@ -55,7 +55,7 @@ class Classification:
     confusion: Ints
     roc: tuple[Curve, ...]
     precision_recall: tuple[Curve, ...]
-    calibration: tuple[tuple[float, int, int], ...]
+    calibration: tuple[curves.CalibrationRow, ...]
     sizes: tuple[tuple[str, Estimate], ...]
 
 
@@ -88,7 +88,7 @@ def score(
         confusion=confusion_matrix(answers),
         roc=roc,
         precision_recall=pr,
-        calibration=tuple(curves.calibration_table(found.confidence, found.right)),
+        calibration=tuple(curves.calibration_table(found.confidence, found.right, found.groups)),
         sizes=tuple(by_size(answers.widths, answers.right, answers.groups, edges)),
     )
 

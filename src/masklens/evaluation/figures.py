@@ -16,10 +16,10 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from masklens.curves import Sweep
+from masklens.curves import CalibrationRow, Sweep
 from masklens.evaluation.classification import Curve
 from masklens.evaluation.compare import Comparison
-from masklens.intervals import Array, Estimate, Ints, wilson
+from masklens.intervals import Array, Estimate, Ints
 from masklens.io.draw import colour_of
 from masklens.labels import LABELS
 
@@ -148,12 +148,12 @@ def thresholds(
     return out[0]
 
 
-def calibration(rows: Sequence[tuple[float, int, int]], what: str, axis: str) -> str:
-    """Share that was right over what the model said, with 95 % Wilson intervals, and counts."""
+def calibration(rows: Sequence[CalibrationRow], what: str, axis: str) -> str:
+    """Share that was right over what the model said, with 95 % intervals, and counts."""
     with _figure(WIDTH, 2.9, 2) as ([left, right], out):
         said = np.array([row[0] for row in rows])
-        true = np.array([row[1] / row[2] for row in rows])
-        ends = np.array([wilson(row[1], row[2]) for row in rows])
+        true = np.array([share.value for _, share in rows])
+        ends = np.array([[share.low, share.high] for _, share in rows])
         left.plot([0, 1], [0, 1], color=_SOFT, lw=0.8, ls=":", label="perfectly calibrated")
         left.errorbar(
             said, true, yerr=np.abs(ends.T - true), fmt="o", ms=4, color=_BLUE, lw=1, capsize=2,
@@ -163,7 +163,7 @@ def calibration(rows: Sequence[tuple[float, int, int]], what: str, axis: str) ->
         _unit(left)
         # Of the figure: in the panel it would hide intervals, and reaching out of it, shrink it.
         left.figure.legend(loc="outside upper left", ncols=2)
-        right.bar(said, [row[2] for row in rows], width=0.045, color=_BLUE)
+        right.bar(said, [share.total or 0 for _, share in rows], width=0.045, color=_BLUE)
         right.set(xlabel=axis, ylabel=what, xlim=(0, 1.02))
         right.set_yscale("log")
         right.grid(axis="y")

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from masklens.curves import CalibrationRow
 from masklens.evaluation.compare import Comparison
 from masklens.evaluation.evaluate import Evaluation
 from masklens.evaluation.subjects import Subject
@@ -104,7 +105,9 @@ def versions() -> dict[str, str]:
     return {"python": platform.python_version()} | {name: version(name) for name in _PACKAGES}
 
 
-def _calibration(rows: tuple[tuple[float, int, int], ...]) -> list[dict[str, Any]]:
+def _calibration(rows: tuple[CalibrationRow, ...]) -> list[dict[str, Any]]:
     return [
-        {"stated": round(said, 6), "right": right, "items": items} for said, right, items in rows
-    ]
+        {"stated": round(said, 6), "right": e.hits, "items": e.total,
+         "low": round(e.low, 6), "high": round(e.high, 6)}
+        for said, e in rows
+    ]  # fmt: skip

@@ -31,7 +31,7 @@ class SceneScores:
         sizes: size band -> share of all faces found; and of masked faces.
         curve: what each threshold shows; right is found and the right label of two.
         precision_recall: per label and for faces: recall, interpolation-free precision, AP.
-        calibration: mean score, right boxes, boxes; per bin.
+        calibration: mean score, and the share of right boxes; per bin.
     """
 
     labels: tuple[str, ...]
@@ -41,7 +41,7 @@ class SceneScores:
     masked_sizes: tuple[tuple[str, Estimate], ...]
     curve: curves.Sweep
     precision_recall: tuple[tuple[str, Array, Array, Estimate], ...]
-    calibration: tuple[tuple[float, int, int], ...]
+    calibration: tuple[curves.CalibrationRow, ...]
 
 
 def score_scenes(scenes: Scenes, weights: Array, min_width: float = 16) -> SceneScores:
@@ -78,7 +78,7 @@ def score_scenes(scenes: Scenes, weights: Array, min_width: float = 16) -> Scene
         ),
         curve=curves.sweep(every.scores, _right(scenes, every, two=True), len(faces.labels)),
         precision_recall=curves_of_labels,
-        calibration=tuple(curves.calibration_table(every.scores, right)),
+        calibration=tuple(curves.calibration_table(every.scores, right, every.groups)),
     )
 
 
