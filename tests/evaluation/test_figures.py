@@ -11,11 +11,16 @@ from masklens.evaluation.report import render
 from masklens.intervals import Estimate, proportion
 
 
-def width(svg, patch):
+def corners(svg, patch):
     """Of a rectangle that matplotlib numbers: patch_1 is the whole figure, patch_2 a panel."""
     path = re.search(rf'<g id="{patch}">\s*<path d="([^"]*)"', svg)[1]
-    places = [float(x) for x in re.findall(r"[ML] (\S+)", path)]
-    return max(places) - min(places)
+    places = np.array(re.findall(r"[ML] (\S+) (\S+)", path), float)
+    (x1, y2), (x2, y1) = places.min(axis=0), places.max(axis=0)
+    return x1, y1, x2, y2
+
+
+def width(svg, patch):
+    return corners(svg, patch)[2] - corners(svg, patch)[0]
 
 
 def test_a_legend_takes_no_width_from_the_panels():
@@ -42,3 +47,16 @@ def test_the_caption_of_a_wide_table_does_not_scroll_with_it():
     scrolls = html[html.index('<div class="scroll">') : html.index("</table></div>")]
     assert "Wider than a telephone." in html.replace(scrolls, "")
     assert "Wider" not in scrolls
+
+
+def test_bars_of_neighbouring_bins_do_not_hide_each_other_and_one_item_has_one():
+    """Drawn at the mean scores, 0.5999 and 0.6001 here, they lay on each other."""
+    alone = np.arange(2)
+    rows = [(0.5999, proportion(alone < 1, alone)), (0.6001, proportion(alone[1:] < 1, alone[:1]))]
+    svg = figures.calibration(rows, "boxes", "score")
+    panel = corners(svg, "patch_5")
+    (left, _, first, high), (second, _, right, low) = (
+        corners(svg, patch) for patch in ("patch_6", "patch_7")
+    )
+    assert left < first < second < right
+    assert panel[3] < high < low < panel[1]  # down is more

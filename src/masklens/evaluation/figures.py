@@ -16,7 +16,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from masklens.curves import CalibrationRow, Sweep
+from masklens.curves import CALIBRATION_BINS, CalibrationRow, Sweep, bin_of
 from masklens.evaluation.classification import Curve
 from masklens.evaluation.compare import Comparison
 from masklens.intervals import Array, Estimate, Ints
@@ -163,9 +163,12 @@ def calibration(rows: Sequence[CalibrationRow], what: str, axis: str) -> str:
         _unit(left)
         # Of the figure: in the panel it would hide intervals, and reaching out of it, shrink it.
         left.figure.legend(loc="outside upper left", ncols=2)
-        right.bar(said, [share.total or 0 for _, share in rows], width=0.045, color=_BLUE)
-        right.set(xlabel=axis, ylabel=what, xlim=(0, 1.02))
+        # A bar covers its bin; one item has a bar, too.
+        places, width = (bin_of(said) + 0.5) / CALIBRATION_BINS, 0.9 / CALIBRATION_BINS
+        right.bar(places, [share.total or 0 for _, share in rows], width=width, color=_BLUE)
         right.set_yscale("log")
+        right.set(xlabel=axis, ylabel=what, xlim=(0, 1.02))
+        right.set_ylim(bottom=0.5)
         right.grid(axis="y")
     return out[0]
 
