@@ -14,7 +14,7 @@ from masklens import curves
 from masklens.evaluation.average_precision import ResampledPrecision, coco_average_precision
 from masklens.evaluation.classification import FACE_EDGES, by_size
 from masklens.evaluation.measures import Measure, Section, figure, share
-from masklens.evaluation.pairing import Faces, Found, Scenes, pair, two_class
+from masklens.evaluation.pairing import AnnotatedFaces, Found, Scenes, pair, two_class
 from masklens.intervals import Array, Bools, Estimate, Ints, Statistic
 
 #: A box that overlaps this much is the same face; the looser one is that of the headline's bar.
@@ -82,7 +82,7 @@ def score_scenes(scenes: Scenes, weights: Array, min_width: float = 16) -> Scene
     )
 
 
-def _headline(scenes: Scenes, faces: Faces, loose: Faces) -> list[Measure]:
+def _headline(scenes: Scenes, faces: AnnotatedFaces, loose: AnnotatedFaces) -> list[Measure]:
     measures = []
     for suffix, title, part in (("", f"IoU {IOU}", faces), ("_35", f"IoU {LOOSE_IOU}", loose)):
         masked = part.masked
@@ -104,7 +104,9 @@ def _headline(scenes: Scenes, faces: Faces, loose: Faces) -> list[Measure]:
     return measures
 
 
-def _end_to_end(scenes: Scenes, faces: Faces, found: Found, weights: Array) -> list[Measure]:
+def _end_to_end(
+    scenes: Scenes, faces: AnnotatedFaces, found: Found, weights: Array
+) -> list[Measure]:
     measures = [
         share("face_precision", "Shown boxes that are faces", found.truth >= 0, found.groups,
               scenes.n_groups)
@@ -141,7 +143,7 @@ def f1_statistic(right: Bools, found_groups: Ints, face_groups: Ints, n_groups: 
     return statistic
 
 
-def _per_label(scenes: Scenes, faces: Faces, found: Found) -> list[Measure]:
+def _per_label(scenes: Scenes, faces: AnnotatedFaces, found: Found) -> list[Measure]:
     measures = []
     for index, label in enumerate(scenes.labels):
         true, said = faces.labels == index, found.labels == index
@@ -179,7 +181,7 @@ def _calibration(scenes: Scenes, every: Found, shown: Found, weights: Array) -> 
 
 
 def _average_precisions(
-    scenes: Scenes, faces: Faces, weights: Array, min_width: float
+    scenes: Scenes, faces: AnnotatedFaces, weights: Array, min_width: float
 ) -> tuple[tuple[Measure, ...], tuple[tuple[str, Array, Array, Estimate], ...]]:
     values = coco_average_precision(scenes.pictures, len(scenes.labels), min_width)
     measures, lines, parts, supports = [], [], [], []
