@@ -85,7 +85,7 @@ class AnnotatedFaces:
 
 
 @dataclass(frozen=True, eq=False)
-class Found:
+class FoundBoxes:
     """Every found box that counts, over all pictures.
 
     Attributes:
@@ -106,7 +106,7 @@ class Found:
 
 def pair(
     scenes: Scenes, min_iou: float, min_width: float, threshold: float = 0.0
-) -> tuple[AnnotatedFaces, Found]:
+) -> tuple[AnnotatedFaces, FoundBoxes]:
     """Match every picture: the annotated faces that count, and the found boxes that count."""
     faces: list[tuple[_Column, ...]] = []
     found: list[tuple[_Column, ...]] = []
@@ -127,7 +127,7 @@ def pair(
         rows = np.flatnonzero(~result.ignored)
         of_boxes = (labels, truth, picture.scores[shown])
         found.append((*(c[rows] for c in of_boxes), *_place(group, number, rows)))
-    return AnnotatedFaces(*_joined(faces)), Found(*_joined(found))
+    return AnnotatedFaces(*_joined(faces)), FoundBoxes(*_joined(found))
 
 
 def _place(group: int, number: int, rows: Ints) -> tuple[Ints, Ints, Ints]:

@@ -14,7 +14,7 @@ from masklens import curves
 from masklens.evaluation.average_precision import ResampledPrecision, coco_average_precision
 from masklens.evaluation.classification import FACE_EDGES, by_size
 from masklens.evaluation.measures import Measure, Section, figure, share
-from masklens.evaluation.pairing import AnnotatedFaces, Found, Scenes, pair, two_class
+from masklens.evaluation.pairing import AnnotatedFaces, FoundBoxes, Scenes, pair, two_class
 from masklens.intervals import Array, Bools, Estimate, Ints, Statistic
 
 #: A box that overlaps this much is the same face; the looser one is that of the headline's bar.
@@ -105,7 +105,7 @@ def _headline(scenes: Scenes, faces: AnnotatedFaces, loose: AnnotatedFaces) -> l
 
 
 def _end_to_end(
-    scenes: Scenes, faces: AnnotatedFaces, found: Found, weights: Array
+    scenes: Scenes, faces: AnnotatedFaces, found: FoundBoxes, weights: Array
 ) -> list[Measure]:
     measures = [
         share("face_precision", "Shown boxes that are faces", found.truth >= 0, found.groups,
@@ -122,7 +122,7 @@ def _end_to_end(
     return measures
 
 
-def _right(scenes: Scenes, found: Found, two: bool) -> Bools:
+def _right(scenes: Scenes, found: FoundBoxes, two: bool) -> Bools:
     if two:
         said, true = (two_class(column, scenes.labels) for column in (found.labels, found.truth))
         return np.asarray(said == true)
@@ -143,7 +143,7 @@ def f1_statistic(right: Bools, found_groups: Ints, face_groups: Ints, n_groups: 
     return statistic
 
 
-def _per_label(scenes: Scenes, faces: AnnotatedFaces, found: Found) -> list[Measure]:
+def _per_label(scenes: Scenes, faces: AnnotatedFaces, found: FoundBoxes) -> list[Measure]:
     measures = []
     for index, label in enumerate(scenes.labels):
         true, said = faces.labels == index, found.labels == index
@@ -159,7 +159,9 @@ def _per_label(scenes: Scenes, faces: AnnotatedFaces, found: Found) -> list[Meas
     return measures
 
 
-def _calibration(scenes: Scenes, every: Found, shown: Found, weights: Array) -> list[Measure]:
+def _calibration(
+    scenes: Scenes, every: FoundBoxes, shown: FoundBoxes, weights: Array
+) -> list[Measure]:
     measures = []
     for key, title, part in (
         ("ece", "Calibration error of the score, all boxes", every),
@@ -169,7 +171,7 @@ def _calibration(scenes: Scenes, every: Found, shown: Found, weights: Array) -> 
             continue
         right = part.labels == part.truth
 
-        def statistic(w: Array, part: Found = part, right: Bools = right) -> Array:
+        def statistic(w: Array, part: FoundBoxes = part, right: Bools = right) -> Array:
             return curves.calibration_error(part.scores, right, w[:, part.groups])
 
         value = float(statistic(np.ones((1, scenes.n_groups)))[0])
