@@ -38,7 +38,7 @@ class Curve:
 
 
 @dataclass(frozen=True)
-class Classification:
+class LabelScores:
     """Everything measured on answers.
 
     Attributes:
@@ -61,7 +61,7 @@ class Classification:
 
 def score(
     answers: Answers, weights: Array, edges: tuple[int, ...] = FACE_EDGES, prefix: str = ""
-) -> Classification:
+) -> LabelScores:
     """Score answers.
 
     Args:
@@ -82,7 +82,7 @@ def score(
         )
     found = answers.select(answers.found)
     roc, pr = _curves(answers, sections[1].measures)
-    return Classification(
+    return LabelScores(
         labels=answers.labels,
         sections=sections,
         confusion=confusion_matrix(answers),

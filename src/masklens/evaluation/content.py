@@ -46,7 +46,7 @@ def build(
     _data(document, e, audit)
     if e.scene_scores is not None:
         _pipeline(document, e)
-    if e.classification is not None:
+    if e.label_scores is not None:
         _labels(document, e)
     if outcome.comparison is not None:
         _comparison(document, outcome.comparison)
@@ -169,7 +169,7 @@ def _pipeline(document: Document, e: Evaluation) -> None:
 
 
 def _labels(document: Document, e: Evaluation) -> None:
-    scores = e.classification
+    scores = e.label_scores
     assert scores is not None
     prefix = "boxed." if e.selection.dataset.boxed else ""
     document.heading("The classifier alone" if prefix else "Labels")

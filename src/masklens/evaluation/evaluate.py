@@ -16,7 +16,7 @@ from masklens.evaluation.assemble import (
     target_labels,
 )
 from masklens.evaluation.bars import Progress
-from masklens.evaluation.classification import Classification
+from masklens.evaluation.classification import LabelScores
 from masklens.evaluation.measures import Measure, Section
 from masklens.evaluation.pairing import Scenes
 from masklens.evaluation.run import FIND, WHOLE, Run, run
@@ -61,7 +61,7 @@ class Evaluation:
         labels: that it was judged in.
         unreadable: why pictures were left out, a sentence each.
         answers: to portraits or annotated boxes; None for predictions on scenes.
-        classification: scores of ``answers``.
+        label_scores: scores of ``answers``.
         scenes, scene_scores: None for portraits.
     """
 
@@ -72,7 +72,7 @@ class Evaluation:
     labels: tuple[str, ...]
     unreadable: tuple[str, ...] = ()
     answers: Answers | None = None
-    classification: Classification | None = None
+    label_scores: LabelScores | None = None
     scenes: Scenes | None = None
     scene_scores: SceneScores | None = None
 
@@ -82,8 +82,8 @@ class Evaluation:
         parts: list[Section] = []
         if self.scene_scores is not None:
             parts += self.scene_scores.sections
-        if self.classification is not None:
-            parts += self.classification.sections
+        if self.label_scores is not None:
+            parts += self.label_scores.sections
         return tuple(parts)
 
     @property
@@ -116,9 +116,9 @@ class Evaluation:
                 (f"Masked faces found, IoU {LOOSE_IOU}, by width", self.scene_scores.masked_sizes),
                 (f"All faces found, IoU {LOOSE_IOU}, by width", self.scene_scores.sizes),
             ]
-        if self.classification is not None:
+        if self.label_scores is not None:
             what = "face" if self.selection.dataset.boxed else "picture"
-            tables.append((f"Accuracy by width of the {what}", self.classification.sizes))
+            tables.append((f"Accuracy by width of the {what}", self.label_scores.sizes))
         return tuple(tables)
 
     @property
@@ -176,7 +176,7 @@ def judge(evaluation: Evaluation, labels: tuple[str, ...] | None = None) -> Eval
         answers = portrait_answers(e.selection, e.subject, e.run, e.options.faces).fold(e.labels)
         edges = classification.PICTURE_EDGES
         return replace(
-            e, answers=answers, classification=classification.score(answers, weights, edges)
+            e, answers=answers, label_scores=classification.score(answers, weights, edges)
         )
     scenes = scenes_of(e.selection, e.subject, e.run).fold(e.labels)
     if not any(np.any(widths(p.truth) >= e.options.min_face) for p in scenes.pictures):
@@ -193,5 +193,5 @@ def judge(evaluation: Evaluation, labels: tuple[str, ...] | None = None) -> Eval
         return e
     # Two labels at least: with fewer there is nothing to tell apart.
     return replace(
-        e, answers=answers, classification=classification.score(answers, weights, prefix="boxed.")
+        e, answers=answers, label_scores=classification.score(answers, weights, prefix="boxed.")
     )

@@ -66,8 +66,8 @@ def record(
             title: {name: e.to_dict() for name, e in rows} for title, rows in evaluation.size_tables
         },
     }
-    if evaluation.classification is not None:
-        c = evaluation.classification
+    if evaluation.label_scores is not None:
+        c = evaluation.label_scores
         out["confusion"] = {
             "rows": list(c.labels),
             "columns": [*c.labels, "no face found"],

@@ -68,7 +68,7 @@ def method_terms(e: Evaluation, compared: bool) -> list[tuple[str, str]]:
     terms = [_INTERVALS]
     if e.scene_scores is not None:
         terms += _SCENE_TERMS
-    if e.classification is not None:
+    if e.label_scores is not None:
         terms += _LABEL_TERMS
     terms.append(_CALIBRATION)
     if compared:
