@@ -13,7 +13,7 @@ from masklens.bundle import Bundle
 from masklens.cli.train_console import show_end
 from masklens.errors import InputError, OutputError
 from masklens.training.checkpoint import Checkpoint
-from masklens.training.results import Evaluation
+from masklens.training.results import Predictions
 from masklens.training.run import RunFolder, TrainOptions, TrainResult
 
 SETTINGS = {"recipe": "report", "data_sha256": "abc", "seed": 42}
@@ -27,9 +27,9 @@ def options(out: Path, **changes) -> TrainOptions:
     return TrainOptions(data=(Path("data"),), out=out, command="masklens train data", **changes)
 
 
-def evaluation() -> Evaluation:
+def of_four() -> Predictions:
     """Worked by hand: 3 of 4 right; one of two bare faces is called masked."""
-    return Evaluation(
+    return Predictions(
         labels=("with_mask", "without_mask"),
         names=["a.jpg", "b.jpg", "c.jpg", "d.jpg"],
         truth=np.array([0, 0, 1, 1]),
@@ -39,7 +39,7 @@ def evaluation() -> Evaluation:
 
 def test_everything_is_written(tmp_path):
     run = RunFolder.open(options(tmp_path / "run"), SETTINGS)
-    metrics = run.write_results(HISTORY, evaluation(), {"epochs": 2})
+    metrics = run.write_results(HISTORY, of_four(), {"epochs": 2})
     assert metrics == json.loads((run.path / "metrics.json").read_text())
     assert metrics["accuracy"]["value"] == 0.75
     assert metrics["accuracy"]["interval_95"] == pytest.approx([0.3006, 0.9544], abs=1e-4)
@@ -65,9 +65,9 @@ def test_everything_is_written(tmp_path):
 
 
 def test_near_copies_count_as_one_picture_in_the_interval():
-    alone = replace(evaluation(), groups=np.array([7, 3, 5, 4])).accuracy()
-    assert alone == evaluation().accuracy()
-    together = replace(evaluation(), groups=np.array([7, 7, 5, 5])).accuracy()
+    alone = replace(of_four(), groups=np.array([7, 3, 5, 4])).accuracy()
+    assert alone == of_four().accuracy()
+    together = replace(of_four(), groups=np.array([7, 7, 5, 5])).accuracy()
     assert together["value"] == 0.75
     assert together["interval_95"][0] < alone["interval_95"][0]
 

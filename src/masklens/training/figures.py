@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from masklens.io.atomic import write_bytes
-from masklens.training.results import Evaluation
+from masklens.training.results import Predictions
 
 _TRAIN, _TEST = "#1f77b4", "#d95f02"
 
@@ -75,13 +75,13 @@ def finder_figure(history: Sequence[Mapping[str, float]]) -> Figure:
     return figure
 
 
-def confusion_figure(evaluation: Evaluation) -> Figure:
+def confusion_figure(predictions: Predictions) -> Figure:
     """The confusion matrix: number of pictures, and the share of their true label."""
-    counts = evaluation.confusion()
+    counts = predictions.confusion()
     shares = counts / counts.sum(axis=1, keepdims=True).clip(min=1)
-    accuracy = evaluation.accuracy()
+    accuracy = predictions.accuracy()
     low, high = accuracy["interval_95"]
-    side = 2.4 + 1.1 * len(evaluation.labels)
+    side = 2.4 + 1.1 * len(predictions.labels)
     figure = Figure(figsize=(side + 1, side), layout="constrained")
     axes = figure.subplots()
     image = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
@@ -94,8 +94,8 @@ def confusion_figure(evaluation: Evaluation) -> Figure:
             va="center",
             color="white" if share > 0.5 else "black",
         )
-    ticks = range(len(evaluation.labels))
-    names = [label.replace("_", " ") for label in evaluation.labels]
+    ticks = range(len(predictions.labels))
+    names = [label.replace("_", " ") for label in predictions.labels]
     axes.set_xticks(ticks, names)
     axes.set_yticks(ticks, names, rotation=90, va="center")
     axes.set(xlabel="predicted label", ylabel="true label")

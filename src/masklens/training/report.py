@@ -46,7 +46,7 @@ from masklens.training.portraits import (
     read_portraits,
     split_by_name,
 )
-from masklens.training.results import Evaluation
+from masklens.training.results import Predictions
 from masklens.training.run import RunFolder, TrainOptions, TrainResult
 
 EPOCHS = 20
@@ -139,7 +139,7 @@ def train(
         except OSError as error:
             raise OutputError(f"Cannot write the model: {error.strerror or error}.") from error
         # Judged is the file that ships, not the head on its features.
-        evaluation = Evaluation(
+        predictions = Predictions(
             portraits.labels,
             [portraits.names[i] for i in test_part],
             portraits.targets[test_part],
@@ -148,7 +148,7 @@ def train(
             np.array([group_of.get(portraits.names[i], -1 - i) for i in test_part]),
         )
         facts["largest_difference_keras_onnx"] = parity
-        metrics = run.write_results(history, evaluation, facts)
+        metrics = run.write_results(history, predictions, facts)
         card = _card(portraits, run, options, metrics)
         bundle = write_bundle(run.path, card, files)
     return TrainResult(bundle, metrics, len(history), epochs, portraits.skipped)

@@ -25,7 +25,7 @@ def accuracy(share: Estimate) -> dict[str, Any]:
 
 
 @dataclass(frozen=True, eq=False)
-class Evaluation:
+class Predictions:
     """Predictions for N test pictures.
 
     Attributes:

@@ -22,7 +22,7 @@ from masklens.io.atomic import write_json, write_text
 from masklens.io.jsonfile import read_json
 from masklens.training.figures import confusion_figure, history_figure, save_figure
 from masklens.training.history import csv_text
-from masklens.training.results import Evaluation
+from masklens.training.results import Predictions
 
 RUN_FILE = "run.json"
 CHECKPOINT_FOLDER = "checkpoint"
@@ -171,27 +171,27 @@ class RunFolder:
     def write_results(
         self,
         history: Sequence[Mapping[str, float]],
-        evaluation: Evaluation,
+        predictions: Predictions,
         facts: Mapping[str, Any],
     ) -> dict[str, Any]:
         """Write history, metrics, tables and figures.
 
         Args:
             history: a row per epoch: epoch, loss, accuracy, val_loss, val_accuracy, perhaps more.
-            evaluation: of the model that is in the bundle.
+            predictions: of the model that is in the bundle.
             facts: further content of ``metrics.json``.
 
         Returns:
             The content of ``metrics.json``.
         """
-        metrics = evaluation.metrics() | dict(facts)
+        metrics = predictions.metrics() | dict(facts)
         write_text(self.path / "history.csv", csv_text(history))
-        write_text(self.path / "predictions.csv", csv_text(evaluation.rows()))
+        write_text(self.path / "predictions.csv", csv_text(predictions.rows()))
         write_json(self.path / "metrics.json", metrics)
-        write_text(self.path / "classification_report.txt", evaluation.report_text())
-        write_json(self.path / "classification_report.json", evaluation.report())
+        write_text(self.path / "classification_report.txt", predictions.report_text())
+        write_json(self.path / "classification_report.json", predictions.report())
         save_figure(self.path / "curves.png", history_figure(history))
-        save_figure(self.path / "confusion_matrix.png", confusion_figure(evaluation))
+        save_figure(self.path / "confusion_matrix.png", confusion_figure(predictions))
         return metrics
 
 
