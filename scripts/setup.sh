@@ -30,13 +30,20 @@ stamp_of() {
     echo ".venv/installed-$(cat "$1" pyproject.toml | cksum | cut -d' ' -f1)"
 }
 
+# Not one that was never finished, whose Python has been replaced, or that came along with a copied or
+# moved folder: its commands would run the other folder's code, or nothing. A link is meant so.
+is_venv_usable() {
+    "$python" -c 'import pip' 2>/dev/null || return
+    [ -L .venv ] || grep -qF "$(pwd -P)/.venv" .venv/bin/activate
+}
+
 setup_venv() {
     base=${PYTHON:-python3}
     command -v "$base" >/dev/null 2>&1 || fail "Python 3.11 or newer is needed; no $base was found."
     "$base" -c 'import sys; sys.exit(sys.version_info < (3, 11))' ||
         fail "Python 3.11 or newer is needed; $base is $("$base" -V 2>&1). Set PYTHON to another."
     python=.venv/bin/python
-    [ -x "$python" ] || "$base" -m venv .venv ||
+    is_venv_usable || "$base" -m venv --clear .venv ||
         fail "Cannot make .venv with $base -m venv (on Debian: apt-get install python3-venv)."
     [ -f "$(stamp_of "$1")" ] && return
     echo "Installing into .venv (only the first time) …" >&2
