@@ -71,6 +71,10 @@ test("camera on, labels on the picture, mirrored; freeze and save", async ({ bas
   expect([saved?.width, saved?.height]).toEqual([640, 480]);
   const [picture] = await Promise.all([page.waitForEvent("download"), page.locator("#save-picture").click()]);
   expect(picture.suggestedFilename()).toMatch(/^camera-.*\.jpg$/);
+  // The link for those without a mouse leads to the camera's picture, not away from it.
+  await page.getByText("Skip to the picture").press("Enter");
+  await expect(page.locator("#stage")).toBeFocused();
+  await expect(page.locator("body")).toHaveAttribute("data-view", "camera");
   await page.locator("#stop").click();
   await expect(page.locator("#start")).toBeVisible();
   expectOneOrigin(asked, page);

@@ -68,6 +68,10 @@ for (const id of SHARING) {
 for (const kind of ["json", "csv"] as const) {
   byId(`save-${kind}`).addEventListener("click", () => void handOver("table", () => saveTable(kind)));
 }
+byId("skip").addEventListener("click", (event) => {
+  event.preventDefault(); // another address would mean another view
+  byId("stage").focus();
+});
 byId("notice").addEventListener("click", dismiss);
 document.addEventListener("keydown", ({ key }) => key === "Escape" && dismiss());
 window.addEventListener("hashchange", route);
