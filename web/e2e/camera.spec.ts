@@ -132,6 +132,14 @@ test("#camera on a phone starts at once; the app's bridge is used", async ({ bas
 test("Switch takes a computer's other camera, and back", async ({ baseURL }) => {
   const two = await launch(cameraArguments(2));
   const page = await two.newPage({ baseURL: baseURL!, permissions: ["camera"] });
+  await page.addInitScript(() => {
+    // A laptop's own camera may say that it looks at the person; one that is plugged in does not.
+    const { getSettings } = MediaStreamTrack.prototype;
+    MediaStreamTrack.prototype.getSettings = function () {
+      const settings = getSettings.call(this);
+      return this.label === "fake_device_0" ? { ...settings, facingMode: "user" } : settings;
+    };
+  });
   await page.goto("./#camera");
   const camera = (): Promise<string | undefined> =>
     page.locator("#video").evaluate((video: HTMLVideoElement) => {

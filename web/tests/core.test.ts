@@ -11,7 +11,7 @@ import { countTracks, toCsv, toJson, type Entry } from "../src/core/records";
 import { Tracks } from "../src/core/tracks";
 import { Votes } from "../src/core/votes";
 import { enlarged } from "../src/engine/enlarge";
-import { nextCamera } from "../src/ui/camera";
+import { choices, nextCamera, type Which } from "../src/ui/camera";
 import { Pace } from "../src/ui/live";
 import { firstText, placeLabel } from "../src/ui/place";
 import { Teller } from "../src/ui/teller";
@@ -384,12 +384,28 @@ describe("tracks", () => {
 });
 
 describe("another camera", () => {
-  test("is a phone's other side, or a computer's next one", () => {
-    expect(nextCamera({ facingMode: "user" }, ["a", "b", "c"])).toEqual({ facingMode: "environment" });
-    expect(nextCamera({ facingMode: "environment" }, ["a", "b", "c"])).toEqual({ facingMode: "user" });
-    const all = ["a", "b", "c"].map((deviceId) => nextCamera({ deviceId }, ["a", "b", "c"]).deviceId);
-    expect(all).toEqual(["b", "c", "a"]);
-    expect(nextCamera({ deviceId: "gone" }, ["a", "b"])).toEqual({ deviceId: "a" });
+  const away = { facingMode: "environment" };
+  const person = { facingMode: "user" };
+
+  test("is a phone's other side, whose lenses are one camera", () => {
+    const phone = choices([
+      { deviceId: "front", ...person },
+      { deviceId: "wide", ...away },
+      { deviceId: "far", ...away },
+    ]);
+    expect(nextCamera({ deviceId: "front", ...person }, phone)).toEqual(away);
+    expect(nextCamera({ deviceId: "far", ...away }, phone)).toEqual({ deviceId: "front" });
+    expect(nextCamera(away, phone)).toEqual({ deviceId: "front" }); // not open yet
+  });
+  test("is a computer's next one, whatever they say of where they look", () => {
+    const round = (cameras: Which[]): (string | undefined)[] =>
+      cameras.map((camera) => nextCamera(camera, choices(cameras)).deviceId);
+    const [a, b, c] = [{ deviceId: "a" }, { deviceId: "b" }, { deviceId: "c" }];
+    expect(round([a, b, c])).toEqual(["b", "c", "a"]);
+    expect(round([{ ...a, ...person }, b])).toEqual(["b", "a"]);
+    expect(round([{ ...a, ...person }, { ...b, ...person }, c])).toEqual(["b", "c", "a"]);
+    expect(round([{ ...a, ...person }, c, { ...b, ...away }])).toEqual(["c", undefined, "a"]);
+    expect(nextCamera({ deviceId: "gone" }, [a, b])).toEqual(a);
   });
 });
 

@@ -1,9 +1,9 @@
 /** Opening the camera: which one, and one sentence for each way it can be refused. */
 
-/** Which camera: by the way it looks, or where it does not say that, as on computers, by its number. */
+/** Which camera: by its number, or by the way it looks. */
 export interface Which {
-  facingMode?: "user" | "environment";
-  deviceId?: string;
+  facingMode?: string | undefined;
+  deviceId?: string | undefined;
 }
 
 /** Open a camera at about 640×480. Throws an Error with a sentence for the user. */
@@ -19,7 +19,7 @@ export async function openCamera({ facingMode = "user", deviceId }: Which): Prom
     });
   } catch (error) {
     // That one is gone; there may be another.
-    if (deviceId !== undefined && nameOf(error) === "OverconstrainedError") return openCamera({});
+    if (deviceId !== undefined && nameOf(error) === "OverconstrainedError") return openCamera({ facingMode });
     throw new Error(reason(error));
   }
 }
@@ -43,20 +43,40 @@ function reason(error: unknown): string {
   }
 }
 
-/** Which camera was opened. */
+/** Which camera was opened. Computers' cameras often do not say which way they look. */
 export function whichOf(track: MediaStreamTrack): Which {
   const { facingMode, deviceId } = track.getSettings();
-  return facingMode === "user" || facingMode === "environment" ? { facingMode } : { deviceId: deviceId ?? "" };
+  return { facingMode, deviceId };
 }
 
-/** The numbers of all cameras; known once one was allowed. */
-export async function cameras(): Promise<string[]> {
-  const devices = await navigator.mediaDevices.enumerateDevices();
-  return devices.filter(({ kind }) => kind === "videoinput").map(({ deviceId }) => deviceId);
+/** Whether it looks away from the person, like the cameras at a phone's back. */
+export function looksAway({ facingMode }: Which): boolean {
+  return facingMode === "environment";
 }
 
-/** The camera that comes after one: a phone's other side, a computer's next one. */
-export function nextCamera({ facingMode, deviceId = "" }: Which, all: readonly string[]): Which {
-  if (facingMode !== undefined) return { facingMode: facingMode === "user" ? "environment" : "user" };
-  return { deviceId: all[(all.indexOf(deviceId) + 1) % all.length] ?? "" };
+/** All cameras; known once one was allowed. Firefox does not say which way they look. */
+export async function cameras(): Promise<Which[]> {
+  const devices = (await navigator.mediaDevices.enumerateDevices()) as InputDeviceInfo[];
+  return devices
+    .filter(({ kind }) => kind === "videoinput")
+    .map((device) => ({
+      deviceId: device.deviceId,
+      facingMode: device.getCapabilities?.().facingMode?.[0],
+    }));
+}
+
+/** The cameras to choose from: those at a phone's back, one per lens, are one. */
+export function choices(all: readonly Which[]): Which[] {
+  return all.filter((camera, i) => !looksAway(camera) || all.findIndex(looksAway) === i);
+}
+
+/** The camera that comes after one, of those to choose from; the first after the last. */
+export function nextCamera(now: Which, all: readonly Which[]): Which {
+  const at = all.findIndex(
+    (camera) => camera.deviceId === now.deviceId || (looksAway(camera) && looksAway(now)),
+  );
+  const next = all[(at + 1) % all.length];
+  if (next === undefined) return now;
+  // Which of the lenses is meant the browser knows best.
+  return looksAway(next) ? { facingMode: "environment" } : { deviceId: next.deviceId };
 }

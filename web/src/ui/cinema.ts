@@ -5,7 +5,7 @@
 import type { Face } from "../core/labelling";
 import { Tracks } from "../core/tracks";
 import type { Engine } from "../engine/client";
-import { cameras, nextCamera, openCamera, whichOf, type Which } from "./camera";
+import { cameras, choices, looksAway, nextCamera, openCamera, whichOf, type Which } from "./camera";
 import { byId } from "./dom";
 import { appHasTorch, hasTorch, keepScreenOn, switchTorch } from "./host";
 import { Live, type Frame } from "./live";
@@ -28,7 +28,7 @@ export class Cinema {
   private tracks: Tracks | undefined;
   private stream: MediaStream | undefined;
   private which: Which = { facingMode: "user" };
-  private cameras: string[] = [];
+  private cameras: Which[] = [];
   private torchOn = false;
   /** Which opening is the current one: the person may be gone before a camera has answered. */
   private opening = 0;
@@ -80,7 +80,7 @@ export class Cinema {
     try {
       const card = await this.engine.card;
       const stream = await openCamera(this.which);
-      this.cameras = await cameras();
+      this.cameras = choices(await cameras());
       if (opening !== this.opening) return stop(stream);
       this.stream = stream;
       const track = stream.getVideoTracks()[0]!;
@@ -89,7 +89,7 @@ export class Cinema {
       await this.video.play();
       this.which = whichOf(track);
       // A computer's camera, which does not say where it looks, looks at the person.
-      this.stage.showVideo(this.which.facingMode !== "environment");
+      this.stage.showVideo(!looksAway(this.which));
       byId("torch").hidden = !(hasTorch(track) || appHasTorch());
       byId("flip").hidden = this.cameras.length < 2;
       void keepScreenOn(true);
