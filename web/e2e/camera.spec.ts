@@ -232,18 +232,28 @@ test("a turned phone keeps its boxes on the faces and counts nobody twice; an un
   const [saved] = await savedJson(page);
   expect([saved?.width, saved?.height]).toEqual([480, 640]);
 
-  // Taken away and put in again.
-  await page.evaluate(() => {
-    const [track] = (window as unknown as { camera: CanvasCamera }).camera.stream.getTracks();
-    track!.stop();
-    track!.dispatchEvent(new Event("ended"));
-  });
+  // Taken away and put in again; what was frozen before stays.
+  const takeAway = (): Promise<void> =>
+    page.evaluate(() => {
+      const [track] = (window as unknown as { camera: CanvasCamera }).camera.stream.getTracks();
+      track!.stop();
+      track!.dispatchEvent(new Event("ended"));
+    });
+  await page.locator("#freeze").click();
+  await takeAway();
+  await expect(page.locator("#notice")).toBeHidden();
+  const [still] = await Promise.all([page.waitForEvent("download"), page.locator("#save-picture").click()]);
+  expect(still.suggestedFilename()).toMatch(/^camera-.*\.jpg$/);
+  expect((await savedJson(page))[0]?.faces).toHaveLength(1);
+  await page.locator("#freeze").click();
+  await expect.poll(() => page.locator("#video").evaluate(({ paused }: HTMLVideoElement) => paused)).toBe(false);
+  await takeAway();
   await expect(page.locator("#notice")).toHaveText("The camera was taken away.");
   await expect(page.locator("#save-picture")).toBeDisabled();
   await page.locator("#mode-camera").click();
   await expect(page.locator("#notice")).toBeHidden();
   await expect(page.locator("#faces .chip")).toHaveText(["With mask"]);
-  expect(await page.evaluate(() => (window as unknown as { camera: CanvasCamera }).camera.opened)).toBe(2);
+  expect(await page.evaluate(() => (window as unknown as { camera: CanvasCamera }).camera.opened)).toBe(3);
 
   // A picture of a camera that moves has its boxes on the faces.
   await page.evaluate(() => {

@@ -84,7 +84,7 @@ export class Cinema {
       if (opening !== this.opening) return stop(stream);
       this.stream = stream;
       const track = stream.getVideoTracks()[0]!;
-      track.addEventListener("ended", () => this.fail("The camera was taken away."));
+      track.addEventListener("ended", () => this.takenAway());
       this.video.srcObject = stream;
       await this.video.play();
       this.which = whichOf(track);
@@ -131,6 +131,12 @@ export class Cinema {
   hide(): void {
     if (this.frozen) this.darken();
     else this.release();
+  }
+
+  /** It was unplugged, or is no longer allowed. A frozen picture stays here, too. */
+  private takenAway(): void {
+    if (this.frozen) this.darken();
+    else this.fail("The camera was taken away.");
   }
 
   private release(): void {
@@ -225,7 +231,7 @@ export class Cinema {
 
   private freeze(on: boolean): void {
     if (this.stream === undefined) return;
-    if (!on && !this.stream.active) return void this.openCamera(); // the page was hidden meanwhile
+    if (!on && !this.stream.active) return void this.openCamera(); // it was let go of, or unplugged, meanwhile
     if (on) this.video.pause();
     else void this.video.play();
     this.showFrozen(on);
