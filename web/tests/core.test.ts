@@ -7,7 +7,7 @@ import type { Box } from "../src/core/crop";
 import { foundFaces, suppress, type FoundFace } from "../src/core/finder";
 import { look, type ClassifierOutput, type Face } from "../src/core/labelling";
 import { closerSize, searchSizes } from "../src/core/pyramid";
-import { countTracks, toCsv, toJson, type Entry } from "../src/core/records";
+import { toCsv, toJson, TrackCount, type Entry } from "../src/core/records";
 import { Tracks } from "../src/core/tracks";
 import { Votes } from "../src/core/votes";
 import { enlarged } from "../src/engine/enlarge";
@@ -256,8 +256,21 @@ describe("counting a clip", () => {
   test("is counting tracks, each with its last label", () => {
     const [one, two] = [{ ...face([0, 0, 4, 4]), track: 1 }, { ...face([5, 0, 9, 4]), track: 2 }];
     const frames = [frame(one), frame({ ...one, label: 1 }, two), frame(face([0, 5, 4, 9]))];
-    expect(countTracks(frames, { labels })).toEqual([1, 1, 0]);
-    expect(countTracks([], { labels })).toEqual([0, 0, 0]);
+    expect(new TrackCount().of(frames, () => true, { labels })).toEqual([1, 1, 0]);
+    expect(new TrackCount().of([], () => true, { labels })).toEqual([0, 0, 0]);
+  });
+  test("looks at every frame of a growing clip once, and again when other faces are shown", () => {
+    const count = new TrackCount();
+    const frames: Entry[] = [];
+    let looks = 0;
+    const all = (): boolean => ++looks > 0;
+    for (let track = 1; track <= 300; track++) {
+      frames.push(frame({ ...face([0, 0, 4, 4]), track }));
+      expect(count.of(frames, all, { labels })).toEqual([track, 0, 0]);
+    }
+    expect(looks).toBe(300);
+    expect(count.of(frames, ({ track = 0 }) => track > 290, { labels })).toEqual([10, 0, 0]);
+    expect(count.of([frame({ ...face([0, 0, 4, 4]), track: 1 })], all, { labels })).toEqual([1, 0, 0]);
   });
 });
 

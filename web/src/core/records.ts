@@ -84,13 +84,30 @@ export function countLabels(faces: readonly Face[], { labels }: Labels): number[
   return labels.map((_, i) => faces.filter(({ label }) => label === i).length);
 }
 
-/** Number of tracks per label, in the labels' order; a track's label is its last one. */
-export function countTracks(entries: readonly Entry[], { labels }: Labels): number[] {
-  const last = new Map<number, number>();
-  for (const { track, label } of entries.flatMap(({ faces }) => faces)) {
-    if (track !== undefined) last.set(track, label);
+/** Counts the tracks of a clip while it is watched: a frame that was counted is not counted again. */
+export class TrackCount {
+  private frames: readonly Entry[] = [];
+  private shows: (face: Face) => boolean = () => true;
+  private counted = 0;
+  private readonly last = new Map<number, number>();
+
+  /**
+   * Number of tracks per label, in the labels' order; a track's label is that of its last face that
+   * `shows`. Frames may be added to the list; another list, or another function, is counted anew.
+   */
+  of(frames: readonly Entry[], shows: (face: Face) => boolean, { labels }: Labels): number[] {
+    if (frames !== this.frames || shows !== this.shows) {
+      this.frames = frames;
+      this.shows = shows;
+      this.counted = 0;
+      this.last.clear();
+    }
+    for (const { faces } of frames.slice(this.counted)) {
+      for (const face of faces) if (face.track !== undefined && shows(face)) this.last.set(face.track, face.label);
+    }
+    this.counted = frames.length;
+    return labels.map((_, i) => [...this.last.values()].filter((label) => label === i).length);
   }
-  return labels.map((_, i) => [...last.values()].filter((label) => label === i).length);
 }
 
 function round(value: number, digits: number): number {

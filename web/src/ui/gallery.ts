@@ -179,6 +179,11 @@ export function fileName({ name }: Item): string {
   return name.split("/").at(-1)!;
 }
 
+/** Whether an item says anything in files. */
+export function hasEntries({ result, frames }: Item): boolean {
+  return result !== undefined || frames.length > 0;
+}
+
 /** What an item says in files: one entry per picture, one per frame of a clip. */
 export function entriesOf(item: Item, shows: (face: Face) => boolean): Entry[] {
   if (item.kind === "clip") {

@@ -5,13 +5,13 @@
 import runtime from "virtual:runtime";
 import type { Card } from "../core/card";
 import type { Face } from "../core/labelling";
-import { countTracks, toCsv, toJson } from "../core/records";
+import { toCsv, toJson, TrackCount } from "../core/records";
 import { Engine } from "../engine/client";
 import { Cinema } from "./cinema";
 import { Closer } from "./closer";
 import { byId, say } from "./dom";
 import { savedPicture } from "./draw";
-import { entriesOf, fileName, Gallery, isBusy, type Item } from "./gallery";
+import { entriesOf, fileName, Gallery, hasEntries, isBusy, type Item } from "./gallery";
 import { canShare, inApp, saveFile, shareFile } from "./host";
 import { keepOffline, offerInstallation } from "./install";
 import { exampleFiles, takeFiles } from "./intake";
@@ -35,6 +35,7 @@ const cinema = new Cinema(engine, stage, {
 });
 const viewer = new Viewer(stage, refresh);
 const closer = new Closer(lookCloser);
+const people = new TrackCount();
 let teller = new Teller(byId("status"));
 let panel: Panel | undefined;
 let card: Card | undefined;
@@ -199,7 +200,7 @@ function badge(item: Item): string {
 function begin(): void {
   trouble = undefined;
   teller = new Teller(byId("status"));
-  if (opened !== undefined) opened.frames.length = 0;
+  if (opened !== undefined) opened.frames = [];
 }
 
 function keepFrame({ width, height, faces, at }: Frame, followed: boolean): void {
@@ -231,13 +232,13 @@ function refresh(): void {
   stage.showFaces(here || moving ? faces : []);
   panel.showFaces(faces);
   if (view === "camera") panel.showCounts(cinema.counts(card.labels.length), "seen");
-  else if (opened?.kind === "clip") panel.showCounts(countTracks(entriesOf(opened, panel.shows), card), "seen");
+  else if (opened?.kind === "clip") panel.showCounts(people.of(opened.frames, panel.shows, card), "seen");
   else panel.showCounts(panel.count(allFaces()), "faces");
   if (!moving) gallery.refresh();
   closer.show(view === "picture" ? item : undefined);
   const ready = view === "picture" ? item?.result !== undefined : moving && cinema.open;
   for (const id of [...SAVING, ...SHARING]) disable(id, !ready);
-  const results = entries().length > 0;
+  const results = view === "camera" ? cinema.last !== undefined : gallery.items.some(hasEntries);
   for (const id of ["save-json", "save-csv"]) disable(id, !results);
   disable("clear", gallery.items.length === 0);
 }

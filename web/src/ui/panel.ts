@@ -24,6 +24,8 @@ interface Row {
 
 export class Panel {
   threshold = 0.5;
+  /** Whether a face is sure enough to be shown; another function when the threshold is another. */
+  shows: (face: Face) => boolean = () => false;
   private readonly slider = byId<HTMLInputElement>("threshold");
   private readonly value = byId("threshold-value");
   private readonly list = byId<HTMLOListElement>("faces");
@@ -45,9 +47,6 @@ export class Panel {
     }
     this.setThreshold(card.thresholds.default);
   }
-
-  /** Whether a face is sure enough to be shown. */
-  readonly shows = (face: Face): boolean => face.score >= this.threshold;
 
   /** Counts over everything that was looked at; `what` says what that is. */
   showCounts(counts: readonly number[], what: string): void {
@@ -138,6 +137,7 @@ export class Panel {
 
   private setThreshold(value: number): void {
     this.threshold = value;
+    this.shows = ({ score }) => score >= value;
     this.slider.value = String(value);
     this.value.textContent = percent(value);
     this.slider.setAttribute("aria-valuetext", percent(value));
