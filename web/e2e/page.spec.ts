@@ -245,6 +245,27 @@ test("the model is the one that the server has now, and stays without a network"
   await expect(page.locator("#faces .chip")).toHaveText(["With mask"]);
 });
 
+test("a new model that does not arrive leaves the one that is kept", async ({ page, context }) => {
+  await openPage(page);
+  await page.evaluate(() => navigator.serviceWorker.ready);
+  await expect.poll(() => page.evaluate(() => navigator.serviceWorker.controller !== null)).toBe(true);
+  const name = await page.locator("#model-name").innerText();
+  // The connection goes between the new card and what it lists.
+  await context.route("**/model/card.json", async (route) => {
+    const card = (await (await route.fetch()).json()) as { files: Record<string, { sha256: string }> };
+    card.files["classifier.onnx"]!.sha256 = "0".repeat(64);
+    await route.fulfill({ json: { ...card, name: "another" } });
+  });
+  await context.route("**/model/classifier.onnx", (route) => route.abort());
+  for (const offline of [false, true]) {
+    await context.setOffline(offline);
+    await openPage(page);
+    await expect(page.locator("#model-name")).toHaveText(name);
+    await pick(page, FILES.slice(0, 1));
+    await expect(page.locator("#faces .chip")).toHaveText(["With mask"]);
+  }
+});
+
 for (const scheme of ["light", "dark"] as const) {
   test(`on a phone, ${scheme}`, async ({ browser, baseURL }) => {
     const context = await browser.newContext({ ...PHONE, baseURL: baseURL!, colorScheme: scheme });

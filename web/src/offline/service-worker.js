@@ -1,7 +1,8 @@
 // Keeps the page working without a network. The files of the build are kept when the page is first
-// opened, and answered from there; the build puts in their list and its version. The model is asked
-// for every time, because the server may have been given another one, and kept for when there is no
-// answer. Anything else (the server's API) goes its usual way.
+// opened, and answered from there; the build puts in their list and its version. The model's card is
+// asked for every time, because the server may have been given another model, which then takes the
+// place of the one that was kept: with all its files, or not at all. Anything else (the server's API)
+// goes its usual way.
 const VERSION = "masklens-" + "__VERSION__";
 const FILES = ["__FILES__"];
 
@@ -12,6 +13,7 @@ const absolute = (file) => new URL(file, self.registration.scope).href;
 const known = new Set(FILES.map(absolute));
 const home = absolute("./");
 const model = absolute("model/");
+const card = absolute("model/card.json");
 
 self.addEventListener("install", (event) => {
   event.waitUntil(keepAll().then(() => self.skipWaiting()));
@@ -23,11 +25,23 @@ async function keepAll() {
   await cache.addAll(
     FILES.map((file) => new Request(file, { cache: file.startsWith("assets/") ? "default" : "no-cache" })),
   );
-  const card = absolute("model/card.json");
-  await cache.add(new Request(card, { cache: "no-cache" }));
-  const { files } = await (await cache.match(card)).json();
-  const models = Object.keys(files).filter((name) => name.endsWith(".onnx"));
-  await cache.addAll(models.map((name) => new Request(model + name, { cache: "no-cache" })));
+  await keepModel(cache, await fetch(card, { cache: "no-cache" }));
+}
+
+/** Keep a card and its models once all of them are there: they fit no others. */
+async function keepModel(cache, answer) {
+  const { files } = await answer.clone().json();
+  const urls = Object.keys(files).filter((name) => name.endsWith(".onnx")).map((name) => model + name);
+  const models = await Promise.all(urls.map(whole));
+  await Promise.all(urls.map((url, i) => cache.put(url, models[i])));
+  await cache.put(card, answer);
+}
+
+/** A file, once its last byte is there. */
+async function whole(url) {
+  const answer = await fetch(url, { cache: "no-cache" });
+  if (!answer.ok) throw new Error(`${url} has status ${answer.status}.`);
+  return new Response(await answer.blob());
 }
 
 self.addEventListener("activate", (event) => {
@@ -47,8 +61,8 @@ self.addEventListener("fetch", (event) => {
   url.search = "";
   url.hash = "";
   if (url.href === home + "index.html") url.href = home;
-  if (url.href.startsWith(model)) event.respondWith(newest(url.href, event));
-  else if (known.has(url.href)) event.respondWith(fromCache(url.href, request));
+  if (url.href === card) event.respondWith(newestCard(event));
+  else if (url.href.startsWith(model) || known.has(url.href)) event.respondWith(fromCache(url.href, request));
 });
 
 async function fromCache(url, request) {
@@ -56,18 +70,17 @@ async function fromCache(url, request) {
   return (await cache.match(url)) ?? fetch(request);
 }
 
-/** What the server has, which is kept if it is new; what was kept, if the server does not answer. */
-async function newest(url, event) {
+/** The server's card, once its model is kept; the card that was kept, if the server does not answer. */
+async function newestCard(event) {
   const cache = await caches.open(VERSION);
-  const kept = await cache.match(url);
-  const asked = fetch(url, { cache: "no-cache" }).then((answer) => {
-    if (!answer.ok && kept !== undefined) return kept;
-    const tag = answer.headers.get("etag");
-    const same = tag !== null && tag === kept?.headers.get("etag");
-    if (answer.ok && !same) event.waitUntil(cache.put(url, answer.clone()));
+  const kept = await cache.match(card);
+  if (kept === undefined) return fetch(event.request);
+  const asked = fetch(card, { cache: "no-cache" }).then(async (answer) => {
+    if (!answer.ok) return kept;
+    if ((await answer.clone().text()) !== (await kept.clone().text())) await keepModel(cache, answer.clone());
     return answer;
   });
-  if (kept === undefined) return asked;
+  event.waitUntil(asked.catch(() => undefined)); // what comes late is for the next time
   const enough = new Promise((resolve) => setTimeout(resolve, PATIENCE, kept));
   return Promise.race([asked, enough]).catch(() => kept);
 }
