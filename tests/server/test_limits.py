@@ -403,6 +403,13 @@ def test_rubbish_instead_of_http(server, client):
     assert client.get("/healthz").status_code == 200
 
 
+def test_asking_for_a_websocket_is_answered_without_a_line_in_the_log(limited):
+    server = limited()
+    headers = {"Connection": "Upgrade", "Upgrade": "websocket"}
+    assert httpx.get(f"{server.address}/healthz", headers=headers).status_code == 200
+    assert server.stop() == (0, "")
+
+
 def test_refusals_can_be_read_by_clients_that_are_still_sending(client):
     """Also when it is refused before any of the body is read."""
     with ThreadPoolExecutor(4) as pool:

@@ -62,7 +62,8 @@ def run(detector: MaskDetector, settings: Settings, ready: Callable[[str], None]
         ws="none",
         lifespan="off",
         access_log=False,
-        log_config=None,  # warnings go to standard error
+        log_config=None,  # what it logs goes to standard error
+        log_level="error",  # warnings are lines that any client can cause, about WebSockets too
         server_header=False,
         proxy_headers=False,
         timeout_keep_alive=5,
