@@ -1,5 +1,6 @@
 import http.client
 import io
+import json
 import random
 import socket
 import struct
@@ -401,6 +402,47 @@ def test_rubbish_instead_of_http(server, client):
             except OSError:
                 pass
     assert client.get("/healthz").status_code == 200
+
+
+def said(connection):
+    """All that the server says until it hangs up."""
+    answer = b""
+    while piece := connection.recv(10_000):
+        answer += piece
+    return answer
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        b"nonsense\r\n\r\n",
+        b"GET /healthz HTTP/1.1\r\n\r\n",
+        b"POST /v1/detect HTTP/1.1\r\nHost: a\r\nContent-Length: 1_000\r\n\r\n",
+        b"POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\nsize\r\n",
+        b"POST /v1/detect HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nsize\r\n",
+    ],
+    ids=["words", "no host", "odd length", "odd chunk", "odd chunk of a refused request"],
+)
+def test_what_is_no_http_gets_an_error_like_any_other(limited, request_):
+    server = limited()
+    with socket.create_connection(("127.0.0.1", server.port), timeout=15) as connection:
+        connection.sendall(request_)
+        head, _, body = said(connection).partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 400")
+    assert b"content-security-policy: default-src 'none'" in head.lower()
+    assert json.loads(body)["error"]["code"] == "bad_request"
+    assert server.stop() == (0, "")
+
+
+def test_rubbish_behind_a_refusal_ends_the_connection_and_nothing_else(limited):
+    server = limited()
+    head = request_head(0).replace(b"Content-Length: 0", b"Transfer-Encoding: chunked")
+    with socket.create_connection(("127.0.0.1", server.port), timeout=15) as connection:
+        connection.sendall(head.replace(b"localhost", b"evil.example"))
+        assert connection.recv(1000).startswith(b"HTTP/1.1 421")
+        connection.sendall(b"size\r\n")
+        said(connection)
+    assert server.stop() == (0, "")
 
 
 def test_asking_for_a_websocket_is_answered_without_a_line_in_the_log(limited):

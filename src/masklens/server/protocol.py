@@ -1,15 +1,21 @@
 """uvicorn's HTTP protocol, with an end to connections that keep it waiting.
 
 uvicorn times out idle connections after an answer, but not one that never finishes its headers, nor
-one that never reads its answer; a few hundred of those would keep everybody else out.
+one that never reads its answer; a few hundred of those would keep everybody else out. What is no
+HTTP it answers in a form of its own, and fails when it has begun another answer.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import Any
 
+import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from masklens.server.failures import ApiError
+from masklens.server.guard import SECURITY_HEADERS
 
 
 class BoundedProtocol(H11Protocol):
@@ -45,6 +51,23 @@ class BoundedProtocol(H11Protocol):
         super().data_received(data)
         if self._answering and not self.flow.write_paused:  # else it has yet to read
             self._settle()
+
+    def send_400_response(self, msg: str) -> None:
+        """Refuse what is no HTTP, in the one shape of all errors, and hang up."""
+        refusal = ApiError(
+            400, "bad_request", "What was received is no HTTP/1.1 request.", SECURITY_HEADERS
+        ).response()
+        headers = [*refusal.raw_headers, (b"connection", b"close")]
+        with contextlib.suppress(h11.LocalProtocolError):  # an answer has begun already
+            for event in (
+                h11.Response(status_code=400, headers=headers, reason=b"Bad Request"),
+                h11.Data(data=bytes(refusal.body)),
+                h11.EndOfMessage(),
+            ):
+                self.transport.write(self.conn.send(event))
+        if self.cycle is not None:
+            self.cycle.disconnected = True  # the application may be about to answer, too
+        self.transport.close()
 
     def on_response_complete(self) -> None:
         """An answer is done; a pipelined request may have begun."""
