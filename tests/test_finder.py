@@ -8,7 +8,7 @@ import pytest
 from onnx import TensorProto, helper, load, numpy_helper, save
 
 from masklens import MaskDetector
-from masklens.bundle import Bundle, write_bundle
+from masklens.bundle import FINDER_CARD_FILE, Bundle, write_bundle
 from masklens.card import FaceCalibration, FinderCard
 from masklens.errors import BundleError
 from masklens.faces import YuNet
@@ -92,6 +92,38 @@ def test_without_calibration_only_sure_faces_are_returned(finder_bundle):
     assert len(bundle_finder(dataclasses.replace(finder_bundle, card=wary)).find(image)) == 0
     weighed = dataclasses.replace(wary, face_calibration=FaceCalibration(0, 1, 1))
     assert len(bundle_finder(dataclasses.replace(finder_bundle, card=weighed)).find(image)) == 1
+
+
+def run_folder(folder, card):
+    """A folder as train-finder leaves it, without the record of the training."""
+    folder.mkdir()
+    make_toy_finder(folder / card.file)
+    (folder / FINDER_CARD_FILE).write_text(json.dumps(dataclasses.asdict(card)))
+    return folder / card.file
+
+
+def test_a_file_beside_its_card_is_run_as_the_card_says(tmp_path, finder_bundle):
+    card = FinderCard(long_side=64, min_score=0.2, sure_score=0.8, nms_iou=0.1, name="own")
+    file = run_folder(tmp_path / "run", card)
+    finder = load_finder(file)
+    assert (finder.long_side, finder.nms_iou) == (64, 0.1)
+    assert finder.min_score == 0.8  # no bundle's scores were fitted to it
+    assert finder.name == "finder"
+    assert load_finder(finder_bundle.folder / "finder.onnx").long_side == 64
+    assert load_finder(file, long_side=96).long_side == 96
+
+
+def test_a_file_that_the_card_beside_it_does_not_name_takes_no_card(tmp_path):
+    file = run_folder(tmp_path / "run", FinderCard(long_side=64))
+    other = file.rename(file.with_name("other.onnx"))
+    assert load_finder(other).long_side == FinderCard().long_side
+
+
+def test_a_damaged_card_beside_a_finder(tmp_path):
+    file = run_folder(tmp_path / "run", FinderCard(long_side=64))
+    (tmp_path / "run" / FINDER_CARD_FILE).write_text("{")
+    with pytest.raises(BundleError, match=r"finder\.json is damaged: it is not JSON"):
+        load_finder(file)
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 64), (64, 2)])

@@ -17,11 +17,12 @@ from typing import Any
 import cv2
 import numpy as np
 
-from masklens.bundle import Bundle
+from masklens.bundle import CARD_FILE, FINDER_CARD_FILE, Bundle
 from masklens.card import FinderCard
 from masklens.crop import FloatArray, Image
 from masklens.errors import BundleError
 from masklens.faces import FaceFinder, Faces, YuNet, non_maximum_suppression
+from masklens.io.jsonfile import read_json
 from masklens.pyramid import PyramidFinder, SizedFinder
 from masklens.runtime import RUNTIMES, open_network
 
@@ -248,7 +249,8 @@ def load_finder(
 
     Args:
         finder: "yunet"; the path of an .onnx file, of masklens or a YuNet; any finder; None takes
-            the bundle's own, and where it has none that of the bundle that ships.
+            the bundle's own, and where it has none that of the bundle that ships. A file in a
+            bundle, or in a run folder of train-finder, is run as the card beside it says.
         threads: of the network; 0 is one per core.
         runtime: a runtime that does not read ONNX files leaves them to ONNX Runtime.
         bundle: see above.
@@ -256,7 +258,7 @@ def load_finder(
         options: as of :class:`CellFinder` and :class:`YuNet`, for example ``min_score``.
 
     Raises:
-        BundleError: no such name, or the file is no face finder.
+        BundleError: no such name, or the file is no face finder, or the card beside it is damaged.
         MissingExtraError: YuNet needs the extra of that name.
         ValueError: ``long_side`` beside a finder that is an object.
     """
@@ -301,5 +303,30 @@ def _load(
     if not path.is_file():
         raise BundleError(f"Cannot read the face finder {path}: no such file.")
     if set(_OUTPUTS) <= set(open_network(path, runtime, threads).outputs):
-        return CellFinder(path, threads=threads, runtime=runtime, **options)
+        card = finder_card(path.parent)
+        if card is None or card.file != path.name:
+            return CellFinder(path, threads=threads, runtime=runtime, **options)
+        # Under its file's name: no bundle's scores were fitted to a finder that comes as a file.
+        options.setdefault("min_score", max(card.min_score, card.sure_score))
+        card = replace(card, name=path.stem)
+        return CellFinder(path, card, threads=threads, runtime=runtime, **options)
     return YuNet(path, threads=threads, runtime=runtime, **options)
+
+
+def finder_card(folder: Path) -> FinderCard | None:
+    """The card's section in a bundle, or in a run folder of train-finder; None where there is none.
+
+    Raises:
+        BundleError: the card, or a file of the bundle, is damaged.
+    """
+    if (folder / CARD_FILE).is_file() and (section := Bundle.load(folder).card.finder):
+        return section
+    path = folder / FINDER_CARD_FILE
+    if not path.is_file():
+        return None
+    try:
+        return FinderCard.from_dict(read_json(path))
+    except OSError as error:
+        raise BundleError(f"Cannot read {path}: {error.strerror}.") from error
+    except (ValueError, TypeError) as error:
+        raise BundleError(f"{path} is damaged: {error}") from error

@@ -12,8 +12,8 @@ from masklens.card import FinderCard
 from masklens.dataset.readable import OnError, readable
 from masklens.dataset.scan import load_dataset
 from masklens.errors import BundleError, DatasetError, OutputError
+from masklens.finder import finder_card
 from masklens.io.atomic import check_writable
-from masklens.io.jsonfile import read_json
 from masklens.training.scoring import calibrate
 
 
@@ -74,20 +74,15 @@ def read_finder(run: Path) -> FinderCard:
     Raises:
         BundleError: there is none, or a file that it names is missing.
     """
-    if (run / CARD_FILE).is_file() and (section := Bundle.load(run).card.finder):
-        return section
-    try:
-        section = FinderCard.from_dict(read_json(run / FINDER_CARD_FILE))
-    except OSError as error:
+    section = finder_card(run)
+    if section is None:
         raise BundleError(
-            f"{run} holds no face finder ({FINDER_CARD_FILE}: {error.strerror}). Give the folder "
+            f"{run} holds no face finder (no {FINDER_CARD_FILE}). Give the folder "
             'that "masklens train-finder --out" wrote.'
-        ) from error
-    except (ValueError, TypeError) as error:
-        raise BundleError(f"{run / FINDER_CARD_FILE} is damaged: {error}") from error
+        )
     for name in _finder_files(section):
         if not (run / name).is_file():
-            raise BundleError(f"{run} has no {name}, which its {FINDER_CARD_FILE} names.")
+            raise BundleError(f"{run} has no {name}, which its card names.")
     return section
 
 
