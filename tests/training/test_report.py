@@ -150,6 +150,16 @@ def test_ctrl_c_before_the_first_epoch_leaves_no_bundle(report, options, tmp_pat
     assert report.train(dataclasses.replace(cut, resume=True, epochs=1)).epochs == 1
 
 
+@pytest.mark.parametrize("kept", [b"", b"noise", None], ids=["empty", "no array", "cut short"])
+def test_damaged_features_are_computed_anew(report, whole, options, tmp_path, kept):
+    out = shutil.copytree(options.out, tmp_path / "run")
+    damaged = out / "checkpoint" / "features-view-0.npy"
+    whole_file = damaged.read_bytes()
+    damaged.write_bytes(whole_file[:500] if kept is None else kept)
+    report.train(dataclasses.replace(options, out=out, resume=True))
+    assert damaged.read_bytes() == whole_file
+
+
 def test_a_given_split_is_used(report, options, tmp_path):
     train_names = ["with_mask/0.png", "without_mask/0.png", "without_mask/1.png"]
     test_names = ["with_mask/5.png", "without_mask/5.png"]

@@ -6,6 +6,7 @@ a third faster than ``predict``) and kept on disk by view: an interrupted run do
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import tempfile
 from collections.abc import Callable, Iterator
@@ -76,7 +77,7 @@ class FeatureExtractor:
 
     def _kept(self, name: str, draw: Callable[[], Iterator[Image]], total: int) -> FloatArray:
         path = self._folder / f"features-{name}.npy"
-        if path.exists():
+        with contextlib.suppress(OSError, EOFError, ValueError):  # none yet, or a damaged one
             kept: FloatArray = np.load(path)
             return kept
         network = self._network()
