@@ -316,8 +316,10 @@ def test_a_stop_keeps_what_was_done_and_nothing_half(toy_bundle, tmp_path, portr
         stderr=subprocess.PIPE,
         preexec_fn=lambda: signal.signal(sign, signal.SIG_DFL),  # nohup hands on that it is ignored
     )
-    deadline = time.monotonic() + 60
-    while not list(out.glob("[0-9]*.jpg")) and time.monotonic() < deadline:
+    deadline = time.monotonic() + 120
+    while not list(out.glob("[0-9]*.jpg")):
+        assert process.poll() is None, process.stderr.read()
+        assert time.monotonic() < deadline
         time.sleep(0.02)
     process.send_signal(sign)
     _, errors = process.communicate(timeout=60)
@@ -331,3 +333,19 @@ def test_a_stop_keeps_what_was_done_and_nothing_half(toy_bundle, tmp_path, portr
         assert np.asarray(PillowImage.open(out / name)).shape == (512, 512, 3)
     done = [Path(entry["file"]).name for entry in json.loads(table.read_text())]
     assert done == pictures[: len(done)]
+
+
+@POSIX
+def test_a_stop_while_modules_are_imported(start, portrait_file, tmp_path):
+    (tmp_path / "onnxruntime.py").write_text(
+        "import os, signal\n"
+        "try:\n"
+        "    os.kill(os.getpid(), signal.SIGTERM)\n"
+        "    signal.pause()\n"
+        "except BaseException as stop:\n"
+        "    raise ImportError('initialization failed') from stop  # as pybind11 does\n"
+    )
+    paths = os.pathsep.join([str(tmp_path), *filter(None, [os.environ.get("PYTHONPATH")])])
+    done = start(portrait_file, env=os.environ | {"PYTHONPATH": paths})
+    assert done.stderr == b"Interrupted.\n"
+    assert done.returncode == 143

@@ -14,7 +14,7 @@ from typing import Any
 
 import click
 
-from masklens.cli.stopping import Stopped, stopped_by_signals
+from masklens.cli.stopping import Stopped, stopped_by_signals, true_to_the_stop
 from masklens.cli.terminal import plain
 from masklens.errors import MasklensError
 
@@ -59,7 +59,8 @@ class Commands(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         """Run; errors of ours, and of the file system, end in one sentence."""
         try:
-            return super().invoke(ctx)
+            with true_to_the_stop():
+                return super().invoke(ctx)
         except MasklensError as error:
             raise click.ClickException(plain(error)) from error
         except OSError as error:

@@ -47,6 +47,24 @@ def stopped_by_signals() -> Iterator[None]:
 
 
 @contextlib.contextmanager
+def true_to_the_stop() -> Iterator[None]:
+    """A stop leaves the block as what it was, where something was made of it on its way.
+
+    Modules in C that are being imported make an ``ImportError`` of it (pybind11's do), and that may
+    become a missing extra.
+    """
+    try:
+        yield
+    except Exception as error:
+        cause: BaseException | None = error
+        while cause is not None and not isinstance(cause, KeyboardInterrupt):
+            cause = cause.__cause__
+        if cause is not None:
+            raise cause from None
+        raise
+
+
+@contextlib.contextmanager
 def handled(numbers: Iterable[int], handler: Callable[..., None]) -> Iterator[None]:
     """Signals have this handler inside of the block, and afterwards what they had before.
 
