@@ -150,6 +150,17 @@ def test_a_recording_that_begins_between_key_frames_is_whole(tmp_path):
     assert times == pytest.approx([i / 25 for i in range(150)])
 
 
+def test_a_recording_that_gets_sound_in_the_middle_is_read_to_its_end(tmp_path):
+    noise = np.random.default_rng(0).integers(0, 255, (50, 64, 96, 3)).astype(np.uint8)
+    silent = write_film(tmp_path / "silent.ts", noise).read_bytes()
+    loud = write_film(tmp_path / "loud.ts", frames(25), sound="mp2").read_bytes()
+    path = tmp_path / "joined.ts"
+    path.write_bytes(2 * silent + loud + 2 * silent)
+    with av.open(str(path)) as film:
+        assert len(film.streams) == 1  # FFmpeg finds out when it is there
+    assert len(list(VideoReader(path))) == 225
+
+
 def test_films_that_were_joined_in_another_order_are_whole(tmp_path):
     parts = [
         write_film(tmp_path / "a.ts", frames(50), times=[from_ + i / 25 for i in range(50)])

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from fractions import Fraction
 from typing import Any
 
-from masklens.io.video import VideoReader, import_av, open_container
+from masklens.io.video import VideoReader, import_av, open_container, packets
 
 #: Sound that an MP4 may hold as it is; any other is coded again as AAC. Not AC-3: FFmpeg wants to
 #: see a packet of it before it writes the head of the file, and crashes when there is none.
@@ -31,7 +31,7 @@ class Sound:
             self._out = target.add_stream("aac", rate=_aac_rate(context.sample_rate or 48_000))
         self._shift = round(begins / stream.time_base)
         self._stream = stream
-        self._packets = source.demux(stream)
+        self._packets = packets(source, stream)
         self._waiting: Any = None
         self._samples: int | None = None  # up to the end of what was coded, from time 0
 

@@ -6,6 +6,7 @@ PyAV is the extra ``video``; it is imported only when the first video is opened.
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import re
 from collections.abc import Callable, Iterator
@@ -235,7 +236,7 @@ def decoded(
     """
     av = import_av()
     failures = 0
-    for packet in container.demux(stream):
+    for packet in packets(container, stream):
         try:
             frames = packet.decode()
         except av.error.EOFError:
@@ -251,6 +252,16 @@ def decoded(
         yield from frames
     if failures > 1:
         missed(failures)
+
+
+def packets(container: Any, *streams: Any) -> Iterator[Any]:
+    """The packets of some streams of PyAV, or of all that its container had at the start.
+
+    A recording may get another stream in the middle, such as sound. PyAV gives all packets of the
+    first ones, too, but then ends in an ``IndexError``.
+    """
+    with contextlib.suppress(IndexError):
+        yield from container.demux(*streams)
 
 
 def duration_of(stream: Any) -> float | None:
@@ -289,7 +300,7 @@ def last_packet(file: str) -> float:
         return max(
             (
                 float((packet.pts + (packet.duration or 0)) * packet.time_base)
-                for packet in container.demux()
+                for packet in packets(container)
                 if packet.pts is not None
             ),
             default=0.0,
