@@ -103,7 +103,7 @@ def _written(path, content):
 
 @pytest.mark.parametrize("begins", [0, 5])
 @pytest.mark.parametrize("sound", [None, "aac"])
-@pytest.mark.parametrize("name", ["a.mp4", "a.mkv", "a.flv", "a.ts"])
+@pytest.mark.parametrize("name", ["a.mp4", "a.mkv", "a.avi", "a.flv", "a.ts"])
 def test_a_truncated_video_gives_what_it_has_and_says_where_it_broke(tmp_path, name, sound, begins):
     noise = np.random.default_rng(0).integers(0, 255, (100, 64, 96, 3), np.uint8)
     options = {"movflags": "faststart"} if name == "a.mp4" else None
@@ -127,6 +127,7 @@ def test_a_truncated_video_gives_what_it_has_and_says_where_it_broke(tmp_path, n
         ("a.mkv", {"sound": "libopus", "sound_until": 9.0}),  # whose one duration is that of both
         ("a.webm", {"sound": "libopus", "sound_until": 9.0, "codec": "libvpx"}),
         ("a.flv", {"sound": "aac", "sound_until": 9.0}),
+        ("a.avi", {"sound": "pcm_s16le", "sound_until": 9.0, "codec": "mjpeg"}),
         ("a.mp4", {"times": [5 + i / 25 for i in range(100)]}),
         ("a.mkv", {"times": [5 + i / 25 for i in range(100)]}),
         ("a.mkv", {"times": [5 + i / 25 for i in range(100)], "sound": "aac", "sound_until": 12.0}),

@@ -282,7 +282,10 @@ def end_of(stream: Any) -> tuple[float | None, bool]:
     if container.format.name not in _ONE_DURATION:
         if stream.duration is None or stream.time_base is None:
             return None, False
-        return float(((stream.start_time or 0) + stream.duration) * stream.time_base), False
+        lasts = stream.duration
+        if container.format.name == "avi":  # of one that was cut, FFmpeg shortens the duration
+            lasts = max(lasts, stream.frames)
+        return float(((stream.start_time or 0) + lasts) * stream.time_base), False
     # Of Matroska and WebM; FFmpeg and MKVToolNix write this tag for each stream.
     tag = re.match(r"(\d+):(\d+):(\d+(?:\.\d+)?)", stream.metadata.get("DURATION", ""))
     if tag is not None:
