@@ -23,6 +23,7 @@ from masklens.io.video import (
     decoded,
     duration_of,
     import_av,
+    is_bare,
     open_container,
     reason_of,
     release,
@@ -176,7 +177,7 @@ class Camera:
             self.rate = float(stream.average_rate) if stream.average_rate else self.rate
             duration = duration_of(stream)
             form = container.format.name
-            clock = _Clock(form != "mpjpeg", self._time)
+            clock = _Clock(not is_bare(form), self._time)
             shape = Shape(stream)
             for picture in decoded(container, stream):
                 if self._stop.is_set():
@@ -257,8 +258,8 @@ class _Clock:
     They never go back: a stream that stalled is late for its own clock, not for what was given out.
 
     Args:
-        has_times: the format carries times; else (JPEGs one after the other) the time of arrival
-            counts, as it does when the stream's clock strays from it by more than two seconds.
+        has_times: the format carries times; else the time of arrival counts, as it does when the
+            stream's clock strays from it by more than two seconds.
         last: seconds, given out by the session before.
     """
 

@@ -31,6 +31,7 @@ from masklens.io.video import (
     decoded,
     duration_of,
     import_av,
+    is_bare,
     open_container,
     video_stream,
 )
@@ -254,8 +255,7 @@ def _film(address: str) -> VideoReader | None:
             f"{name} is one picture, no moving ones. Give the address of the camera's video, which "
             "often begins with rtsp://; what masklens detect takes are files."
         )
-    endless = form == "mpjpeg" or form.endswith("_pipe")
-    if endless or duration_of(video_stream(container, name)) is None:
+    if is_bare(form) or duration_of(video_stream(container, name)) is None:
         container.close()
         return None
     return VideoReader(name, container=container)

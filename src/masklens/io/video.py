@@ -264,6 +264,14 @@ def packets(container: Any, *streams: Any) -> Iterator[Any]:
         yield from container.demux(*streams)
 
 
+def is_bare(form: str) -> bool:
+    """Whether a format of FFmpeg holds pictures one after the other, without times or an end.
+
+    FFmpeg counts them as 25 a second, however many come.
+    """
+    return form == "mpjpeg" or form.endswith("_pipe")
+
+
 def duration_of(stream: Any) -> float | None:
     """Seconds that a stream says it lasts."""
     if stream.duration is not None and stream.time_base is not None:
