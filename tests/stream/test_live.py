@@ -16,6 +16,8 @@ from masklens.io.frames import Frame
 from masklens.io.video import VideoReader
 from masklens.stream.labeller import StreamLabeller
 from masklens.stream.live import labelled_frames
+from masklens.stream.results import StreamSummary, TrackTable
+from masklens.stream.videos import counted_frames
 from tests.io.films import frames, write_film
 from tests.stream.test_labeller import KnownPlaces
 
@@ -206,3 +208,16 @@ def test_frames_stay_outside_the_heap(call, outside):
     if not used:
         pytest.skip("this C library is not glibc")
     assert (used[-1] - sum(used[:-1]) >= 4 << 20) is outside, done.stderr
+
+
+@pytest.mark.parametrize(("live", "most"), [(False, 12), (True, 8)])
+def test_a_film_waits_for_more_faces_than_a_camera(tmp_path, toy_bundle, finder, live, most):
+    finder.boxes = [[10 + 24 * i, 10, 30 + 24 * i, 30] for i in range(12)]
+    detector = MaskDetector(toy_bundle, finder=finder, threads=1)
+    summary = StreamSummary()
+    with VideoReader(write_film(tmp_path / "a.mp4", frames(3, (320, 64)))) as reader:
+        reader.live = live
+        counted = counted_frames(detector, reader, summary, TrackTable(None), every=1)
+        seen = [len(item.detections) for item in counted]
+    assert seen == [most, 12, 12]
+    assert (summary.frames, summary.seconds, summary.tracks.total()) == (3, pytest.approx(0.08), 12)

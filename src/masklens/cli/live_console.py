@@ -31,10 +31,9 @@ from masklens.io.video import rate_at_most
 from masklens.io.window import Window
 from masklens.io.writers import save_picture
 from masklens.labels import LABELS
-from masklens.stream.labeller import StreamLabeller
-from masklens.stream.live import Labelled, labelled_frames
-from masklens.stream.records import TrackRecord
+from masklens.stream.live import Labelled
 from masklens.stream.results import StreamSummary, TrackTable, frame_line
+from masklens.stream.videos import counted_frames
 
 
 def run_live(
@@ -79,25 +78,16 @@ def run_live(
         table = stack.enter_context(TrackTable(tracks, append=append))
         log = stack.enter_context(JsonLines(json_file, append=append))
 
-        def ended(track: TrackRecord) -> None:
-            summary.ended(track)
-            table.ended(source.name, track)
-
-        labeller = StreamLabeller(detector, on_end=ended)
-        frames = labelled_frames(source, labeller, every=every, max_fps=max_fps)
+        frames = counted_frames(detector, source, summary, table, every=every, max_fps=max_fps)
         failure: MasklensError | None = None
         try:
             for labelled in frames:
-                if stopping.is_set():
-                    break
                 frame = labelled.frame
-                summary.frames += 1
-                summary.seconds = frame.time or 0.0
                 log.write(frame_line(frame, labelled.detections))
                 if record is not None:
                     recorder.write(labelled.picture, frame.time or 0.0)
                 line.show(labelled)
-                if not screen.show(labelled):
+                if not screen.show(labelled) or stopping.is_set():
                     break
         except MasklensError as error:
             failure = error
