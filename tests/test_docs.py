@@ -3,20 +3,14 @@
 from __future__ import annotations
 
 import re
-import subprocess
-import sys
 import tomllib
-from collections import Counter
 from collections.abc import Iterator
-from datetime import datetime
 from pathlib import Path
 
 import click
 import pytest
 
 from masklens.cli import main
-from masklens.stream.records import TrackRecord
-from masklens.stream.results import TrackTable
 from tests.conftest import ROOT
 
 PAGES = sorted(
@@ -86,27 +80,6 @@ def test_shown_commands_and_their_options_exist() -> None:
         for word in words:
             if word.startswith("--"):
                 assert word in known | {"--help"}, f"{page}: {line}: no option {word}"
-
-
-def test_the_report_by_the_hour(tmp_path: Path) -> None:
-    text = (ROOT / "docs" / "video.md").read_text(encoding="utf-8")
-    (code,) = re.findall(r"(?s)```python\n(.*?)```", text)
-    seen = ["08:59:59.999 with_mask", "09:00:00.000 with_mask", "09:30:00.000 without_mask"]
-    table = tmp_path / "hall.tracks.csv"
-    for words in seen:  # a run each
-        clock, label = words.split()
-        with TrackTable(table, append=True) as rows:
-            record = TrackRecord(1, 0.0, 2.0, frames_by_label=Counter([label]))
-            record.clock = datetime.fromisoformat(f"2026-05-04T{clock}+02:00")
-            rows.ended("rtsp://hall.local/4k?size=1,2", record)
-        with table.open("a") as file:  # killed in the middle of a row
-            file.write('"rtsp://hall.loc')
-    done = subprocess.run(
-        [sys.executable, "-c", code, str(table)], capture_output=True, text=True, check=True
-    )
-    first, second = done.stdout.splitlines()
-    assert first.split()[:4] == ["2026-05-04T08", "1", "faces", "100%"]
-    assert second.split()[:4] == ["2026-05-04T09", "2", "faces", "50%"]
 
 
 def test_the_list_of_rooms_is_in_the_order_of_the_import_contract() -> None:

@@ -22,6 +22,7 @@ from masklens.errors import MasklensError
 COMMANDS = {
     "detect": "detect",
     "live": "live",
+    "report": "report",
     "train": "train",
     "train-finder": "train_finder",
     "calibrate": "calibrate",

@@ -14,7 +14,7 @@ from masklens.errors import OutputError
 from masklens.io.atomic import UNDECODED, check_writable, open_unbuffered, stream_of
 
 #: Bytes that no line exceeds: one with 500 faces has 130,000.
-_LONGEST = 1_000_000
+LONGEST_LINE = 1_000_000
 
 
 def check_log_writable(target: Path) -> None:
@@ -100,7 +100,7 @@ class LineLog:
                     f"{target} has other columns than those that would be added. Name another "
                     "file, or leave --append out to replace this one."
                 )
-            earlier.seek(max(0, earlier.seek(0, os.SEEK_END) - _LONGEST))
+            earlier.seek(max(0, earlier.seek(0, os.SEEK_END) - LONGEST_LINE))
             return earlier.read().rpartition(b"\n")[2]
 
     def _put(self, file: io.FileIO, line: str) -> None:
