@@ -47,6 +47,25 @@ from masklens.cli.options import (
     show_default=True,
     help="Seconds that a lost camera is waited for.",
 )
+@click.option(
+    "--alarm",
+    "notify",
+    metavar="COMMAND|URL",
+    help="Run a command, or post to an http(s) address, when somebody wears no mask or wears it "
+    "badly; see docs/video.md.",
+)
+@click.option(
+    "--alarm-after",
+    type=FiniteRange(min=0),
+    metavar="SECONDS",
+    help="For how long they must have been seen so.  [default: 2]",
+)
+@click.option(
+    "--alarm-pause",
+    type=FiniteRange(min=0),
+    metavar="SECONDS",
+    help="At most one alarm in so many seconds, and one for each face.  [default: 60]",
+)
 @threshold_option
 @long_side_option("640")
 @bundle_option
@@ -61,6 +80,9 @@ def command(
     max_fps: float | None,
     every: int | None,
     give_up: float,
+    notify: str | None,
+    alarm_after: float | None,
+    alarm_pause: float | None,
     threshold: float | None,
     long_side: tuple[int, ...] | None,
     bundle: Path | None,
@@ -80,6 +102,7 @@ def command(
       masklens live walk.mp4 --record labelled.mp4
       masklens live rtsp://hall.local/4k --long-side 1280
       masklens live rtsp://hall.local/4k --json hall.jsonl --append
+      masklens live 0 --alarm "aplay bell.wav" --alarm-pause 10
 
     Exit status: 0 ended, or was ended by you; 1 it failed, or frames of a folder could not be
     read; 2 wrong use.
@@ -89,10 +112,15 @@ def command(
     from masklens.io.addresses import file_of
     from masklens.io.writers import free_path
     from masklens.memory import keep_flat
+    from masklens.stream.alarm import Alarm
     from masklens.stream.labeller import LONG_SIDE
 
     keep_flat()
 
+    if notify is None and (alarm_after, alarm_pause) != (None, None):
+        raise click.UsageError(
+            "--alarm-after and --alarm-pause say when --alarm is raised. Give it."
+        )
     if tracks is None and json_file is not None and not is_device(json_file):
         tracks = json_file.with_suffix(".tracks.csv")
     keep_apart({"--record": record, "--json": json_file, "--tracks": tracks}, [file_of(source)])
@@ -112,5 +140,10 @@ def command(
         append=append,
         max_fps=max_fps,
         every=every,
+        alarm=Alarm(
+            2.0 if alarm_after is None else alarm_after,
+            60.0 if alarm_pause is None else alarm_pause,
+        ),
+        notify=notify,
     )
     sys.exit(0 if whole else 1)

@@ -25,12 +25,14 @@ from masklens.io.camera import Camera
 from masklens.io.draw import SHORT_NAMES, draw_lost
 from masklens.io.frames import Frame
 from masklens.io.logs import JsonLines
+from masklens.io.notify import Notifier
 from masklens.io.recorder import VideoWriter
 from masklens.io.sources import Source, open_source
 from masklens.io.video import rate_at_most
 from masklens.io.window import Window
 from masklens.io.writers import save_picture
 from masklens.labels import LABELS
+from masklens.stream.alarm import Alarm
 from masklens.stream.live import Labelled
 from masklens.stream.results import StreamSummary, TrackTable, frame_line
 from masklens.stream.videos import counted_frames
@@ -48,6 +50,8 @@ def run_live(
     append: bool,
     max_fps: float | None,
     every: int | None,
+    alarm: Alarm,
+    notify: str | None,
 ) -> bool:
     """Label a source until it ends, fails or the user has enough; the summary comes last.
 
@@ -65,6 +69,7 @@ def run_live(
         unreadable.append(error)
         line.complain(error)
 
+    notifier = Notifier(notify, line.complain)
     with ExitStack() as stack:
         source = open_source(address, give_up=give_up, on_status=line.say, on_error=left_out)
         stack.enter_context(source)
@@ -73,6 +78,7 @@ def run_live(
         if record is not None:
             check_writable(record)
         stopping = stack.enter_context(asked_to_stop(source))
+        stack.enter_context(notifier)
         screen = stack.enter_context(Screen(source, show, stopping, line))
         recorder = stack.enter_context(VideoWriter(record, rate_at_most(source.rate, max_fps)))
         table = stack.enter_context(TrackTable(tracks, append=append))
@@ -86,6 +92,8 @@ def run_live(
                 log.write(frame_line(frame, labelled.detections))
                 if record is not None:
                     recorder.write(labelled.picture, frame.time or 0.0)
+                if event := alarm.update(frame, labelled.detections):
+                    notifier.send({"source": source.name, **event})
                 line.show(labelled)
                 if not screen.show(labelled) or stopping.is_set():
                     break

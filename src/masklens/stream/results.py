@@ -75,9 +75,7 @@ class TrackTable(CsvLines):
 def frame_line(frame: Frame, detections: Detections) -> dict[str, Any]:
     """One frame's results as JSON values: a line of ``--json FILE.jsonl``."""
     line: dict[str, Any] = {
-        "frame": frame.index,
-        "time": round(frame.time or 0.0, 4),
-        **({"clock": _iso(frame.clock)} if frame.clock else {}),
+        **when(frame),
         "counts": detections.counts(),
         "share_compliant": _rounded(detections.share_compliant),
         "faces": face_records(detections),
@@ -85,6 +83,12 @@ def frame_line(frame: Frame, detections: Detections) -> dict[str, Any]:
     if frame.session:
         line["session"] = frame.session
     return line
+
+
+def when(frame: Frame) -> dict[str, Any]:
+    """Which frame it is, at which time; of a camera by the clock as well."""
+    clock = {"clock": _iso(frame.clock)} if frame.clock else {}
+    return {"frame": frame.index, "time": round(frame.time or 0.0, 4), **clock}
 
 
 def _iso(clock: datetime) -> str:
