@@ -277,7 +277,8 @@ def test_films_are_told_by_their_own_time(tmp_path):
 def test_what_detect_writes_of_films_and_pictures(tmp_path):
     log = tmp_path / "r.jsonl"
     with JsonLines(log) as lines, TrackTable(tmp_path / "t.csv") as table:
-        lines.write(frame_record(Frame(np.zeros((9, 9, 3), np.uint8), "a.jpg"), shown({})))
+        for _ in range(150):
+            lines.write(frame_record(Frame(np.zeros((9, 9, 3), np.uint8), "a.jpg"), shown({})))
         for film, label in (("a.mp4", MASK), ("b.mp4", NONE)):
             for index in range(10):
                 frame = Frame(np.zeros((9, 9, 3), np.uint8), film, index=index, time=index / 3)
@@ -305,6 +306,31 @@ def test_a_name_with_a_date_is_the_same_camera(tmp_path):
     assert one.name == str(tmp_path / "hall")
     assert [row.people for row in one.rows] == [1, 1]
     assert one.rows[0].away == pytest.approx(86400 - 1.8)
+
+
+@pytest.mark.parametrize(
+    ("name", "family"),
+    [
+        ("hall.jsonl", "hall"),
+        ("hall.jsonl.12", "hall"),
+        ("hall.tracks.csv.3.gz", "hall"),
+        ("hall.tracks.csv-20260504.gz", "hall"),
+        ("hall_2026-05-04.jsonl", "hall"),
+        ("20260504.jsonl", ""),
+        ("cam-10203040.jsonl", "cam-10203040"),  # no date
+        ("cam-120260504.jsonl", "cam-120260504"),
+        ("192.168.1.20.jsonl", "192.168.1.20"),
+        ("faces.csv", "faces"),
+    ],
+)
+def test_which_files_are_of_one_log(tmp_path, name, family):
+    run = Run(tmp_path / "a.jsonl", "2026-05-04T09:00:00+02:00").frames(1, {1: MASK}).end()
+    content = (run.log.with_suffix(".tracks.csv") if "csv" in name else run.log).read_bytes()
+    (tmp_path / "logs").mkdir()
+    path = tmp_path / "logs" / name
+    path.write_bytes(gzip.compress(content) if name.endswith("gz") else content)
+    (log,) = find_logs([tmp_path / "logs"], pytest.fail)
+    assert log.family == str(tmp_path / "logs" / family)
 
 
 def test_lines_that_make_no_sense_cost_only_themselves(tmp_path):

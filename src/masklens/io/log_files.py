@@ -15,7 +15,6 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
@@ -26,10 +25,12 @@ from masklens.io.search import walk
 #: Columns of a table of tracks that are read. Older tables have no clock.
 _COLUMNS = {"source", "track", "first_seen", "frames", "label"}
 #: What stands behind or in the names of one log's files: hall.jsonl.1, hall.jsonl-20260504.gz.
-_ROTATED = re.compile(r"\.gz$|\.\d+(?=\.gz$|$)|[-_.]?\d{4}-?\d\d-?\d\d(?!\d)")
+_ROTATED = re.compile(
+    r"\.gz$|\.\d+(?=\.gz$|$)|[-_.]?(?<!\d)20\d\d-?(0[1-9]|1[0-2])-?(0[1-9]|[12]\d|3[01])(?!\d)"
+)
 _SUFFIX = re.compile(r"(\.tracks)?\.(jsonl|csv)$")
-#: A log has a line that can be understood among its first ones.
-_FIRST_LINES = 100
+#: What holds so many lines at its beginning that cannot be understood is no log.
+_STRANGE = 100
 
 
 @dataclass(frozen=True)
@@ -131,14 +132,18 @@ def _recognised(path: Path) -> LogFile:
     if not path.is_file():
         raise InputError(f"{path} is not a file.")
     family = str(path.parent / _SUFFIX.sub("", _ROTATED.sub("", path.name)))
-    first = None
-    for line in islice(_lines(path), _FIRST_LINES):
+    first, strange = None, 0
+    for line in _lines(path):
         first = first or line
         if set(_cells(line)) >= _COLUMNS:
             return LogFile(path, family, True, line)
         values = _object(line)
-        if values is not None and "time" in values and isinstance(values.get("faces"), list):
+        if values is None or not isinstance(values.get("faces"), list):
+            strange += 1
+        elif "time" in values:
             return LogFile(path, family, False, line, _began(values))
+        if strange == _STRANGE:
+            break
     if first is None:
         raise _NoLogError(f"{path} has no whole line in it yet.")
     shown = first.decode("utf-8", "backslashreplace").strip()
