@@ -173,6 +173,14 @@ def test_a_link_to_nothing_is_a_picture_that_cannot_be_read(tmp_path: Path) -> N
     assert "4.jpg is a link to gone.jpg, which does not exist." in unreadable["with_mask/4.jpg"]
 
 
+def test_links_to_folders_are_followed_as_detect_follows_them(tmp_path: Path) -> None:
+    touch(tmp_path, "data/with_mask/1.jpg", "data/without_mask/2.jpg", "later/3.jpg")
+    (tmp_path / "data" / "with_mask" / "later").symlink_to(tmp_path / "later")
+    (tmp_path / "data" / "with_mask" / "round").symlink_to(".")
+    names = [picture.name for picture in load_dataset(tmp_path / "data").pictures]
+    assert names == ["with_mask/1.jpg", "with_mask/later/3.jpg", "without_mask/2.jpg"]
+
+
 def test_a_label_that_is_a_link_to_nothing(tmp_path: Path) -> None:
     touch(tmp_path, "with_mask/1.jpg")
     (tmp_path / "No Mask").symlink_to("gone")

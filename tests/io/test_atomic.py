@@ -68,6 +68,26 @@ def test_folders_and_files_without_rights(closed: Path) -> None:
                 write(closed / "r.json")
 
 
+@pytest.mark.skipif(os.name != "posix", reason="rights of POSIX")
+@pytest.mark.parametrize("name", ["with_mask", "with_mask/2021"])
+def test_a_labels_folder_without_rights_is_named(tmp_path: Path, name: str) -> None:
+    """Its pictures would be missing from a training, and nothing would say so."""
+    for parent in (tmp_path, *tmp_path.parents[:2]):
+        parent.chmod(parent.stat().st_mode | 0o055)
+    for folder in ("with_mask/2021", "without_mask", "lost+found"):
+        (tmp_path / folder).mkdir(parents=True)
+        PillowImage.new("RGB", (8, 8)).save(tmp_path / folder / "a.png")
+    PillowImage.new("RGB", (8, 8)).save(tmp_path / "with_mask" / "b.png")
+    (tmp_path / "lost+found").chmod(0)
+    with as_nobody():
+        assert len(load_dataset(tmp_path)) == 3
+    (tmp_path / name).chmod(0)
+    with as_nobody(), pytest.raises(DatasetError, match=f"Cannot read .*{name}: Permission denied"):
+        load_dataset(tmp_path)
+    for folder in (name, "lost+found"):
+        (tmp_path / folder).chmod(0o700)
+
+
 def test_checking_leaves_nothing(tmp_path: Path) -> None:
     check_writable(tmp_path / "new.json")
     (tmp_path / "old.json").write_text("kept")

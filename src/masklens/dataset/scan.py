@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -21,7 +21,7 @@ from masklens.bundle import file_sha256
 from masklens.crop import FloatArray
 from masklens.errors import DatasetError
 from masklens.io.jsonfile import read_json
-from masklens.io.search import is_dead_link, is_to_be_read
+from masklens.io.search import is_dead_link, is_to_be_read, walk
 from masklens.io.sources import PICTURE_SUFFIXES
 from masklens.labels import LABELS, canonical
 
@@ -178,7 +178,8 @@ def load_dataset(source: str | Path) -> Dataset:
         if source.is_file():
             return _load_coco(source)
     except OSError as error:
-        raise DatasetError(f"Cannot read {source}: {error.strerror}.") from error
+        unread = error.filename or source
+        raise DatasetError(f"Cannot read {unread}: {error.strerror}.") from error
     raise DatasetError(
         f"{source} does not exist. Expected a folder with one sub-folder per label, "
         "or a COCO detection file (.json)."
@@ -196,9 +197,11 @@ def _load_folder(root: Path) -> Dataset:
             )
     for folder in filter(Path.is_dir, inside):
         annotation = Annotation(canonical(folder.name))
+        refuse = _refuse if annotation.label in LABELS else None  # not for the disk's lost+found
+        below = walk(folder, on_error=refuse)
         found = [
             Picture(path, path.relative_to(root).as_posix(), (annotation,))
-            for path in sorted(folder.rglob("*"))
+            for path in sorted(here / name for here, _, names in below for name in names)
             if path.suffix.lower() in PICTURE_SUFFIXES and is_to_be_read(path)
         ]
         if not found and annotation.label in LABELS:
@@ -210,6 +213,10 @@ def _load_folder(root: Path) -> Dataset:
             f"{LABELS[0]}/ and {LABELS[1]}/, with pictures in them."
         )
     return Dataset(root, boxed=False, pictures=tuple(pictures))
+
+
+def _refuse(error: OSError) -> NoReturn:
+    raise error
 
 
 def _beside(file: Path, name: str) -> Path:
