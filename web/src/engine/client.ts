@@ -3,6 +3,7 @@
  */
 
 import type { Card } from "../core/card";
+import { sentence } from "../core/errors";
 import { compilePacked } from "./files";
 import { markFirst } from "./marks";
 import type { Answer, Labelled, Request } from "./protocol";
@@ -36,7 +37,7 @@ export class Engine {
     // Here and not in the worker: it is compiled while the worker starts.
     void compilePacked(absolute(runtime))
       .finally(() => markFirst("runtime compiled"))
-      .catch((error: unknown) => new Error(error instanceof Error ? error.message : String(error)))
+      .catch((error: unknown) => new Error(sentence(error)))
       .then((compiled) => this.ask({ kind: "runtime", runtime: compiled }))
       .catch(() => undefined); // the card's promise tells
   }

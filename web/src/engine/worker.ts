@@ -2,6 +2,7 @@
  * The worker: everything that takes time happens here, so that the page never freezes.
  */
 
+import { sentence } from "../core/errors";
 import { Detector } from "./detector";
 import { enlarged } from "./enlarge";
 import { markFirst } from "./marks";
@@ -38,8 +39,7 @@ async function settle(): Promise<void> {
 
 async function reply(request: Request): Promise<void> {
   const said = await answer(request).catch((error: unknown) => {
-    const message = error instanceof Error ? error.message : String(error);
-    return { id: request.id, kind: "error", message } as const;
+    return { id: request.id, kind: "error", message: sentence(error) } as const;
   });
   self.postMessage(said);
 }

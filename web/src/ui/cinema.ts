@@ -18,7 +18,8 @@ export interface Watcher {
   onFrame(frame: Frame, followed: boolean): void;
   /** It stands still now: frozen, paused or at its end. */
   onStill(): void;
-  onError(message: string): void;
+  /** An Error, or a sentence. */
+  onError(error: unknown): void;
   threshold(): number;
 }
 
@@ -226,7 +227,7 @@ export class Cinema {
   private fail(error: unknown): void {
     this.release();
     this.stage.showNothing();
-    this.watcher.onError(error instanceof Error ? error.message : String(error));
+    this.watcher.onError(error);
   }
 
   private freeze(on: boolean): void {

@@ -3,6 +3,7 @@
  * Files stay files; only the one that is looked at is held as pixels.
  */
 
+import { sentence } from "../core/errors";
 import type { Face } from "../core/labelling";
 import type { Entry } from "../core/records";
 import type { Engine } from "../engine/client";
@@ -165,7 +166,7 @@ export class Gallery {
 
 /** Why a picture could not be labelled. The runtime's words for a lack of memory help nobody. */
 function reason(error: unknown): string {
-  const message = error instanceof Error ? error.message : String(error);
+  const message = sentence(error);
   const memory = /bad_alloc|memory|allocat/i.test(message);
   return memory ? "There is not enough memory for this picture." : message;
 }

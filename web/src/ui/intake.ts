@@ -5,14 +5,14 @@ import { fetchFile } from "../engine/files";
 const EXAMPLES = ["astronaut-masked.jpg", "astronaut-badly-worn.jpg", "astronaut.jpg"];
 
 /**
- * Call `take` with every file that arrives, or `refuse` with a sentence; `veil` is shown while
+ * Call `take` with every file that arrives, or `refuse` with an Error; `veil` is shown while
  * something is dragged.
  */
 export function takeFiles(
   veil: HTMLElement,
   picker: HTMLInputElement,
   take: (files: File[]) => void,
-  refuse: (message: string) => void,
+  refuse: (error: unknown) => void,
 ): void {
   picker.addEventListener("change", () => {
     take([...(picker.files ?? [])]);
@@ -41,7 +41,7 @@ export function takeFiles(
     event.preventDefault();
     depth = 0;
     veil.hidden = true;
-    void filesOf(event.dataTransfer).then(take, ({ message }: Error) => refuse(message));
+    void filesOf(event.dataTransfer).then(take, refuse);
   });
 }
 

@@ -63,7 +63,7 @@ export class Live {
     private readonly video: HTMLVideoElement,
     longSide: number,
     private readonly onFrame: (frame: Frame) => void,
-    private readonly onError: (error: Error) => void,
+    private readonly onError: (error: unknown) => void,
   ) {
     this.pace = new Pace(longSide);
   }
@@ -74,7 +74,7 @@ export class Live {
     this.loop().catch((error: unknown) => {
       if (!this.running) return;
       this.running = false;
-      this.onError(error instanceof Error ? error : new Error(String(error)));
+      this.onError(error);
     });
   }
 

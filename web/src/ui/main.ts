@@ -4,6 +4,7 @@
 
 import runtime from "virtual:runtime";
 import type { Card } from "../core/card";
+import { sentence } from "../core/errors";
 import type { Face } from "../core/labelling";
 import { toCsv, toJson, TrackCount } from "../core/records";
 import { Engine } from "../engine/client";
@@ -99,8 +100,8 @@ engine.card.then(
       refresh();
     }, 2000);
   },
-  (error: Error) => {
-    state = error.message;
+  (error: unknown) => {
+    state = sentence(error);
     document.body.dataset.engine = "failed";
     refresh();
   },
@@ -295,7 +296,7 @@ async function handOver(what: string, to: () => Promise<void>): Promise<void> {
 }
 
 function fail(error: unknown): void {
-  trouble = error instanceof Error ? error.message : String(error);
+  trouble = sentence(error);
   refresh();
 }
 
