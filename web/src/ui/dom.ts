@@ -12,6 +12,11 @@ export function say(element: Element, text: string): void {
   if (element.textContent !== text) element.textContent = text;
 }
 
+/** Switch a button off, or on. */
+export function disable(id: string, off: boolean): void {
+  byId<HTMLButtonElement>(id).disabled = off;
+}
+
 /** Make an element with attributes, properties that are handlers, and children. */
 export function make<K extends keyof HTMLElementTagNameMap>(
   tag: K,

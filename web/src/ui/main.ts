@@ -6,16 +6,16 @@ import runtime from "virtual:runtime";
 import type { Card } from "../core/card";
 import { sentence } from "../core/errors";
 import type { Face } from "../core/labelling";
-import { toCsv, toJson, TrackCount } from "../core/records";
+import { TrackCount, type Entry } from "../core/records";
 import { Engine } from "../engine/client";
 import { Cinema } from "./cinema";
 import { Closer } from "./closer";
-import { byId, say } from "./dom";
-import { savedPicture } from "./draw";
+import { byId, disable, say } from "./dom";
 import { entriesOf, fileName, Gallery, hasEntries, isBusy, type Item } from "./gallery";
-import { canShare, inApp, saveFile, shareFile } from "./host";
+import { inApp } from "./host";
 import { keepOffline, offerInstallation } from "./install";
 import { exampleFiles, takeFiles } from "./intake";
+import { Keeper, type Sheet } from "./keeper";
 import type { Frame } from "./live";
 import { Panel } from "./panel";
 import { describe, Stage } from "./stage";
@@ -37,6 +37,14 @@ const cinema = new Cinema(engine, stage, {
 const viewer = new Viewer(stage, refresh);
 const closer = new Closer(lookCloser);
 const people = new TrackCount();
+const keeper = new Keeper({
+  sheet,
+  entries,
+  card: () => card!,
+  onBegin: dismiss,
+  onDone: (words) => (byId("status").textContent = words), // read out each time
+  onError: fail,
+});
 let teller = new Teller(byId("status"));
 let panel: Panel | undefined;
 let card: Card | undefined;
@@ -59,17 +67,6 @@ byId("mode-camera").addEventListener("click", camera);
 byId("mode-pictures").addEventListener("click", pictures);
 byId("stop").addEventListener("click", pictures);
 byId("clear").addEventListener("click", clear);
-// Twice: in the panel, and for phones, where the panel lies below the screen, at the camera.
-const SAVING = ["save-picture", "save-frame"];
-const SHARING = ["share-picture", "share-frame"];
-for (const id of SAVING) byId(id).addEventListener("click", () => void handOver("picture", () => keep(saveFile)));
-for (const id of SHARING) {
-  byId(id).addEventListener("click", () => void handOver("picture", () => keep(shareFile)));
-  byId(id).hidden = !canShare();
-}
-for (const kind of ["json", "csv"] as const) {
-  byId(`save-${kind}`).addEventListener("click", () => void handOver("table", () => saveTable(kind)));
-}
 byId("skip").addEventListener("click", (event) => {
   event.preventDefault(); // another address would mean another view
   byId("stage").focus();
@@ -238,9 +235,7 @@ function refresh(): void {
   if (!moving) gallery.refresh();
   closer.show(view === "picture" ? item : undefined);
   const ready = view === "picture" ? item?.result !== undefined : moving && cinema.open;
-  for (const id of [...SAVING, ...SHARING]) disable(id, !ready);
-  const results = view === "camera" ? cinema.last !== undefined : gallery.items.some(hasEntries);
-  for (const id of ["save-json", "save-csv"]) disable(id, !results);
+  keeper.allow(ready, view === "camera" ? cinema.last !== undefined : gallery.items.some(hasEntries));
   disable("clear", gallery.items.length === 0);
 }
 
@@ -255,7 +250,7 @@ function allFaces(): Face[] {
   return gallery.items.flatMap(({ result }) => result?.faces ?? []);
 }
 
-function entries(): ReturnType<typeof entriesOf> {
+function entries(): Entry[] {
   const shows = panel?.shows ?? (() => false);
   if (view !== "camera") return gallery.items.flatMap((item) => entriesOf(item, shows));
   const frame = cinema.last;
@@ -264,35 +259,19 @@ function entries(): ReturnType<typeof entriesOf> {
   return [{ file: "camera", width, height, time: Number(at.toFixed(3)), faces: shown() }];
 }
 
-/** The picture with its boxes, at its full size, to a file or to others. */
-async function keep(to: (name: string, content: Blob) => Promise<void>): Promise<void> {
+/** What is shown, at its full size, with the faces upon it. */
+async function sheet(): Promise<Sheet> {
   const item = view === "camera" ? undefined : gallery.selected;
   const { bitmap, faces } =
     view === "picture"
       ? { faces: item!.result!.faces, bitmap: await createImageBitmap(item!.file) }
       : await cinema.snapshot();
-  const png = item?.file.type === "image/png";
-  const kept = faces.filter((face) => panel!.shows(face));
-  const content = await savedPicture(bitmap, kept, card!.labels, png ? "image/png" : "image/jpeg");
-  const stem = item === undefined ? `camera-${stamp()}` : fileName(item).replace(/\.[^.]*$/, "");
-  await to(`${stem}-masklens.${png ? "png" : "jpg"}`, content);
-}
-
-async function saveTable(kind: "json" | "csv"): Promise<void> {
-  const content = (kind === "json" ? toJson : toCsv)(entries(), card!);
-  const type = kind === "json" ? "application/json" : "text/csv";
-  await saveFile(`masklens.${kind}`, new Blob([content], { type }));
-}
-
-/** Say that something was handed over, or why it could not be. */
-async function handOver(what: string, to: () => Promise<void>): Promise<void> {
-  dismiss();
-  try {
-    await to();
-    byId("status").textContent = `The ${what} was handed over.`;
-  } catch (error) {
-    fail(error);
-  }
+  return {
+    bitmap,
+    faces: faces.filter((face) => panel!.shows(face)),
+    stem: item === undefined ? `camera-${stamp()}` : fileName(item).replace(/\.[^.]*$/, ""),
+    type: item?.file.type === "image/png" ? "image/png" : "image/jpeg",
+  };
 }
 
 function fail(error: unknown): void {
@@ -309,10 +288,6 @@ function dismiss(): void {
 
 function something(): boolean {
   return view === "picture" || cinema.open;
-}
-
-function disable(id: string, off: boolean): void {
-  byId<HTMLButtonElement>(id).disabled = off;
 }
 
 function stamp(): string {
