@@ -209,9 +209,10 @@ test("a turned phone keeps its boxes on the faces and counts nobody twice; an un
   await canvasCamera(page, ASTRONAUT);
   await openPage(page, "./#camera");
   await expect(page.locator("#faces .chip")).toHaveText(["With mask"]);
-  // A face that moves keeps the focus.
+  // A face that moves keeps the focus, and the counts stay where a screen reader reads them.
   const face = page.locator("#faces button");
   await face.focus();
+  const count = (await page.locator("#counts dd").first().elementHandle())!;
   await page.evaluate(async () => {
     const { camera } = window as unknown as { camera: CanvasCamera };
     for (let i = 0; i < 20; i++) {
@@ -220,6 +221,7 @@ test("a turned phone keeps its boxes on the faces and counts nobody twice; an un
     }
   });
   await expect(face).toBeFocused();
+  expect(await count.evaluate(({ isConnected }) => isConnected)).toBe(true);
   await page.evaluate(() => {
     const { camera } = window as unknown as { camera: CanvasCamera };
     Object.assign(camera.canvas, { width: 480, height: 640 });

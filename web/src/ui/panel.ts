@@ -45,19 +45,24 @@ export class Panel {
       button.addEventListener("click", () => this.setThreshold(value));
       byId("presets").append(button);
     }
+    byId("counts").replaceChildren(
+      ...inReadingOrder(card.labels).map((label) => {
+        const name = make("dt", {}, sign(label), styleOf(label).long);
+        return make("div", { class: `count ${label}` }, name, make("dd", {}, "0"));
+      }),
+    );
     this.setThreshold(card.thresholds.default);
   }
 
-  /** Counts over everything that was looked at; `what` says what that is. */
+  /**
+   * Counts over everything that was looked at; `what` says what that is. In moving pictures this
+   * runs many times a second: what is the same stays, for those who read it meanwhile.
+   */
   showCounts(counts: readonly number[], what: string): void {
     const { labels } = this.card;
-    byId("counts").replaceChildren(
-      ...inReadingOrder(labels).map((label) => {
-        const name = make("dt", {}, sign(label), styleOf(label).long);
-        const number = make("dd", {}, String(counts[labels.indexOf(label)]));
-        return make("div", { class: `count ${label}` }, name, number);
-      }),
-    );
+    inReadingOrder(labels).forEach((label, i) => {
+      say(byId("counts").children[i]!.lastElementChild!, String(counts[labels.indexOf(label)]));
+    });
     const total = counts.reduce((a, b) => a + b, 0);
     const bar = byId("share-bar");
     bar.replaceChildren(
@@ -68,8 +73,8 @@ export class Panel {
       }),
     );
     const worn = counts[labels.indexOf("with_mask")] ?? 0;
-    byId("share").textContent =
-      total === 0 ? "No faces yet." : `${percent(worn / total)} compliant: ${worn} of ${total} ${what}`;
+    const share = `${percent(worn / total)} compliant: ${worn} of ${total} ${what}`;
+    say(byId("share"), total === 0 ? "No faces yet." : share);
   }
 
   /**
