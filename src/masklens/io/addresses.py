@@ -9,11 +9,16 @@ import re
 from pathlib import Path
 from urllib.parse import unquote
 
+#: What follows an @ is surely a host when it is an IP address, or has a port.
+_HOST = r"(?:\d+(?:\.\d+){3}|\[|[^/@:?]+:\d)"
 #: In addresses: ``user:password@``, and ``name=value`` where the name speaks of a user or a secret.
 #: A value goes up to the next &: a password may have every other character in it.
 #: With a slash in the password, or without a scheme, it is no address, and yet may be shown; digits
-#: before a slash are a port.
-_LOGIN = re.compile(r"(://)(?:[^/]*|[^/@:]*:(?!\d{1,5}/)[^@]*)@|^[^/@: ]{2,}:(?!//)[^@ ]*@")
+#: before a slash are a port, unless a host follows.
+_LOGIN = re.compile(
+    rf"(://)(?:[^/]*|[^/@:\[]*:(?:(?!\d{{1,5}}/)[^@]*|[^@]*(?=@{_HOST})))@"
+    r"|^[^/@: ]{2,}:(?!//)[^@ ]*@"
+)
 _SECRET = re.compile(
     r"([^/?&;=]*(?:user|usr|login|pas|pw|psw|token|key|secret|auth|sig|cred|session)[^/?&;=]*"
     r"|(?<=[?&;])[up])=[^&]*",
