@@ -98,6 +98,7 @@ def test_int8_onnx_takes_pixels_as_they_are(float32, source, crops, tmp_path):
     assert np.abs(box - expected["box"]).mean() < 0.01
     entries = {entry.key: entry.value for entry in onnx.load(quantised).metadata_props}
     assert entries["value_range"] == "0,255"
+    assert json.loads(entries["card"])["value_range"] == [0, 255]
 
 
 def test_int8_takes_four_pixels_at_a_time_and_says_the_same(float32, source, crops, tmp_path):

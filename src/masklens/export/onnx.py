@@ -7,6 +7,7 @@ a session opens: half the size, the same speed and almost the same numbers every
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -72,10 +73,9 @@ def metadata(card: ModelCard) -> dict[str, str]:
 def _save(
     model: onnx.ModelProto, path: Path, card: ModelCard, more: Mapping[str, str] | None = None
 ) -> None:
-    entries = {**metadata(card), **(more or {})}
     if model.graph.input[0].type.tensor_type.elem_type == TensorProto.UINT8:
-        entries["value_range"] = "0,255"
+        card = dataclasses.replace(card, value_range=(0, 255))  # of what this file takes
     del model.metadata_props[:]
-    helper.set_model_props(model, entries)
+    helper.set_model_props(model, {**metadata(card), **(more or {})})
     model.doc_string = f"{card.name} {card.version}"
     save(model, path)
