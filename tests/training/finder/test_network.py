@@ -54,6 +54,11 @@ def files(network, tmp_path_factory):
     return rounded, folder
 
 
+def test_the_converter_says_nothing(files, tmp_path, capfd):
+    save_litert(files[0], tmp_path / "finder.tflite")
+    assert capfd.readouterr() == ("", "")
+
+
 def test_the_same_numbers_as_the_published_file(network, yunet_file):
     session = onnxruntime.InferenceSession(yunet_file)
     bgr = np.ascontiguousarray(PIXELS[..., ::-1].transpose(0, 3, 1, 2))

@@ -15,6 +15,7 @@ from keras import layers
 from onnx import helper
 
 from masklens.io.atomic import write_bytes
+from masklens.io.quiet import quiet
 from masklens.labels import LABELS
 from masklens.training.finder.network import STRIDES, WIDTH, decode
 from masklens.training.onnx_graph import Graph, keep_small, save
@@ -108,7 +109,9 @@ def save_litert(network: keras.Model, path: Path) -> None:
     )
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
     converter.target_spec.supported_types = [tf.float16]
-    write_bytes(path, converter.convert())
+    with quiet(unless_it_fails=True):
+        content = converter.convert()
+    write_bytes(path, content)
 
 
 def _run(network: keras.Model, weights: dict[str, Any], image: Any) -> list[Any]:
