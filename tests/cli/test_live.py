@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import select
 import shutil
 import signal
 import subprocess
@@ -355,10 +356,28 @@ def test_pictures_that_are_saved_are_told_and_may_fail(tmp_path, monkeypatch, ca
         if folder == gone:
             gone.rmdir()
         assert screen.show(Labelled(frame, Detections.empty(LABELS), 25.0))
-        # The line with the counts is taken away before.
-        assert f" \r{told}" in click.unstyle(capsys.readouterr().err)
+        assert told in click.unstyle(capsys.readouterr().err)
     (saved,) = tmp_path.glob("masklens-*-0.png")
     assert not is_signed(saved)  # signed, a later detect --out could replace it
+
+
+def test_the_line_of_counts_is_one_in_a_narrow_terminal(monkeypatch):
+    termios = pytest.importorskip("termios")
+    ours, theirs = os.openpty()
+    termios.tcsetwinsize(theirs, (24, 40))
+    frame = Frame(np.zeros((8, 8, 3), np.uint8), "a", time=0.0)
+    with os.fdopen(theirs, "w") as terminal:
+        monkeypatch.setattr(sys, "stderr", terminal)
+        with live_console.StatusLine() as line:
+            line.show(Labelled(frame, Detections.empty(LABELS), 25.0))
+            line.say("A camera was lost.")
+        shown = ""
+        while "lost" not in shown or select.select([ours], [], [], 0.2)[0]:
+            shown += os.read(ours, 10_000).decode()
+    os.close(ours)
+    assert "25.0 fps  0 mask" in shown
+    assert "\rA camera was lost.\r\n" in shown  # where the line was taken away
+    assert max(len(part) for part in shown.replace("\n", "\r").split("\r")) <= 40
 
 
 def test_disk_full(film, tmp_path):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -13,10 +12,11 @@ from pathlib import Path
 from typing import Self
 
 import click
+from tqdm import tqdm
 
 from masklens.cli.console import complain
 from masklens.cli.stopping import handled, stop_signals
-from masklens.cli.terminal import many, written
+from masklens.cli.terminal import many, progress, written
 from masklens.cli.video_console import summarise_stream
 from masklens.detector import MaskDetector
 from masklens.errors import MasklensError, OutputError
@@ -62,7 +62,6 @@ def run_live(
         MasklensError: the source failed, or a file could not be written.
     """
     summary = StreamSummary()
-    line = StatusLine()
     unreadable: list[MasklensError] = []
 
     def left_out(error: MasklensError) -> None:
@@ -71,6 +70,7 @@ def run_live(
 
     notifier = Notifier(notify, line.complain)
     with ExitStack() as stack:
+        line = stack.enter_context(StatusLine())
         source = open_source(address, give_up=give_up, on_status=line.say, on_error=left_out)
         stack.enter_context(source)
         # First what may fail: the tables are replaced as soon as they are opened, a film only when
@@ -101,7 +101,7 @@ def run_live(
             failure = error
         finally:
             frames.close()
-            line.clear()
+            line.close()
         summarise_stream(summary)
         if unreadable:
             click.secho(f"{many(len(unreadable), 'frame')} could not be read", fg="red", err=True)
@@ -211,31 +211,36 @@ class StatusLine:
     """One line, renewed a few times a second; nothing where there is no terminal."""
 
     def __init__(self) -> None:
-        self._on = sys.stderr.isatty()
+        self._bar = progress(None, form="{desc}")
         self._next = 0.0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def show(self, labelled: Labelled) -> None:
         """Show the counts of a frame."""
         now = time.monotonic()
-        if not self._on or now < self._next:
+        if self._bar.disable or now < self._next:
             return
         self._next = now + 0.25
         counts = labelled.detections.counts()
         words = " ".join(f"{counts.get(n, 0)} {SHORT_NAMES[n]}" for n in LABELS)
         text = f"{labelled.frame.time or 0:8.1f} s  {labelled.fps:5.1f} fps  {words}"
-        click.echo(f"\r{text:<70}", nl=False, err=True)
+        self._bar.set_description_str(text)
 
     def say(self, text: str) -> None:
-        """A sentence on a line of its own."""
-        self.clear()
-        click.echo(text, err=True)
+        """A sentence on a line of its own; may be called from any thread."""
+        with tqdm.external_write_mode():
+            click.echo(text, err=True)
 
     def complain(self, error: MasklensError) -> None:
         """Something failed, and the rest goes on."""
-        self.clear()
-        complain(error)
+        with tqdm.external_write_mode():
+            complain(error)
 
-    def clear(self) -> None:
+    def close(self) -> None:
         """Take the line away."""
-        if self._on:
-            click.echo("\r" + " " * 70 + "\r", nl=False, err=True)
+        self._bar.close()

@@ -24,13 +24,34 @@ def plain(text: object) -> str:
 
 
 def progress(
-    total: int | None, title: str | None = None, unit: str = "picture", *, hidden: bool = False
+    total: int | None,
+    title: str | None = None,
+    unit: str = "picture",
+    *,
+    form: str | None = None,
+    hidden: bool = False,
 ) -> tqdm[Any]:
-    """A bar that is gone when the work is done, and is there in a terminal only."""
+    """A bar that is gone when the work is done, and is there in a terminal only.
+
+    What is written meanwhile comes out whole, in ``tqdm.external_write_mode()``.
+
+    Args:
+        total: of what is counted; None when it is not known.
+        title: what stands before the bar.
+        unit: of what is counted.
+        form: of tqdm, how the line looks; None is tqdm's own.
+        hidden: there is none at all.
+    """
     hidden = hidden or not sys.stderr.isatty()
     title = title and plain(title)
     return tqdm(
-        total=total, desc=title, unit=unit, unit_scale=unit == "B", leave=False, disable=hidden
+        total=total,
+        desc=title,
+        unit=unit,
+        unit_scale=unit == "B",
+        bar_format=form,
+        leave=False,
+        disable=hidden,
     )
 
 
