@@ -35,6 +35,9 @@ FACE, SMALL, FAR = (100, 100, 40, 40), (10, 10, 12, 12), (300, 300, 40, 40)
         ([SMALL], [SMALL], [0], [True]),  # on a face too small to count
         ([(200, 10, 12, 12)], [FACE], [-1], [True]),  # narrow, and on nothing
         ([(200, 10, 15.9, 99)], [FACE], [-1], [True]),  # it is the width that counts
+        ([(200, 10, 16, 99)], [FACE], [-1], [False]),  # wide enough, and on nothing
+        ([(10, 10, 16, 40)], [(10, 10, 16, 40)], [0], [False]),  # a face just wide enough counts
+        ([FAR], [SMALL], [-1], [False]),  # a face that does not count excuses no box elsewhere
         ([], [FACE], [], []),
         ([FACE], [], [-1], [False]),
     ],
