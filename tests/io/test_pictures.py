@@ -19,6 +19,7 @@ from masklens.io.pictures import PictureError, decode_picture, read_picture
 from masklens.io.signature import is_signed
 
 RED = (200, 30, 40)
+WHITE = (255, 255, 255)
 
 
 def save(tmp_path, name, image, **options):
@@ -142,6 +143,19 @@ def test_transparency_is_laid_on_white(tmp_path):
     image = read_picture(save(tmp_path, "a.png", picture))
     assert image[0, 0].tolist() == list(RED)
     assert image[0, 7].tolist() == [255, 255, 255]
+
+
+@pytest.mark.parametrize(("alpha", "shown"), [([0, 0], [RED, RED]), ([255, 0], [RED, WHITE])])
+def test_a_bmp_without_any_opaque_pixel_is_opaque(alpha, shown):
+    """As many programs write them (BITMAPV5HEADER); Chromium shows them so."""
+    red, green, blue = RED
+    pixels = b"".join(bytes([blue, green, red, a]) for a in alpha)
+    header = struct.pack("<IiiHHIIiiII", 124, 2, 1, 1, 32, 3, len(pixels), 0, 0, 0, 0)
+    masks = struct.pack("<IIII", 0xFF0000, 0xFF00, 0xFF, 0xFF000000)
+    header += (masks + b"BGRs").ljust(124 - len(header), b"\0")
+    start = struct.pack("<2sIHHI", b"BM", 138 + len(pixels), 0, 0, 138)
+    image = decode_picture(start + header + pixels, "The picture")
+    assert image.tolist() == [[list(colour) for colour in shown]]
 
 
 def test_of_an_animation_the_first_frame(tmp_path):

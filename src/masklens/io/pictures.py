@@ -235,6 +235,8 @@ def _to_rgb(picture: PillowImage.Image) -> Image:
         return np.repeat(grey[..., None], 3, axis=2)
     if picture.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in picture.info:
         layer = picture.convert("RGBA")
+        if picture.format == "BMP" and layer.getbbox() is None:
+            layer.putalpha(255)  # many programs leave that byte 0; browsers take it so, too
         upright = PillowImage.new("RGBA", layer.size, "white")
         upright.alpha_composite(layer)
         upright.info.update(picture.info)
