@@ -86,6 +86,15 @@ def test_files_globs_and_duplicates(tree):
     assert list(found.values()) == ["b.jpg", "x.PNG", "x.png"]
 
 
+def test_addresses_of_files_are_files(tree):
+    """As file managers and browsers hand them over; live takes them, too."""
+    (tree / "größe 1.jpg").write_bytes((tree / "b.jpg").read_bytes())
+    found = find_pictures([(tree / "größe 1.jpg").as_uri(), (tree / "c").as_uri()])
+    assert names(found, tree) == ["größe 1.jpg", "c/x.png"]
+    with pytest.raises(InputError, match=r'"/no/\*\.jpg"'):
+        find_pictures(["FILE:///no/*.jpg"])
+
+
 @pytest.mark.parametrize(
     ("search", "expected"),
     [

@@ -58,8 +58,8 @@ def find_pictures(
 
     Args:
         sources: picture files, folders (searched recursively, see :func:`masklens.io.search.walk`),
-            glob patterns. A file that does not exist is taken as it is, and reported when it is
-            read. Searches leave out the files ``._*`` of macOS.
+            glob patterns, each also as ``file://``. A file that does not exist is taken as it is,
+            and reported when it is read. Searches leave out the files ``._*`` of macOS.
         videos: look for videos too.
         results: a folder that is left out where it lies in a folder that is searched.
         on_copy: called for each annotated copy that an earlier run made and a search came across:
@@ -92,6 +92,8 @@ def find_pictures(
     real = functools.cache(os.path.realpath)
     source = None
     for source in sources:
+        if source.lower().startswith("file://"):
+            source = str(file_of(source))
         try:
             paths = _expand(source, suffixes, results, is_copy, tell)
             root = Path(source) if Path(source).is_dir() else None
