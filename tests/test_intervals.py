@@ -128,7 +128,7 @@ def test_no_figure_is_nothing_for_certain():
     error = bootstrap(0.0, always(0.0), group_weights(12, 100), support=12)
     assert (error.low, error.high, error.method) == (0.0, wilson(0, 12)[1], "wilson bound")
     # All twelve are right, stated as 0.9: they may be right nine times of ten.
-    calibration = bootstrap(0.1, always(0.1), group_weights(12, 100), support=12, centred=True)
+    calibration = bootstrap(0.1, always(0.1), group_weights(12, 100), support=12, pushed_up=True)
     assert (calibration.low, calibration.high) == (0.0, wilson(0, 12)[1])
     correlation = bootstrap(-0.5, always(-0.5), group_weights(12, 100), support=12)
     assert (correlation.low, correlation.high) == tuple(-end for end in wilson(6, 12)[::-1])
@@ -140,13 +140,19 @@ def test_a_figure_that_does_not_vary_is_not_certain():
     assert (balanced.low, balanced.high, balanced.method) == (*wilson(5, 10), "wilson bound")
 
 
-def test_a_centred_interval_holds_its_value_and_stays_above_zero():
+def test_the_interval_of_a_figure_that_is_pushed_up_holds_it_and_stays_above_zero():
+    """Draws of 0.05 and 0.06 of a figure of 0.05: about 0.01 too high, twice for the lower end."""
+
     def pushed_up(weights):
         return 0.05 + 0.01 * weights[:, 0]
 
-    estimate = bootstrap(0.01, pushed_up, group_weights(9, 200), centred=True)
-    assert estimate.low <= 0.01 <= estimate.high
-    assert estimate.low >= 0
+    few = bootstrap(0.01, pushed_up, group_weights(9, 200), pushed_up=True)
+    assert few.low == 0
+    assert few.high >= 0.01
+    bias = pushed_up(group_weights(9, 200)).mean() - 0.05
+    many = bootstrap(0.05, pushed_up, group_weights(9, 200), pushed_up=True)
+    assert many.low == pytest.approx(0.05 - 2 * bias)
+    assert many.high == pytest.approx(0.05 + 0.01 * 3 - bias, abs=0.01)
 
 
 def test_resamples_without_what_they_need_are_left_out():

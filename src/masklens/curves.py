@@ -123,11 +123,16 @@ def calibration_error(
     the bins' gaps, weighted with the share of items in them. Without weights, (1,): all items once.
     """
     weights = np.ones((1, len(confidence))) if weights is None else weights
-    member = np.zeros((len(confidence), CALIBRATION_BINS))
-    member[np.arange(len(confidence)), bin_of(confidence)] = 1
-    gaps = weights @ (member * (right.astype(float) - confidence)[:, None])
+    gaps = np.abs(weights @ calibration_gaps(confidence, right)).sum(axis=1)
     with np.errstate(invalid="ignore"):
-        return np.asarray(np.abs(gaps).sum(axis=1) / weights.sum(axis=1))
+        return np.asarray(gaps / weights.sum(axis=1))
+
+
+def calibration_gaps(confidence: npt.NDArray[Any], right: Bools) -> Array:
+    """How much better than stated each answer is, in the column of its bin: (N, bins), -1…1."""
+    gaps = np.zeros((len(confidence), CALIBRATION_BINS))
+    gaps[np.arange(len(confidence)), bin_of(confidence)] = right.astype(float) - confidence
+    return gaps
 
 
 def calibration_table(confidence: Array, right: Bools, groups: Ints) -> list[CalibrationRow]:

@@ -157,7 +157,7 @@ def bootstrap(
     weights: Array,
     *,
     support: int | None = None,
-    centred: bool = False,
+    pushed_up: bool = False,
 ) -> Estimate:
     """A figure with its percentile bootstrap interval (Efron and Tibshirani 1993, chapter 13).
 
@@ -171,8 +171,9 @@ def bootstrap(
             ends are therefore never nearer to 1 and 0 than those of :func:`faultless`. A figure
             that every resample gives alike has the interval of a share of its size; a mean of
             shares, each of so many groups, varies no more.
-        centred: shift the interval by the bootstrap's own bias, for figures such as the expected
-            calibration error that resampling always pushes up.
+        pushed_up: the figure is a mean gap, such as the expected calibration error: chance alone
+            pushes it up, and resampling once more, by about as much. The upper end makes up for the
+            resampling, the lower one for both.
     """
     if np.isnan(value):
         return Estimate(value, float("nan"), float("nan"), "bootstrap")
@@ -181,9 +182,9 @@ def bootstrap(
     if not len(draws):
         return Estimate(value, float("nan"), float("nan"), "bootstrap")
     low, high = np.percentile(draws, _TAILS)
-    if centred:
-        shift = value - draws.mean()
-        low, high = max(0.0, low + shift), high + shift
+    if pushed_up:
+        bias = draws.mean() - value
+        low, high = max(0.0, low - 2 * bias), high - bias
     least, most = faultless(support) if support else (np.inf, -np.inf)
     if support and np.ptp(draws) < _TOLERANCE and most <= abs(value) <= least:
         low, high = wilson(support * abs(value), support)
@@ -193,18 +194,21 @@ def bootstrap(
     method = "wilson bound" if low > least or 0 <= high < most else "bootstrap"
     if 0 <= high < most:  # below 0 there are only correlations, which are no shares
         # Errors that were not seen may move a calibration error down as well as up.
-        low, high = 0.0 if centred else low, most
+        low, high = 0.0 if pushed_up else low, most
     low = min(low, least)
     return Estimate(value, float(low), float(high), method)
 
 
 def sign_flip(difference: Statistic, groups: int, flips: int = FLIPS) -> float:
-    """The two-sided p-value of a difference between two models on the same items.
+    """The two-sided p-value of a difference between two models on the same items, or of a gap.
 
     If the models were equal, either could have given each group's answers (Fisher 1935, "The Design
     of Experiments", section 21). Asked is how often the difference would be as large as it is, over
     all ways of exchanging the models where few groups differ, else over ways that are drawn. On
-    items that are right or wrong, each a group of its own, this is McNemar's exact test.
+    items that are right or wrong, each a group of its own, this is McNemar's exact test. Of scores
+    that mean what they say, what is right goes beyond them as much as it falls short, so that the
+    sign of a group's gaps can be turned in the same way (wild bootstrap: Liu 1988, Ann. Stat. 16,
+    1696–1708).
 
     Args:
         difference: signs (R, G), -1 where the models are exchanged -> the difference (R,).

@@ -15,7 +15,7 @@ from sklearn import metrics
 
 from masklens import curves
 from masklens.evaluation.answers import Answers
-from masklens.evaluation.measures import Measure, Section, figure, share
+from masklens.evaluation.measures import Measure, Section, calibration, figure, share
 from masklens.intervals import Array, Bools, Estimate, Ints, Statistic, proportion
 from masklens.labels import WITH_MASK
 
@@ -137,23 +137,11 @@ def _overall(answers: Answers, weights: Array) -> list[Measure]:
                    _item_statistic(found, lambda w: (w @ errors) / w.sum(axis=1)), weights,
                    support=len(np.unique(found.groups)), better=-1)
         )  # fmt: skip
-        measures.append(calibration_measure(found, weights))
+        measures.append(
+            calibration("ece", "Expected calibration error", found.confidence, found.right,
+                        found.groups, weights)
+        )  # fmt: skip
     return measures
-
-
-def calibration_measure(found: Answers, weights: Array) -> Measure:
-    """Expected calibration error of the answered label's probability."""
-    confidence, right = found.confidence, found.right
-    return figure(
-        "ece",
-        "Expected calibration error",
-        float(curves.calibration_error(confidence, right)[0]),
-        _item_statistic(found, lambda w: curves.calibration_error(confidence, right, w)),
-        weights,
-        support=len(np.unique(found.groups)),
-        centred=True,
-        better=-1,
-    )
 
 
 def _per_label(answers: Answers, weights: Array) -> list[Measure]:

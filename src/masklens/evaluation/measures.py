@@ -5,11 +5,13 @@ Tables, reports and comparisons all read the same list of measures.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from masklens import curves
 from masklens.intervals import (
+    CONFIDENCE,
     Array,
     Bools,
     Estimate,
@@ -17,6 +19,7 @@ from masklens.intervals import (
     Statistic,
     bootstrap,
     proportion,
+    sign_flip,
 )
 
 
@@ -97,12 +100,40 @@ def figure(
     weights: Array,
     *,
     support: int | None = None,
-    centred: bool = False,
+    pushed_up: bool = False,
     better: int = 1,
 ) -> Measure:
     """Any other figure, with a bootstrap interval; see :func:`intervals.bootstrap`."""
-    estimate = bootstrap(value, statistic, weights, support=support, centred=centred)
-    return Measure(key, title, estimate, statistic, better, comparable=not centred)
+    estimate = bootstrap(value, statistic, weights, support=support, pushed_up=pushed_up)
+    return Measure(key, title, estimate, statistic, better, comparable=not pushed_up)
+
+
+def calibration(
+    key: str, title: str, confidence: Array, right: Bools, groups: Ints, weights: Array
+) -> Measure:
+    """The expected calibration error of N answers, in groups (N,).
+
+    Scores that mean what they say show an error, too, where answers are few. The interval leaves 0
+    out only where a sign-flip test seldom finds as large a one.
+    """
+    counts = np.bincount(groups, minlength=weights.shape[1]).astype(float)
+    gaps = np.zeros((len(counts), curves.CALIBRATION_BINS))
+    np.add.at(gaps, groups, curves.calibration_gaps(confidence, right))
+
+    def total(of_groups: Array) -> Array:
+        return np.asarray(np.abs(of_groups @ gaps).sum(axis=1))
+
+    def error(of_groups: Array) -> Array:
+        with np.errstate(invalid="ignore"):
+            return np.asarray(total(of_groups) / (of_groups @ counts))
+
+    value = float(curves.calibration_error(confidence, right)[0])
+    support = int(np.count_nonzero(counts))
+    measure = figure(key, title, value, error, weights, support=support, pushed_up=True, better=-1)
+    if measure.estimate.low <= 0 or sign_flip(total, len(counts)) < 1 - CONFIDENCE:
+        return measure
+    estimate = replace(measure.estimate, low=0.0, method="sign-flip bound")
+    return replace(measure, estimate=estimate)
 
 
 def ratio(top: Array, bottom: Array) -> Statistic:

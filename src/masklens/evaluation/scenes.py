@@ -13,7 +13,7 @@ import numpy as np
 from masklens import curves
 from masklens.evaluation.average_precision import ResampledPrecision, coco_average_precision
 from masklens.evaluation.classification import FACE_EDGES, by_size
-from masklens.evaluation.measures import Measure, Section, figure, share
+from masklens.evaluation.measures import Measure, Section, calibration, figure, share
 from masklens.evaluation.pairing import AnnotatedFaces, FoundBoxes, Scenes, pair, two_class
 from masklens.intervals import Array, Bools, Estimate, Ints, Statistic
 
@@ -60,7 +60,7 @@ def score_scenes(scenes: Scenes, weights: Array, min_width: float = 16) -> Scene
     sections = (
         Section("headline", "The whole pipeline: find, cut, label", "", (
             *_headline(scenes, faces, loose), *_end_to_end(scenes, faces, found, weights),
-            *_calibration(scenes, every, found, weights),
+            *_calibration(every, found, weights),
         )),
         Section("labels", "The whole pipeline, each label", "",
                 tuple(_per_label(scenes, faces, found))),
@@ -159,27 +159,15 @@ def _per_label(scenes: Scenes, faces: AnnotatedFaces, found: FoundBoxes) -> list
     return measures
 
 
-def _calibration(
-    scenes: Scenes, every: FoundBoxes, shown: FoundBoxes, weights: Array
-) -> list[Measure]:
-    measures = []
-    for key, title, part in (
-        ("ece", "Calibration error of the score, all boxes", every),
-        ("ece_shown", "Calibration error of the score, shown boxes", shown),
-    ):
-        if not len(part.scores):
-            continue
-        right = part.labels == part.truth
-
-        def statistic(w: Array, part: FoundBoxes = part, right: Bools = right) -> Array:
-            return curves.calibration_error(part.scores, right, w[:, part.groups])
-
-        value = float(statistic(np.ones((1, scenes.n_groups)))[0])
-        support = len(np.unique(part.groups))
-        measures.append(
-            figure(key, title, value, statistic, weights, support=support, centred=True, better=-1)
+def _calibration(every: FoundBoxes, shown: FoundBoxes, weights: Array) -> list[Measure]:
+    return [
+        calibration(key, title, part.scores, part.labels == part.truth, part.groups, weights)
+        for key, title, part in (
+            ("ece", "Calibration error of the score, all boxes", every),
+            ("ece_shown", "Calibration error of the score, shown boxes", shown),
         )
-    return measures
+        if len(part.scores)
+    ]
 
 
 def _average_precisions(

@@ -50,8 +50,10 @@ _LABEL_TERMS = (
 _CALIBRATION = (
     "calibration error",
     "Mean gap between the probability a model states and the share that turns out right, over 15 "
-    "equal bins (Guo et al. 2017). Few pictures push it up; its interval is centred on the "
-    "measured value, and two models' errors are not compared.",
+    "equal bins (Guo et al. 2017). Chance pushes it up where pictures are few. The lower end of "
+    "its interval makes up for that, and is 0 where probabilities that hold would often show as "
+    "large an error (sign-flip test over groups, p from 0.05 on). Two models' errors are not "
+    "compared.",
 )
 _COMPARISON = (
     "sign-flip test",
