@@ -135,6 +135,17 @@ def test_letters_beyond_ascii_are_drawn_or_written_plainly(
         sheet._font.cache_clear()
 
 
+def test_long_names_that_differ_at_either_end_are_told_apart() -> None:
+    """Those of the report's data: the number stands at the start, or at the end."""
+
+    def drawn(name: str) -> bytes:
+        tile = Tile(np.zeros((96, 96, 3), np.uint8), name)
+        return draw_sheets("title", [Block("block", [tile])])[0].tobytes()
+
+    assert drawn("105-with-mask.jpg") != drawn("108-with-mask.jpg")
+    assert drawn("augmented_image_174.jpg") != drawn("augmented_image_274.jpg")
+
+
 def test_faces_that_are_annotated_twice_are_told(tmp_path: Path) -> None:
     paint(tmp_path / "a.png")
     box = {"image_id": 1, "category_id": 1, "bbox": [10, 10, 30, 30]}

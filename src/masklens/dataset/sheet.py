@@ -182,13 +182,14 @@ def _draw_block(
 
 
 def _shorten(text: str, size: int, room: float) -> str:
-    """The text, or its end behind an ellipsis: file names differ in their ends."""
+    """The text, or its two ends around an ellipsis: file names differ in either."""
     text = _drawable(text)
-    if _font(size).getlength(text) <= room:
-        return text
-    while text and _font(size).getlength("…" + text) > room:
-        text = text[1:]
-    return "…" + text if text else ""
+    kept, short = len(text), text
+    while short and _font(size).getlength(short) > room:
+        kept -= 1
+        head = kept // 3
+        short = f"{text[:head]}…{text[head - kept :]}" if kept > 0 else ""
+    return short
 
 
 def _title_height() -> int:
