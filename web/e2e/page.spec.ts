@@ -73,7 +73,7 @@ test("dropped and pasted pictures are taken, damaged ones named", async ({ page 
   await expect(page.locator("body")).toHaveAttribute("data-done", "4");
   await expect(page.locator(".item .badge")).toHaveText(["1 face", "unreadable", "unreadable", "1 face"]);
   await page.locator(".item").nth(1).click();
-  await expect(page.locator("#notice")).toContainText("not a picture that this browser can read");
+  await expect(page.locator("#notice")).toContainText("cannot read the file: it is damaged");
   await page.locator(".item").nth(2).click();
   await expect(page.locator("#notice")).toHaveText("The file is empty.");
   await expect(page.locator("#picture")).toBeHidden();

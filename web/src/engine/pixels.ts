@@ -31,7 +31,7 @@ export async function decodePicture(file: Blob): Promise<Decoded> {
     throw new PictureError(
       file.size === 0
         ? "The file is empty."
-        : "This is not a picture that this browser can read. Try JPEG, PNG or WebP.",
+        : "This browser cannot read the file: it is damaged, too large or no picture. Try another JPEG, PNG or WebP.",
     );
   }
   const { width, height } = bitmap;
