@@ -17,6 +17,9 @@ test("without a model, the camera, pictures and clips say so", async ({ page, co
   await context.route("**/classifier.onnx", (route) => late.then(() => route.abort()));
   await page.goto("./#camera");
   await expect(page.locator("#notice")).toHaveText("Loading the models …");
+  await drop(page, [{ name: "photo.jpg", content: PHOTO }]);
+  await expect(page.locator("#busy")).toHaveText("Loading the models …");
+  await page.locator("#mode-camera").click();
   fail();
   await expect(page.locator("#notice")).toHaveText(reason);
   await drop(page, [{ name: "photo.jpg", content: PHOTO }]);

@@ -221,9 +221,9 @@ function refresh(): void {
   const here = view === "picture" && viewer.shown === item;
   const busy = item !== undefined && isBusy(item);
   byId("busy").hidden = view !== "picture" || item === undefined || (here && !busy);
-  say(byId("busy"), busy ? "Looking …" : "Opening …");
-  const waiting = moving && card === undefined ? state : undefined;
-  stage.showNotice(trouble ?? (view === "picture" ? item?.error : waiting));
+  const waiting = card === undefined ? state : undefined;
+  say(byId("busy"), busy ? (waiting ?? "Looking …") : "Opening …");
+  stage.showNotice(trouble ?? (view === "picture" ? item?.error : moving ? waiting : undefined));
   say(byId("engine"), trouble ?? state);
   if (panel === undefined || card === undefined) return;
   const faces = shown();
