@@ -67,7 +67,7 @@ def test_the_limits_it_names():
         f"| {limits.queue} (`--queue`)",
         f"{limits.memory // 10**6} MB, then 429",
         f"| {limits.seconds} s from",
-        f"{limits.stall} s of silence, {limits.upload} s in all",
+        f"{limits.stall} s of silence, {limits.transfer} s in all",
         f"| connections | {limits.connections} |",
     ):
         assert text in said

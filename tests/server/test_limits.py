@@ -57,6 +57,16 @@ def slow_reader():
     return connection
 
 
+def asking_for_png(port, content):
+    """A slow reader that has sent a picture and wants it back, with faces drawn into it."""
+    connection = slow_reader()
+    connection.settimeout(120)
+    connection.connect(("127.0.0.1", port))
+    head = request_head(len(content), "/v1/detect/annotated")
+    connection.sendall(head.replace(b"\r\n\r\n", b"\r\nAccept: image/png\r\n\r\n") + content)
+    return connection
+
+
 def many_scans(image, scans):
     """A progressive JPEG whose last scan comes again and again."""
     out = io.BytesIO()
@@ -299,7 +309,7 @@ def test_what_takes_too_long_is_answered_all_the_same(limited, portrait_file):
 
 
 def test_slow_bodies_end_while_others_are_served(limited, portrait_file):
-    server = limited(stall=1.0, upload=2.0)
+    server = limited(stall=1.0, transfer=2.0)
     silent = socket.create_connection(("127.0.0.1", server.port))
     silent.sendall(request_head(1000) + b"\xff\xd8")
     dripping = socket.create_connection(("127.0.0.1", server.port))
@@ -352,11 +362,7 @@ def test_headers_that_never_end_and_answers_that_nobody_reads(limited, portrait)
 def test_a_client_that_reads_slowly_gets_the_whole_answer(limited):
     """One of several stalls, and of more bytes than the system holds for it."""
     server = limited(stall=1.0)
-    content = noise()
-    with slow_reader() as connection:
-        connection.connect(("127.0.0.1", server.port))
-        head = request_head(len(content), "/v1/detect/annotated")
-        connection.sendall(head.replace(b"\r\n\r\n", b"\r\nAccept: image/png\r\n\r\n") + content)
+    with asking_for_png(server.port, noise()) as connection:
         answer = http.client.HTTPResponse(connection)
         answer.begin()
         promised = int(answer.headers["Content-Length"])
@@ -366,6 +372,32 @@ def test_a_client_that_reads_slowly_gets_the_whole_answer(limited):
             pieces.append(len(piece))
             time.sleep(0.06)
     assert sum(pieces) == promised
+
+
+def test_answers_are_held_until_they_are_read(limited):
+    """Of the memory for all bodies, which has room for one of these answers."""
+    server = limited(memory=15_000_000)
+    content = noise()
+    with asking_for_png(server.port, content) as slow:
+        assert slow.recv(20).startswith(b"HTTP/1.1 200")
+        wait_for(lambda: server.metric("masklens_held_bytes") > 10_000_000)
+        headers = {"Accept": "image/png"}
+        url = f"{server.address}/v1/detect/annotated"
+        answer = httpx.post(url, content=content, headers=headers, timeout=120)
+        assert answer.status_code == 429
+        assert error_of(answer)["code"] == "busy"
+    wait_for(lambda: server.metric("masklens_held_bytes") == 0)
+    assert httpx.post(url, content=content, headers=headers, timeout=120).status_code == 200
+    assert server.stop() == (0, "")
+
+
+def test_an_answer_is_not_read_for_longer_than_a_body_may_take(limited):
+    server = limited(transfer=2.0, stall=600.0)
+    with asking_for_png(server.port, noise()) as slow:
+        assert slow.recv(20).startswith(b"HTTP/1.1 200")
+        wait_for(lambda: server.metric("masklens_held_bytes") == 0)
+        wait_for(lambda: server.metric("masklens_open_requests") == 1)
+    assert server.stop() == (0, "")
 
 
 def test_a_deaf_client_does_not_stay_by_asking_for_more(limited):

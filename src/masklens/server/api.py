@@ -139,14 +139,14 @@ def _add_detection(app: FastAPI, service: Service, secured: Sequence[Dependency]
             for name, result in results
         ]
         card = service.card
-        return JSONResponse(
+        answer = JSONResponse(
             {
                 "model": f"{card.name} {card.version}",
                 "threshold": least,
                 "pictures": pictures,
-            },
-            headers={"Cache-Control": "no-store"},
+            }
         )
+        return service.held(bytes(answer.body), "application/json")
 
     @app.post(
         "/v1/detect/annotated",
@@ -187,7 +187,7 @@ def _add_detection(app: FastAPI, service: Service, secured: Sequence[Dependency]
         ((_, result),) = await service.run(request, finish, 1)
         if isinstance(result, ApiError):
             raise result
-        return Response(result, media_type=kind, headers={"Cache-Control": "no-store"})
+        return service.held(result, kind)
 
     @app.get(
         "/v1/model",

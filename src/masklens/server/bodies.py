@@ -31,7 +31,7 @@ _HOW = (
 
 
 class Budget:
-    """The memory of all bodies that are held at a time."""
+    """The memory of all bodies, and answers to them, that are held at a time."""
 
     def __init__(self, most: int, metrics: Metrics) -> None:
         self.most = most
@@ -104,7 +104,7 @@ async def _chunks(request: Request, limits: Limits, hold: Hold) -> AsyncGenerato
         raise too_large
     size = 0
     stream = request.stream()
-    end = time.monotonic() + limits.upload
+    end = time.monotonic() + limits.transfer
     while True:
         try:
             async with asyncio.timeout(min(limits.stall, max(end - time.monotonic(), 0))):
@@ -114,7 +114,7 @@ async def _chunks(request: Request, limits: Limits, hold: Hold) -> AsyncGenerato
                 408,
                 "slow_body",
                 f"The body came too slowly: nothing for {limits.stall:g} s, or not all of it in "
-                f"{limits.upload:g} s. {size} bytes were received.",
+                f"{limits.transfer:g} s. {size} bytes were received.",
             ) from None
         if chunk is None:
             return

@@ -45,7 +45,7 @@ class Metrics:
             registry=registry,
         )  # fmt: skip
         self.held = Gauge(
-            "masklens_held_bytes", "Bytes of the bodies that are held.", registry=registry
+            "masklens_held_bytes", "Bytes of bodies and answers that are held.", registry=registry
         )
         self.pictures = Counter(
             "masklens_pictures", "Pictures, by what became of them.", ["result"], registry=registry

@@ -17,6 +17,9 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from masklens.server.failures import ApiError
 from masklens.server.guard import SECURITY_HEADERS
 
+#: What a scope calls the function that ends its connection at once.
+HANG_UP = "masklens.hang_up"
+
 
 class BoundedProtocol(H11Protocol):
     """One connection.
@@ -49,6 +52,7 @@ class BoundedProtocol(H11Protocol):
     def data_received(self, data: bytes) -> None:
         """Some of a request arrived; when its headers are whole, the application's bounds hold."""
         super().data_received(data)
+        self._tell()
         if self._answering and not self.flow.write_paused:  # else it has yet to read
             self._settle()
 
@@ -72,6 +76,7 @@ class BoundedProtocol(H11Protocol):
     def on_response_complete(self) -> None:
         """An answer is done; a pipelined request may have begun."""
         super().on_response_complete()
+        self._tell()
         if not self._answering:
             self._expect()
 
@@ -89,6 +94,11 @@ class BoundedProtocol(H11Protocol):
     @property
     def _answering(self) -> bool:
         return self.cycle is not None and not self.cycle.response_complete
+
+    def _tell(self) -> None:
+        """Let the application, which has yet to begin, end the connection."""
+        if self._answering:
+            self.cycle.scope[HANG_UP] = self.transport.abort  # type: ignore[literal-required]
 
     def _expect(self) -> None:
         """Hang up after a stall, unless the client has read some of what is still to be sent."""

@@ -11,6 +11,7 @@ from starlette.requests import ClientDisconnect, Request
 from masklens.detector import MaskDetector
 from masklens.errors import BundleError, InputError
 from masklens.server import failures
+from masklens.server.answers import HeldAnswer
 from masklens.server.bodies import Budget, read_pictures, wait_until_gone
 from masklens.server.engine import BusyError, Engine, Finish, Job
 from masklens.server.failures import ApiError
@@ -36,6 +37,10 @@ class Service:
             return self.card.threshold(preset)
         except BundleError as error:
             raise ApiError(422, "bad_parameter", str(error)) from error
+
+    def held(self, content: bytes, media_type: str) -> HeldAnswer:
+        """An answer that counts as held until it has been read."""
+        return HeldAnswer(content, media_type, self.budget, self.limits)
 
     async def run(
         self, request: Request, finish: Finish, most: int

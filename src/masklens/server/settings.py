@@ -30,8 +30,9 @@ class Limits:
         seconds: from the last byte of a body to the answer.
         stall: silence in the middle of a request, or of reading its answer, before the server
             hangs up.
-        upload: for a whole body.
-        memory: of all bodies that are held at a time; past it the answer is 429.
+        transfer: for a whole body to arrive, and for an answer of its own to be read.
+        memory: of all bodies, and of the answers to them, that are held at a time; past it the
+            answer is 429.
         connections: open at a time; further ones are closed at once.
     """
 
@@ -42,7 +43,7 @@ class Limits:
     queue: int = 32
     seconds: float = 30
     stall: float = 10
-    upload: float = 120
+    transfer: float = 120
     memory: int = 256_000_000
     connections: int = 256
 
