@@ -203,6 +203,21 @@ def test_the_reports_chain_from_h5_to_tflite(tmp_path, photographs):
     assert (tmp_path / "out" / "classifier-fp32.tflite").exists()
 
 
+def test_a_layer_that_a_format_lacks_is_one_sentence(tmp_path, photographs):
+    """The exact form of gelu becomes an operation that the converter to ONNX does not know."""
+    image = keras.Input((32, 32, 3))
+    x = keras.layers.Conv2D(8, 3, activation="gelu")(image)
+    x = keras.layers.GlobalAveragePooling2D()(x)
+    model = keras.Model(image, keras.layers.Dense(2, activation="softmax")(x))
+    model.save(tmp_path / "gelu.keras")
+    arguments = ["--out", tmp_path / "out", "--data", photographs, "--precision", "fp32"]
+    code, text = run(tmp_path / "gelu.keras", *arguments)
+    assert code == 1
+    assert "gelu.keras cannot be converted to onnx" in text
+    assert len(text.strip().splitlines()) == 1
+    assert not (tmp_path / "out").exists()
+
+
 BAD_INPUT = {
     "no Keras model": (["{toy}"], "has no Keras model"),
     "damaged": (["{damaged}"], "is not the file of its card"),

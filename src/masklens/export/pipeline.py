@@ -9,12 +9,13 @@ from __future__ import annotations
 import dataclasses
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from masklens.bundle import CARD_FILE, Bundle, default_bundle_folder, write_bundle
-from masklens.errors import BundleError, OutputError
+from masklens.errors import BundleError, InputError, MasklensError, OutputError
 from masklens.export import FORMATS, PRECISIONS, onnx
 from masklens.export.litert import export_litert
 from masklens.export.openvino import export_openvino
@@ -78,7 +79,7 @@ def export(
     Raises:
         BundleError: no bundle, a damaged one, one without a Keras model, or one that artefacts
             cannot be put into.
-        InputError: the Keras model cannot be used.
+        InputError: the Keras model cannot be used, or has a layer that a format lacks.
         DatasetError: no pictures to compare or calibrate on.
         OutputError: the folder holds a bundle, or cannot be written.
     """
@@ -145,7 +146,7 @@ def _make(
     tensor = source.prepare(calibration.images) if calibration else None
     wanted = [(f, p) for f in formats for p in precisions]
     float32 = work / _name("onnx", "fp32")
-    with quiet():
+    with _converting(source, "onnx"):
         onnx.export_fp32(source, float32)
     if ("onnx", "fp16") in wanted:
         onnx.export_fp16(float32, work / _name("onnx", "fp16"), source.card)
@@ -153,7 +154,7 @@ def _make(
         name = _name(form, precision)
         if form == "litert":
             say(f"Making {name}")
-            with quiet():
+            with _converting(source, form):
                 export_litert(source, work / name, precision, tensor)
             continue
         original = float32
@@ -161,11 +162,28 @@ def _make(
             # OpenVINO is slower with four pixels at a time: its file comes from a plain one.
             original = work / (name if form == "onnx" else "plain-int8.onnx")
             say(f"Making {name}")
-            with quiet():
+            with _converting(source, form):
                 onnx.export_int8(float32, original, source.card, tensor, grouped=form == "onnx")
         if form == "openvino":
             export_openvino(original, work / name, source.card, precision)
     return [(_name(form, precision), form, precision) for form, precision in wanted]
+
+
+@contextmanager
+def _converting(source: Source, form: str) -> Iterator[None]:
+    """Quiet, and what converters say of layers that they do not know, in one line."""
+    try:
+        with quiet():
+            yield
+    except (MasklensError, OSError):
+        raise
+    except Exception as error:  # each converter raises its own
+        reason = " ".join(str(error).split())[:200].rstrip(".")
+        start = ", which every export starts from" if form == "onnx" else ""
+        raise InputError(
+            f"{source.file} cannot be converted to {form}{start}: {reason}. Build it from other "
+            "layers."
+        ) from error
 
 
 def _prove(
