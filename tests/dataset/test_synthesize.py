@@ -149,6 +149,17 @@ def test_above_the_mouth_a_mask_hides_the_nose_alone(face: Image, seed: int) -> 
     assert around(np.array([[120, 152]], np.float32), changed, 3).max() < 1
 
 
+def test_a_helmet_covers_the_crown(face: Image) -> None:
+    image = cv2.copyMakeBorder(face, 100, 0, 0, 0, cv2.BORDER_REPLICATE)
+    landmarks = LANDMARKS + np.array([0, 100], np.float32)
+    box = BOX + np.array([0, 100, 0, 100], np.float32)
+    # As far above the eyes as the chin lies below; the mouth is 60 pixels below.
+    crown = np.array([[120, 190 - CHIN * 60]], np.float32)
+    for seed in range(6):
+        painted = paint(image, landmarks, box, "helmet", np.random.default_rng(seed))
+        assert around(crown, change(image, painted.image), 2).min() > 10
+
+
 @pytest.mark.parametrize("style", ["forehead", "helmet"])
 @pytest.mark.parametrize("seed", range(6))
 def test_on_the_forehead_it_leaves_the_face(face: Image, style: str, seed: int) -> None:

@@ -25,6 +25,7 @@ Extent = tuple[float, float, float]
 NEAR: Extent = (1.45, -0.45, 2.55)
 HIGH: Extent = (1.45, -1.1, 1.5)
 TALL: Extent = (1.45, -1.6, 2.55)
+TALLEST: Extent = (1.65, -2.4, 2.55)
 WIDE: Extent = (1.9, -0.45, 2.9)
 WIDEST: Extent = (2.5, -0.45, 3.3)
 #: Rows and columns of a board.

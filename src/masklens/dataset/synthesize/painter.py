@@ -9,7 +9,16 @@ from functools import partial
 import numpy as np
 
 from masklens.crop import FloatArray, Image
-from masklens.dataset.synthesize.canvas import HIGH, NEAR, TALL, WIDE, WIDEST, Board, Extent
+from masklens.dataset.synthesize.canvas import (
+    HIGH,
+    NEAR,
+    TALL,
+    TALLEST,
+    WIDE,
+    WIDEST,
+    Board,
+    Extent,
+)
 from masklens.dataset.synthesize.garments import GARMENTS
 from masklens.dataset.synthesize.geometry import face_frame
 from masklens.dataset.synthesize.hands import draw_hand
@@ -48,7 +57,7 @@ _STYLES: dict[str, Style] = {
     "beard": Style(WITHOUT_MASK, draw_beard),
     "cup": Style(WITHOUT_MASK, draw_cup, WIDEST),
     "phone": Style(WITHOUT_MASK, draw_phone, WIDEST),
-    "helmet": Style(WITHOUT_MASK, draw_helmet, TALL),
+    "helmet": Style(WITHOUT_MASK, draw_helmet, TALLEST),
 }
 
 #: Every style and the label of what it shows.

@@ -97,9 +97,11 @@ def draw_helmet(board: Board) -> None:
     board.shadow(straps, 0.35, 0.03, 0.03)
     board.cover(colour[:, None, None] * woven * light, straps)
 
-    middle, wide = frame.point(0, -0.4, 0.2), float(rng.uniform(1.18, 1.32)) * frame.width
-    across = (board.x - middle[0]) / wide
-    up = (middle[1] - board.y) / float(rng.uniform(0.9, 1.1))
+    # Around the whole skull, which reaches further back than the face does to the front.
+    middle = frame.point(0, -0.4, -0.3)
+    reach = float(np.hypot(frame.width * np.cos(frame.yaw), 1.3 * np.sin(frame.yaw)))
+    across = (board.x - middle[0]) / (float(rng.uniform(1.18, 1.32)) * reach)
+    up = (middle[1] - board.y) / float(rng.uniform(1.5, 1.75))
     brim = up - float(rng.uniform(-0.06, 0.12)) * (1 - across**2)
     shell = board.edge(np.minimum(1 - np.hypot(across, up), brim) * 0.9)
     dome = np.sqrt(np.clip(1 - across**2 - np.clip(up, 0, 1) ** 2, 0, 1))
