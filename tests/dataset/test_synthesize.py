@@ -17,7 +17,10 @@ from masklens.cli import main
 from masklens.crop import FloatArray, Image
 from masklens.dataset.scan import Dataset, load_dataset
 from masklens.dataset.synthesize import STYLES, paint, produce
+from masklens.dataset.synthesize.canvas import TALL, Board
+from masklens.dataset.synthesize.garments import WAYS
 from masklens.dataset.synthesize.geometry import CHIN, face_frame
+from masklens.dataset.synthesize.masks import draw_mask
 from masklens.dataset.synthesize.produce import BareFace, bare_faces, choose_styles, paintings
 from masklens.errors import DatasetError, InputError
 from masklens.faces import Faces
@@ -147,6 +150,16 @@ def test_above_the_mouth_a_mask_hides_the_nose_alone(face: Image, seed: int) -> 
     changed = change(face, paint(face, LANDMARKS, BOX, "mouth_out", rng).image)
     assert around(LANDMARKS[2:3], changed, 4).min() > 4
     assert around(np.array([[120, 152]], np.float32), changed, 3).max() < 1
+
+
+@pytest.mark.parametrize("wear", WAYS)
+def test_the_bands_of_a_cup_begin_at_the_cup(face: Image, wear: str) -> None:
+    """What is painted hangs together, however it is worn."""
+    for seed in range(6):
+        board = Board(face, face_frame(LANDMARKS, BOX), np.random.default_rng(seed), TALL)
+        draw_mask(board, "n95_cup", wear)
+        pieces, _ = cv2.connectedComponents((board.coverage > 0.55).astype(np.uint8))
+        assert pieces == 2, seed  # the mask with its straps, and what is around them
 
 
 def test_a_helmet_covers_the_crown(face: Image) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 from masklens.crop import FloatArray
 from masklens.dataset.synthesize.canvas import Array, Board
 from masklens.dataset.synthesize.garments import GARMENTS, Cut, Fit, fit_of
-from masklens.dataset.synthesize.geometry import CHIN, half_depth, half_width
+from masklens.dataset.synthesize.geometry import CHIN, FaceFrame, half_depth, half_width
 from masklens.dataset.synthesize.shapes import Point, curve, midway
 from masklens.dataset.synthesize.surface import Surface, surface
 from masklens.dataset.synthesize.textures import (
@@ -57,19 +57,24 @@ def _shape(board: Board, cut: Cut, fit: Fit) -> Surface:
     return surface(board, hull, half_depth(h) + cut.bulge * ahead)
 
 
-def _rise(skin: Surface, fit: Fit) -> FloatArray:
-    """Height of the upper edge (h, w)."""
-    nose = np.exp(-((skin.x / fit.peak) ** 2))
-    edge = fit.cheek + (fit.bridge - fit.cheek) * nose + fit.tilt * skin.x
+def _rise(x: Array, fit: Fit) -> FloatArray:
+    """Height of the upper edge at places sideways, of any shape; a cup's corners are cut off it."""
+    nose = np.exp(-((x / fit.peak) ** 2))
+    edge = fit.cheek + (fit.bridge - fit.cheek) * nose + fit.tilt * x
     return np.asarray(edge, np.float32)
+
+
+def _edges(x: Array, fit: Fit, garment: str) -> tuple[FloatArray, FloatArray]:
+    """Heights of the upper and the lower edge at places sideways, of any shape."""
+    t = np.clip(np.abs(x) / fit.side, 0, 1.1)
+    corner = 0.5 * t**4 if garment == "n95_cup" else 0.0  # a cup is round
+    bottom = fit.chin + (fit.jaw - fit.chin) * t**fit.drape + fit.tilt * x
+    return _rise(x, fit) + corner, bottom
 
 
 def _outline(board: Board, skin: Surface, fit: Fit, garment: str) -> FloatArray:
     """Coverage (h, w) of the mask."""
-    t = np.clip(np.abs(skin.x) / fit.side, 0, 1.1)
-    corner = 0.5 * t**4 if garment == "n95_cup" else 0.0  # a cup is round
-    top = _rise(skin, fit) + corner
-    bottom = fit.chin + (fit.jaw - fit.chin) * t**fit.drape + fit.tilt * skin.x
+    top, bottom = _edges(skin.x, fit, garment)
     below_top = (board.height - top) * 0.85
     above_bottom = (bottom - board.height) * 0.85
     distance = np.minimum(np.minimum(below_top, above_bottom), skin.outline)
@@ -105,7 +110,7 @@ def _fabric(board: Board, skin: Surface, garment: str) -> FloatArray:
 def _relief(board: Board, skin: Surface, garment: str, fit: Fit) -> FloatArray:
     """What seams, pleats and ribs add to the brightness: (h, w), about 1."""
     relief = np.ones(board.shape, np.float32)
-    below_edge = board.height - _rise(skin, fit)
+    below_edge = board.height - _rise(skin.x, fit)
     if garment == "surgical":
         _pleats(board, skin, fit, relief)
         relief += 0.05 * (below_edge < 0.10)
@@ -156,19 +161,33 @@ def _straps(board: Board, garment: str, fit: Fit) -> None:
         # The far side turns away: its ear hides behind the cheek.
         if sign * np.sin(frame.yaw) > 0.25 or sign * fit.tilt > 0.2:  # or it has slipped off
             continue
-        ear = frame.point(sign * 1.06, 0.16, -0.3)
-        lobe = frame.point(sign * 1.05, 0.58, -0.3)
-        high = frame.point(sign * fit.side * 0.97, fit.cheek + 0.07 + fit.tilt * sign)
-        low = frame.point(sign * fit.side * 0.95, fit.jaw - 0.06 + fit.tilt * sign)
         if garment == "n95_cup":
-            lines = [
-                [high, frame.point(sign * 1.05, 0.0, -0.2), frame.point(sign * 1.05, -0.3, -0.4)],
-                [low, frame.point(sign * 1.05, 0.85, -0.3)],
-            ]
+            lines = _bands(frame, fit, sign)
         else:
+            ear = frame.point(sign * 1.06, 0.16, -0.3)
+            lobe = frame.point(sign * 1.05, 0.58, -0.3)
+            high = frame.point(sign * fit.side * 0.97, fit.cheek + 0.07 + fit.tilt * sign)
+            low = frame.point(sign * fit.side * 0.95, fit.jaw - 0.06 + fit.tilt * sign)
             lines = [[high, midway(high, ear, -0.03), ear], [low, midway(low, lobe, 0.03), lobe]]
         for line in lines:
             draw_strap(board, line, white, pen)
+
+
+def _bands(frame: FaceFrame, fit: Fit, sign: int) -> list[list[Point]]:
+    """The two bands of a cup on one side: around the crown, and around the neck."""
+    x = sign * fit.side * np.linspace(0.92, 0.4, 14)
+    top, bottom = _edges(x, fit, "n95_cup")
+    # As far out as the cup, whose sides are round, has room for both.
+    at = int(np.argmax(bottom - top > 0.2))
+    high, low = float(top[at]) + 0.06, float(bottom[at]) - 0.06
+    ahead = np.sqrt(1 - x[at] ** 2)
+    ends = [
+        frame.point(float(x[at]), y, float((half_depth(y) + GARMENTS["n95_cup"].bulge) * ahead))
+        for y in (high, low)
+    ]
+    above = min(0.0, high - 0.15)
+    crown = [frame.point(sign * 1.05, above, -0.2), frame.point(sign * 1.05, above - 0.3, -0.4)]
+    return [[ends[0], *crown], [ends[1], frame.point(sign * 1.05, min(0.85, low + 0.4), -0.3)]]
 
 
 def draw_strap(board: Board, points: Sequence[Point], colour: Array, pen: float) -> None:
