@@ -33,14 +33,16 @@ def write_film(
     sound_rate: int = 48000,
     sound_from: float = 0.0,
     sound_until: float | None = None,
+    silence: tuple[float, float] | None = None,
     codec: str = "libx264",
     keyframes: int | None = None,
     pixel: Fraction | None = None,
     options: dict[str, str] | None = None,
 ) -> Path:
     """Write a film: ``times`` in seconds for a variable rate, ``sound`` the name of a codec, to be
-    heard from the second ``sound_from`` on until ``sound_until``, ``keyframes`` so many frames
-    apart, ``pixel`` the width of a pixel over its height."""
+    heard from the second ``sound_from`` on until ``sound_until``, but left out from one second of
+    ``silence`` to the other, ``keyframes`` so many frames apart, ``pixel`` the width of a pixel
+    over its height."""
     images = list(images)
     height, width = images[0].shape[:2]
     with av.open(str(path), "w", options=options or {}) as film:
@@ -65,7 +67,7 @@ def write_film(
         film.mux(stream.encode(None))
         if voice is not None:
             end = sound_until or (times[-1] if times else len(images) / rate)
-            _beep(film, voice, end - sound_from, sound_rate, sound_from)
+            _beep(film, voice, end - sound_from, sound_rate, sound_from, silence)
     return path
 
 
@@ -104,12 +106,14 @@ def write_sound(path: Path, seconds: float = 1.0, *, cover: np.ndarray | None = 
     return path
 
 
-def _beep(film, stream, seconds, rate=48000, begins=0.0):
+def _beep(film, stream, seconds, rate=48000, begins=0.0, silence=None):
     context = stream.codec_context
     count = int(seconds * rate)
     wave = np.sin(np.arange(count) * 2 * np.pi * 440 / rate).astype(np.float32)
     form = context.format.name if context.format else "fltp"
     for start in range(0, count, 1024):
+        if silence is not None and silence[0] <= start / rate < silence[1]:
+            continue
         part = wave[start : start + 1024][None]
         if form.startswith("s16"):
             part = (part * 20000).astype(np.int16)

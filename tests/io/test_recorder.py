@@ -159,9 +159,7 @@ def test_times_never_go_back(tmp_path):
 def test_sound_is_kept(tmp_path, sound):
     source = write_film(tmp_path / "a.mkv", frames(50), sound=sound)
     target = tmp_path / "b.mp4"
-    with VideoReader(source) as film, VideoWriter(target, 25, sound=film) as video:
-        for frame in film:
-            video.write(frame.image, frame.time)
+    _copied(source, target)
     with av.open(str(target)) as film:
         heard = sum(f.samples for f in film.decode(audio=0))
     assert heard / 48000 == pytest.approx(2.0, abs=0.1)
@@ -180,9 +178,7 @@ def test_sound_is_kept(tmp_path, sound):
 def test_sound_that_mp4_cannot_take_as_it_is(tmp_path, name, sound, rate):
     source = write_film(tmp_path / name, frames(50), sound=sound, sound_rate=rate)
     target = tmp_path / "b.mp4"
-    with VideoReader(source) as film, VideoWriter(target, 25, sound=film) as video:
-        for frame in film:
-            video.write(frame.image, frame.time)
+    _copied(source, target)
     with av.open(str(target)) as film:
         seconds = sum(f.samples / f.sample_rate for f in film.decode(audio=0))
     assert seconds == pytest.approx(2.0, abs=0.3)
@@ -194,11 +190,8 @@ def test_sound_that_mp4_cannot_take_as_it_is(tmp_path, name, sound, rate):
 def test_sound_stays_with_its_pictures(tmp_path, sound, begins):
     source = write_film(tmp_path / "a.mkv", frames(50), sound=sound, sound_from=begins)
     target = tmp_path / "b.mp4"
-    with VideoReader(source) as film, VideoWriter(target, 25, sound=film) as video:
-        for frame in film:
-            video.write(frame.image, frame.time)
-    with av.open(str(target)) as film:
-        loud = [f.time for f in film.decode(audio=0) if np.abs(f.to_ndarray()).max() > 0.1]
+    _copied(source, target)
+    loud = _heard(target)
     assert loud[0] == pytest.approx(begins, abs=0.1)
     assert loud[-1] == pytest.approx(2.0, abs=0.1)
 
@@ -207,12 +200,39 @@ def test_sound_stays_with_its_pictures_when_the_first_of_them_cannot_be_read(tmp
     """The first key frame that is left, and so the first picture, is the one at 2 s."""
     whole = write_film(tmp_path / "a.ts", frames(200), keyframes=50, sound="aac", sound_from=5.0)
     source, target = begun_late(whole), tmp_path / "b.mp4"
+    _copied(source, target)
+    loud = _heard(target)
+    assert loud[0] == pytest.approx(3.0, abs=0.1)
+
+
+@pytest.mark.parametrize("sound", ["aac", "flac"])  # copied, coded again
+def test_sound_stays_with_its_pictures_after_silence_that_was_left_out(tmp_path, sound):
+    source = write_film(tmp_path / "a.mkv", frames(100), sound=sound, silence=(1.0, 3.0))
+    _copied(source, tmp_path / "b.mp4")
+    heard = _heard(tmp_path / "b.mp4")
+    assert max(heard) == pytest.approx(4.0, abs=0.1)
+    assert not [time for time in heard if 1.2 < time < 2.9]
+
+
+@pytest.mark.parametrize("sound", ["mp2", "libopus"])  # coded again, copied
+def test_sound_of_films_that_were_joined_goes_on(tmp_path, sound):
+    one = write_film(tmp_path / "one.ts", frames(50), sound=sound)
+    source = tmp_path / "three.ts"
+    source.write_bytes(3 * one.read_bytes())
+    _copied(source, tmp_path / "b.mp4")
+    assert max(_heard(tmp_path / "b.mp4")) == pytest.approx(6.0, abs=0.2)
+
+
+def _copied(source: Path, target: Path) -> None:
     with VideoReader(source) as film, VideoWriter(target, 25, sound=film) as video:
         for frame in film:
             video.write(frame.image, frame.time)
-    with av.open(str(target)) as film:
-        loud = [f.time for f in film.decode(audio=0) if np.abs(f.to_ndarray()).max() > 0.1]
-    assert loud[0] == pytest.approx(3.0, abs=0.1)
+
+
+def _heard(path: Path) -> list[float]:
+    """The times at which there is sound."""
+    with av.open(str(path)) as film:
+        return [f.time for f in film.decode(audio=0) if np.abs(f.to_ndarray()).mean() > 0.1]
 
 
 def test_disk_full(tmp_path):

@@ -9,11 +9,14 @@ from collections.abc import Sequence
 from fractions import Fraction
 from typing import Any
 
-from masklens.io.video import VideoReader, import_av, open_container, packets
+from masklens.io.video import FAR, VideoReader, import_av, open_container, packets
 
 #: Sound that an MP4 may hold as it is; any other is coded again as AAC. Not AC-3: FFmpeg wants to
 #: see a packet of it before it writes the head of the file, and crashes when there is none.
 _MP4_SOUND = frozenset({"aac", "mp3", "alac", "opus"})
+
+#: Seconds without sound between two packets that are no mistake of rounding.
+_SILENCE = 0.1
 
 
 class Sound:
@@ -33,6 +36,7 @@ class Sound:
         self._stream = stream
         self._packets = packets(source, stream)
         self._waiting: Any = None
+        self._last: tuple[int, int] | None = None  # of what was read: its time and its duration
         self._samples: int | None = None  # up to the end of what was coded, from time 0
 
     @classmethod
@@ -53,13 +57,11 @@ class Sound:
         av = import_av()
         while True:
             try:
-                packet = self._waiting or next(self._packets, None)
+                packet = self._waiting or self._next()
             except av.error.FFmpegError:
                 packet = None  # the sound of a damaged file ends where it can be read no more
             if packet is None:
                 break
-            if packet.dts is None:
-                continue
             at = float((packet.dts - self._shift) * packet.time_base)
             if time is not None and at > time:
                 self._waiting = packet
@@ -69,6 +71,19 @@ class Sound:
                 self._write(packet, at, av)
         if time is None and not self._copy:
             self._target.mux(self._out.encode(None))
+
+    def _next(self) -> Any:
+        """The next packet that has a time; None at the end."""
+        packet = next((p for p in self._packets if p.dts is not None), None)
+        if packet is None:
+            return None
+        if self._last is not None:
+            # As with pictures: films that were joined go on, though their times begin anew.
+            last, duration = self._last
+            if not 0 < (packet.dts - last) * packet.time_base < FAR:
+                self._shift += packet.dts - last - duration
+        self._last = packet.dts, packet.duration or 0
+        return packet
 
     def _write(self, packet: Any, at: float, av: Any) -> None:
         if self._copy:
@@ -82,10 +97,16 @@ class Sound:
         except av.error.InvalidDataError:
             return
         for frame in frames:
+            rate = frame.sample_rate
             if self._samples is None:
-                self._samples = round(at * frame.sample_rate)
-            # Counted here: the times in the file may have holes, which coders do not take.
-            frame.pts, frame.time_base = self._samples, Fraction(1, frame.sample_rate)
+                self._samples = round(at * rate)
+            # Counted here: the times in the file may have small holes, which coders do not take.
+            # Silence that was left out stays: else all sound after it would come early.
+            if frame.time is not None:
+                begins = frame.time - float(self._shift * packet.time_base)
+                if begins - self._samples / rate > _SILENCE:
+                    self._samples = round(begins * rate)
+            frame.pts, frame.time_base = self._samples, Fraction(1, rate)
             self._samples += frame.samples
             self._target.mux(self._out.encode(frame))
 

@@ -35,7 +35,7 @@ VIDEO_SUFFIXES = frozenset(
 _LATE = 1.0
 #: So does one that is this many seconds after it: half of what a transport stream can count. FFmpeg
 #: takes a step back by more than a minute for the count's return to 0, 26.5 hours later.
-_FAR = 2**32 / 90_000
+FAR = 2**32 / 90_000
 #: A file that ends this many seconds before its announced end is called truncated.
 _MISSING_SECONDS = 0.5
 #: Formats that hold one duration: the time at which the last of all streams ends.
@@ -136,7 +136,7 @@ class VideoReader:
                     last = following
                 else:
                     # Films that were joined begin anew in the middle; single frames may come late.
-                    if start is None or not -_LATE <= picture.time - start - last < _FAR:
+                    if start is None or not -_LATE <= picture.time - start - last < FAR:
                         start = picture.time - following
                     last = max(picture.time - start, last)
                 latest = max(latest, picture.time or last)
