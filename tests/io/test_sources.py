@@ -8,8 +8,9 @@ from PIL import ImageFile
 
 from masklens.errors import InputError
 from masklens.io.recorder import VideoWriter
-from masklens.io.sources import find_pictures, read_frames
+from masklens.io.sources import find_pictures, is_video, open_source, read_frames
 from masklens.io.writers import save_picture
+from tests.io.films import frames, write_film
 
 
 @pytest.fixture
@@ -195,3 +196,15 @@ def test_frames_come_in_order_and_failures_are_told(tree):
     assert [f.index for f in frames] == [1, 2, 3, 4]
     assert [name for name, _ in failures] == ["broken.jpg", "absent.jpg"]
     assert frames[0].image.shape == (3, 4, 3)
+
+
+@pytest.mark.parametrize(
+    ("name", "codec"), [("tape.ASF", "wmv2"), ("phone.3g2", "libx264"), ("flash.f4v", "libx264")]
+)
+def test_films_of_archives_are_found_and_read(tmp_path, name, codec):
+    films = tmp_path / "films"
+    films.mkdir()
+    path = write_film(films / name, frames(5), codec=codec)
+    assert list(find_pictures([str(films)], videos=True)) == [path]
+    assert is_video(path)
+    assert len(list(open_source(str(path)))) == 5
