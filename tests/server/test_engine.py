@@ -137,6 +137,7 @@ def test_what_nobody_waits_for_leaves_the_queue_at_once(make):
     engine.submit(two)
     engine.cancel(two)
     assert engine._places == 1
+    assert not engine._pictures, "nor keeps its bytes until a worker is free"
     engine.cancel([first])  # in work, so that it keeps its place until then
     assert engine._places == 1
     last = Job(picture("blue", 1), "p", labels)

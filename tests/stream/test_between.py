@@ -40,7 +40,7 @@ def places(labelled):
 
 def test_a_face_goes_straight_from_one_sighting_to_the_next():
     labelled = [
-        (frame(0), seen((7, 0), (8, 100)), True),
+        (frame(0), seen((8, 100), (7, 0)), True),
         (frame(1), seen((8, 90), (7, -5)), False),  # guessed
         (frame(2), seen((7, -10), (8, 80)), False),
         (frame(3), seen((7, 60), (8, 130)), True),
@@ -53,7 +53,7 @@ def test_a_face_goes_straight_from_one_sighting_to_the_next():
     ]
     (_, first), (_, second), *_ = filled_in(labelled)
     assert second.landmarks[second.track_ids == 7].ravel().tolist() == [20] * 10
-    assert first.track_ids.tolist() == [7, 8]
+    assert first.track_ids.tolist() == [8, 7]
 
 
 def test_times_count_and_not_numbers():
@@ -78,11 +78,11 @@ def test_who_is_on_one_side_only_stays_where_guessed():
     labelled = [
         (frame(0), seen(), False),
         (frame(1), seen((1, 0)), True),
-        (frame(2), seen((1, 3)), False),
+        (frame(2), seen((1, 3), (2, 49)), False),
         (frame(3), seen((2, 50)), True),
         (frame(4), seen((2, 51)), False),
     ]
-    assert places(labelled) == [{}, {1: 0}, {1: 3}, {2: 50}, {2: 51}]
+    assert places(labelled) == [{}, {1: 0}, {1: 3, 2: 49}, {2: 50}, {2: 51}]
 
 
 def test_a_break_costs_no_frame():

@@ -27,6 +27,17 @@ def test_a_moving_face_keeps_its_track(speed, gap):
     assert len(keys) == 1
 
 
+def test_the_place_ahead_is_where_its_motion_leads():
+    tracker = Tracker(3)
+    for i in range(2):
+        update(tracker, square(500 + 6 * i, 100 - 4 * i), i / 5)
+    (track,) = tracker.tracks
+    assert track.velocity == pytest.approx((30, -20))
+    moved = np.subtract(track.at(0.3), track.box)
+    assert moved.tolist() == pytest.approx([3, -2, 3, -2])
+    assert track.at(9.0) == track.at(0.7), "not for ever"
+
+
 @pytest.mark.parametrize("speed", [1.8, -1.8])  # widths between two searches
 def test_a_small_face_that_walks_by_keeps_its_track(speed):
     tracker = Tracker(3)

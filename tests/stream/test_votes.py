@@ -20,6 +20,17 @@ def test_the_first_look_decides_and_is_no_change():
     assert (votes.label, changes, votes.looks) == (1, 0, 1)
 
 
+def test_before_the_first_look_all_labels_are_alike():
+    assert Votes(4).shares.tolist() == [0.25] * 4
+
+
+def test_what_every_look_says_is_what_all_say():
+    votes, _ = voted([MASK] * 4, face=0.7)
+    assert votes.face == pytest.approx(0.7)
+    lead = (0.9 + 0.15) / 1.15  # of the label that is shown
+    assert votes.score == pytest.approx(0.7 * lead)
+
+
 def test_one_odd_look_changes_nothing():
     votes, changes = voted([MASK] * 8 + [BARE] + [MASK] * 3)
     assert (votes.label, changes) == (0, 0)
