@@ -168,3 +168,16 @@ def test_a_card_with_another_size_than_its_model_is_refused(toy_bundle):
     other = dataclasses.replace(toy_bundle, card=dataclasses.replace(toy_bundle.card, size=64))
     with pytest.raises(BundleError, match=r"takes crops of 32×32 pixels, but its card says 64"):
         MaskClassifier(other)
+
+
+@pytest.mark.parametrize(
+    ("files", "expected"),
+    [
+        (["classifier.onnx"], None),
+        (["a.h5", "classifier.onnx"], "a.h5"),  # as the report leaves it
+        (["a.h5", "b.keras"], "b.keras"),
+    ],
+)
+def test_the_keras_model_of_a_bundle(tmp_path, files, expected):
+    card = toy_card(files={name: {} for name in files})
+    assert Bundle(tmp_path, card).keras_file() == expected

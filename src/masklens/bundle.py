@@ -27,6 +27,9 @@ CARD_FILE = "card.json"
 FINDER_CARD_FILE = "finder.json"
 CLASSIFIER_FILE = "classifier.onnx"
 
+#: Of Keras' models; the report's older one comes second.
+KERAS_SUFFIXES = (".keras", ".h5")
+
 
 @dataclass(frozen=True)
 class Bundle:
@@ -103,6 +106,11 @@ class Bundle:
     def paths(self) -> dict[str, Path]:
         """Name and path of every file, in the order of the card."""
         return {name: self.folder / name for name in self.card.files}
+
+    def keras_file(self) -> str | None:
+        """The name of its Keras model, where it has one."""
+        names = (n for suffix in KERAS_SUFFIXES for n in self.card.files if n.endswith(suffix))
+        return next(names, None)
 
     def finder_files(self) -> dict[str, Path]:
         """Name and path of the files of the bundle's own face finder, one for each runtime."""

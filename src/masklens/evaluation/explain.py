@@ -39,13 +39,13 @@ def load_explainer(bundle: Bundle, method: str = "auto", threads: int = 0) -> Ex
     """
     if method == "none":
         return None
-    has_model = keras_file(bundle) is not None
+    has_model = bundle.keras_file() is not None
     has_keras = find_spec("tensorflow") is not None and find_spec("keras") is not None
     if method == "grad-cam":
         if not has_model:
             raise BundleError(
-                f"The bundle {bundle.folder} has no Keras model (.keras), which Grad-CAM needs. "
-                "Use --heat occlusion."
+                f"The bundle {bundle.folder} has no Keras model (.keras or .h5), which Grad-CAM "
+                "needs. Use --heat occlusion."
             )
         if not has_keras:
             raise MissingExtraError("Grad-CAM", "train")
@@ -110,7 +110,7 @@ class GradCam:
         import keras
 
         self._card = bundle.card
-        name = keras_file(bundle) or ""
+        name = bundle.keras_file() or ""
         model = keras.models.load_model(bundle.path(name), compile=False)
         logits = _logits(model, len(self._card.outputs), name)
         feature_maps = [
@@ -145,11 +145,6 @@ class GradCam:
             target = outputs[:, self._card.outputs.index(label)]
         gradients = tape.gradient(target, maps)
         return None if gradients is None else (maps[0].numpy(), gradients[0].numpy())
-
-
-def keras_file(bundle: Bundle) -> str | None:
-    """The name of the bundle's Keras model, or None."""
-    return next((name for name in bundle.card.files if name.endswith(".keras")), None)
 
 
 def _logits(model: Any, outputs: int, name: str) -> Any:

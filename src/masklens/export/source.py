@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from masklens.bundle import CARD_FILE, CLASSIFIER_FILE, Bundle
+from masklens.bundle import CARD_FILE, CLASSIFIER_FILE, KERAS_SUFFIXES, Bundle
 from masklens.card import ModelCard
 from masklens.crop import FloatArray, Image, in_range
 from masklens.errors import BundleError, InputError
@@ -19,8 +19,6 @@ from masklens.labels import WITH_MASK, WITHOUT_MASK
 
 if TYPE_CHECKING:
     import keras
-
-KERAS_SUFFIXES = (".keras", ".h5")
 
 #: Pictures that go through Keras at a time.
 _BATCH = 32
@@ -82,7 +80,7 @@ def load_source(path: Path) -> Source:
             bundle = Bundle.load(path.parent)
     else:
         bundle = Bundle.load(path)
-        file = keras_file(bundle)
+        file = _starting_file(bundle)
     if bundle is not None and file.suffix not in KERAS_SUFFIXES:
         from masklens.training.street_files import restore_keras
 
@@ -94,7 +92,7 @@ def load_source(path: Path) -> Source:
     return Source(path, file, card, bundle, model)
 
 
-def keras_file(bundle: Bundle) -> Path:
+def _starting_file(bundle: Bundle) -> Path:
     """The Keras model that a bundle carries, or the ONNX file it can be restored from.
 
     The bundle that ships has no room for both; its ONNX file was written so that it leads back.
@@ -102,10 +100,8 @@ def keras_file(bundle: Bundle) -> Path:
     Raises:
         BundleError: neither is there.
     """
-    for suffix in KERAS_SUFFIXES:
-        for name in bundle.card.files:
-            if name.endswith(suffix):
-                return bundle.path(name)
+    if (name := bundle.keras_file()) is not None:
+        return bundle.path(name)
     street = bundle.card.name == "street" and "network" in bundle.card.training
     if street and CLASSIFIER_FILE in bundle.card.files:
         return bundle.path()
