@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import http.client
 import io
-import json
 import os
 import random
 import re
@@ -233,8 +232,3 @@ def _mutant(files: list[bytes], number: int) -> bytes:
         if not content:
             content = bytearray(b"\0")
     return bytes(content)
-
-
-def message_of(reply: Reply) -> str:
-    """The message of an error."""
-    return str(json.loads(reply.body)["error"]["message"])
