@@ -305,11 +305,13 @@ def test_an_interruption_keeps_what_was_done(tmp_path):
         (CocoWriter, "r.coco.json"),
     ],
 )
-def test_what_fails_before_the_first_frame_leaves_the_old_results(tmp_path, kind, name):
+def test_what_ends_before_the_first_frame_leaves_the_old_results(tmp_path, kind, name):
     target = tmp_path / name
     target.write_text("old")
     with pytest.raises(InputError), kind(target):
         raise InputError("The bundle is missing.")
+    with pytest.raises(KeyboardInterrupt), kind(target):
+        raise KeyboardInterrupt
     assert target.read_text() == "old"
     assert [p.name for p in tmp_path.iterdir()] == [name]
     with kind(target):
