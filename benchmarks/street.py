@@ -29,6 +29,7 @@ from masklens.dataset.scan import Dataset, load_dataset
 from masklens.dataset.synthesize import STYLES, paint
 from masklens.detector import MaskDetector
 from masklens.errors import InputError
+from masklens.evaluation.classification import FACE_EDGES, by_size
 from masklens.finder import shipped_finder
 from masklens.intervals import Estimate, proportion
 from masklens.io.pictures import read_picture
@@ -40,7 +41,6 @@ from masklens.training.street import held_in
 from masklens.training.street_files import save_onnx
 
 BARE, BADLY, MASKED = (LABELS.index(n) for n in (WITHOUT_MASK, MASK_WORN_INCORRECTLY, WITH_MASK))
-SIZES = {"12–16 px": (12, 16), "16–32 px": (16, 32), "32–64 px": (32, 64), "> 64 px": (64, 1e9)}
 
 Row = list[str]
 
@@ -79,7 +79,12 @@ def labels(bundle: Bundle, dataset: Dataset) -> list[Row]:
         of("three-class accuracy, boxed faces ≥ 12 px", large, bar="≥ 0.98"),
         estimated("F1 of mask_worn_incorrectly", f1, str(true.sum()), "≥ 0.92"),
         of("bare faces called with_mask", large & (wanted == BARE), got == MASKED, "≤ 0.01"),
-        *(of(f"accuracy, {n}", (widths >= a) & (widths < b)) for n, (a, b) in SIZES.items()),
+        *(
+            estimated(f"accuracy, {name}", estimate, f"{estimate.hits}/{estimate.total}", "")
+            for name, estimate in by_size(
+                widths[large], right[large], photograph[large], FACE_EDGES
+            )
+        ),
         *(of(f"recall of {n}", large & (wanted == i)) for i, n in enumerate(LABELS)),
         *(of(f"precision of {n}", large & (got == i)) for i, n in enumerate(LABELS)),
     ]
