@@ -44,7 +44,8 @@ class Estimate:
     Attributes:
         value: the figure; NaN when there was nothing to count.
         low, high: ends of the interval.
-        method: "wilson", or "bootstrap"; "wilson bound" where too few errors were seen for it.
+        method: "wilson", or "bootstrap"; "wilson bound" where too few errors were seen for it, and
+            "sign-flip bound" where an end goes to zero because that test shows nothing else.
         hits, total: of a proportion; None for other figures.
         design_effect: by how much groups widen the variance of a proportion, at least 1.
     """
