@@ -189,6 +189,24 @@ test("boxes wait for their picture; quick clicks unpack one picture at a time", 
   expect(await page.evaluate(() => (window as unknown as { seen: { most: number } }).seen.most)).toBe(1);
 });
 
+test("of many pictures the one that is looked at comes first", async ({ page }) => {
+  await openPage(page);
+  await page.evaluate(() => {
+    const badges: string[] = [];
+    Object.assign(window, { badges });
+    new MutationObserver(() => {
+      const all = [...document.querySelectorAll(".item .badge")].map(({ textContent }) => textContent!);
+      badges.push(all.join(" "));
+      if (all.length > 0 && badges.length === 1) document.querySelector<HTMLElement>("li:last-child > .item")!.click();
+    }).observe(document.getElementById("items")!, { subtree: true, childList: true, characterData: true });
+  });
+  await pick(page, [...FILES, ...FILES]);
+  const last = await page.evaluate(() =>
+    (window as unknown as { badges: string[] }).badges.find((each) => each.endsWith("face")),
+  );
+  expect(last).toBe("1 face … … … … 1 face");
+});
+
 test("works by keyboard alone", async ({ page }) => {
   await openPage(page);
   await page.keyboard.press("Tab");

@@ -117,7 +117,7 @@ export class Gallery {
     if (this.working) return;
     this.working = true;
     let item: Item | undefined;
-    while ((item = this.items.find(({ state }) => state === "waiting")) !== undefined) {
+    while ((item = this.next()) !== undefined) {
       await this.label(item);
       if (!this.buttons.has(item)) continue; // cleared meanwhile
       this.refresh();
@@ -125,6 +125,11 @@ export class Gallery {
       await this.thumbnail(item);
     }
     this.working = false;
+  }
+
+  /** The next one to label: first of all the one that is looked at. */
+  private next(): Item | undefined {
+    return [this.selected, ...this.items].find((item) => item?.state === "waiting");
   }
 
   private async label(item: Item): Promise<void> {
