@@ -22,6 +22,7 @@ class CameraServer:
         port: 0 chooses one.
         moment: so many frames are sent at a time, then the connection is closed.
         stall: … then it is left open for so many seconds.
+        kind: what a frame is called.
     """
 
     def __init__(
@@ -31,9 +32,10 @@ class CameraServer:
         port: int = 0,
         moment: int | None = None,
         stall: float = 0,
+        kind: str = "image/jpeg",
     ) -> None:
         self.rate = rate
-        self._moment, self._stall = moment, stall
+        self._moment, self._stall, self._kind = moment, stall, kind
         self.sent = 0
         self._jpegs = [jpeg_of(frame) for frame in frames]
         self._sockets: list[socket.socket] = []
@@ -64,8 +66,8 @@ class CameraServer:
         try:
             while not self._cut.is_set() and self.sent < until:
                 jpeg = self._jpegs[self.sent % len(self._jpegs)]
-                head = f"--frame\r\nContent-Type: image/jpeg\r\nContent-Length: {len(jpeg)}\r\n\r\n"
-                request.wfile.write(head.encode() + jpeg + b"\r\n")
+                head = f"--frame\r\nContent-Type: {self._kind}\r\nContent-Length: {len(jpeg)}"
+                request.wfile.write(head.encode() + b"\r\n\r\n" + jpeg + b"\r\n")
                 self.sent += 1
                 time.sleep(1 / self.rate)
             self._cut.wait(self._stall)

@@ -78,6 +78,18 @@ def _revive(server):
     return CameraServer(list(frames(20)), port=server.port)
 
 
+@pytest.mark.parametrize("kind", ["image/jpg", "image/jpeg; charset=utf-8"])
+def test_a_camera_that_calls_its_frames_otherwise(kind):
+    server = CameraServer(list(frames(20)), kind=kind)
+    try:
+        with open_source(server.url, give_up=5) as camera:
+            first, *_, last = itertools.islice(camera, 25)
+    finally:
+        server.cut()
+    assert first.image.shape == (64, 96, 3)
+    assert last.time - first.time == pytest.approx(last.arrived - first.arrived, abs=0.05)
+
+
 def test_a_camera_that_stays_away_has_failed(server):
     with (
         pytest.raises(InputError, match="did not come back within 1 seconds"),

@@ -83,6 +83,7 @@ class Camera:
     ) -> None:
         self.name = without_password(address)
         self._address = address
+        self._form: str | None = None  # of FFmpeg; None lets it find out
         self._give_up = give_up
         self._say = on_status or (lambda _: None)
         self._av = import_av()
@@ -171,13 +172,13 @@ class Camera:
         reason = "the connection was closed"
         last = 0.0
         duration = None
+        form = container.format.name
         try:
             stream = video_stream(container, self.name)
             stream.thread_type = "SLICE"  # threads by frame would keep frames back
             self.rate = float(stream.average_rate) if stream.average_rate else self.rate
             duration = duration_of(stream)
-            form = container.format.name
-            clock = _Clock(not is_bare(form), self._time)
+            clock = _Clock(not is_bare(form) and form != self._form, self._time)
             shape = Shape(stream)
             for picture in decoded(container, stream):
                 if self._stop.is_set():
@@ -186,6 +187,8 @@ class Camera:
                 self._put(picture, clock, shape, in_pieces=form == "hls")
         except self._av.error.FFmpegError as error:
             reason = reason_of(error)
+            if form == "mpjpeg" and self._count == 0:  # its parts are not called image/jpeg
+                self._form = "mjpeg"  # which looks for the pictures alone
         finally:
             container.close()
         if self._stop.is_set() or (duration is not None and last >= duration - 1):
@@ -249,7 +252,7 @@ class Camera:
         if not form and not address.startswith("rtsp"):
             options.pop("rtsp_transport")
         patience = PIECE_TIMEOUT if ".m3u8" in address else READ_TIMEOUT
-        return open_container(address, form, options, (timeout, patience))
+        return open_container(address, form or self._form, options, (timeout, patience))
 
 
 class _Clock:
