@@ -34,6 +34,15 @@ def test_outside_the_picture_the_border_is_repeated(box):
     assert (crop == 7).all()
 
 
+@pytest.mark.parametrize("left", [-40, -8, -3, 7, 24, 27, 60])
+@pytest.mark.parametrize("top", [-40, -8, -3, 6, 15, 17, 60])
+def test_a_crop_is_cut_from_the_picture_with_its_border_repeated(left, top):
+    image = np.arange(20 * 30 * 3, dtype=np.uint8).reshape(20, 30, 3)
+    padded = np.pad(image, ((99, 99), (99, 99), (0, 0)), mode="edge")
+    crop = crop_face(image, (left, top, left + 8, top + 8), size=8, margin=0)
+    np.testing.assert_array_equal(crop, padded[99 + top : 107 + top, 99 + left : 107 + left])
+
+
 def test_the_border_repeats_its_own_side():
     image = np.zeros((10, 10, 3), np.uint8)
     image[:, 0] = 200
@@ -44,10 +53,16 @@ def test_the_border_repeats_its_own_side():
 
 
 def test_shrinking_averages():
-    image = np.zeros((64, 64, 3), np.uint8)
-    image[:, ::2] = 255
-    crop = crop_face(image, (0, 0, 64, 64), size=16, margin=0)
-    assert np.abs(crop.astype(int) - 127).max() <= 1
+    image = np.zeros((48, 48, 3), np.uint8)
+    image[:, ::3] = 240
+    crop = crop_face(image, (0, 0, 48, 48), size=16, margin=0)
+    assert (crop == 80).all()
+
+
+def test_enlarging_interpolates():
+    image = np.zeros((2, 2, 3), np.uint8)
+    image[:, 1] = 200
+    assert crop_face(image, (0, 0, 2, 2), 4, 0)[0, :, 0].tolist() == [0, 50, 150, 200]
 
 
 def test_many_boxes_keep_their_order():
@@ -82,3 +97,9 @@ def test_refined_boxes_go_back_to_the_picture():
     # the finder's stays.
     out = refined_boxes(boxes, refined, 0.5, (100, 100, 3))
     assert out.tolist() == [[10, 10, 30, 40], [0, 0, 20, 20]]
+
+
+def test_a_refined_box_of_no_size_is_not_taken():
+    boxes = np.array([[10, 10, 30, 30]] * 3, np.float32)
+    thin = np.array([[0.5, 0.2, 0.5, 0.8], [0.2, 0.5, 0.8, 0.5], [0.8, 0.2, 0.2, 0.8]], np.float32)
+    assert refined_boxes(boxes, thin, 0.2, (60, 80, 3)).tolist() == boxes.tolist()

@@ -72,6 +72,13 @@ def test_csv(tmp_path):
     assert float(rows[1]["p_mask_worn_incorrectly"]) == 1
 
 
+@pytest.mark.parametrize("name", ["r.json", "r.jsonl"])
+def test_where_nothing_can_be_written_is_said_before_the_work(tmp_path, name):
+    (tmp_path / "file").touch()
+    with pytest.raises(OutputError, match="is a file"), JsonWriter(tmp_path / "file" / name):
+        pytest.fail("the work began")
+
+
 def test_coco_with_and_without_a_file_of_ids(tmp_path):
     target = tmp_path / "r.json"
     with CocoWriter(target) as writer:
@@ -288,12 +295,17 @@ def test_nowhere_writes_nothing(tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_an_interruption_keeps_what_was_done(tmp_path):
-    target = tmp_path / "r.json"
-    with pytest.raises(KeyboardInterrupt), JsonWriter(target) as writer:
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), InputError("cut off")])
+@pytest.mark.parametrize(("kind", "name"), [(JsonWriter, "r.json"), (CsvWriter, "r.csv")])
+def test_an_interruption_keeps_what_was_done(tmp_path, kind, name, error):
+    target = tmp_path / name
+    with pytest.raises(type(error)), kind(target) as writer:
         writer.write(frame(), FOUND)
-        raise KeyboardInterrupt
-    assert len(json.loads(target.read_text())) == 1
+        raise error
+    if kind is JsonWriter:
+        assert len(json.loads(target.read_text())) == 1
+    else:
+        assert len(list(csv.DictReader(target.open()))) == len(FOUND)
 
 
 @pytest.mark.parametrize(

@@ -147,6 +147,27 @@ def test_what_nobody_waits_for_leaves_the_queue_at_once(make):
     assert engine._places == 0
 
 
+def test_who_leaves_between_finder_and_classifier_gives_the_place_back(make):
+    engine = make(workers=1)
+    finder = engine._detector.finder
+    find, began, go = finder.find, threading.Event(), threading.Event()
+
+    def held(image):
+        if image.shape[1] == 50:
+            began.set()
+            assert go.wait(30)
+        return find(image)
+
+    finder.find = held
+    first, second = Job(picture("red", 1), "p", labels), Job(picture("blue", 5), "p", labels)
+    engine.submit([first, second])  # the second is searched while the first one's face waits
+    assert began.wait(30)
+    engine.cancel([first])
+    go.set()
+    assert second.future.result(30)[0] == ["mask_worn_incorrectly"] * 5
+    assert engine._places == engine._faces == 0
+
+
 def test_an_error_belongs_to_its_picture(make):
     engine = make()
 
