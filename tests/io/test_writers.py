@@ -359,13 +359,12 @@ def test_tables_of_long_films_do_not_stay_in_memory(tmp_path, kind, name):
         with kind(tmp_path / name) as writer:
             writer.write(frame(), FOUND)
             before = memory()
-            for index in range(1000):
+            for index in range(400):
                 writer.write(frame(index=index), FOUND)
             grown = memory() - before
     finally:
         tracemalloc.stop()
-    assert grown < 300_000, grown
-    assert (tmp_path / name).stat().st_size > 100_000
+    assert grown < (tmp_path / name).stat().st_size / 2, grown
 
 
 def test_json_looks_as_if_written_at_once(tmp_path):
