@@ -60,3 +60,12 @@ def test_bars_of_neighbouring_bins_do_not_hide_each_other_and_one_item_has_one()
     )
     assert left < first < second < right
     assert panel[3] < high < low < panel[1]  # down is more
+
+
+def test_a_bar_in_a_file_name_adds_no_column_to_a_markdown_table():
+    document = Document("A report", "")
+    document.table("Hashes.", ("", "sha256"), [("a|b.json", "02")])
+    document.gallery("Mistakes.", [(b"", "a|b.jpg", "is mask")])
+    markdown = render("report.md.j2", document, lambda picture: picture.file)
+    rows = [line for line in markdown.splitlines() if "b.j" in line]
+    assert [len(re.findall(r"(?<!\\)\|", row)) for row in rows] == [3, 3]

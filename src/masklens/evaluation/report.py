@@ -72,6 +72,8 @@ def render(template: str, document: Document, address: Any) -> str:
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
+    # A bar ends a cell of a Markdown table.
+    environment.filters["cell"] = lambda text: text.replace("|", r"\|")
     style = jinja2.PackageLoader("masklens.evaluation").get_source(environment, "report.css")[0]
     return environment.get_template(template).render(
         document=document, address=address, style=style
