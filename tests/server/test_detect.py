@@ -182,6 +182,16 @@ def test_health_and_metrics(client, portrait_file):
     assert "process_resident_memory_bytes" in text
 
 
+@pytest.mark.parametrize("path", ["/v1/detect", "/v1/detect/annotated"])
+def test_faces_are_counted_by_label(server, client, portrait_file, path):
+    def counted():
+        return server.metric("masklens_faces_total", 'label="without_mask"')
+
+    before = counted()
+    client.post(path, content=portrait_file.read_bytes())
+    assert counted() == before + 1
+
+
 def test_labels_of_metrics_are_bounded(client):
     for path in ("/secret/a.jpg", "/v1/b", "/c?d=e"):
         client.get(path)

@@ -122,10 +122,7 @@ def _add_detection(app: FastAPI, service: Service, secured: Sequence[Dependency]
         least = service.threshold(threshold, preset)
 
         def finish(image: Image, found: Detections, omitted: int) -> dict[str, Any]:
-            kept = found.above(least)
-            for label, count in kept.counts().items():
-                service.metrics.faces.labels(label).inc(count)
-            record = frame_record(Frame(image, ""), kept)
+            record = frame_record(Frame(image, ""), service.counted(found.above(least)))
             return record | {"faces_omitted": omitted}
 
         results = await service.run(request, finish, service.limits.pictures)
@@ -174,7 +171,8 @@ def _add_detection(app: FastAPI, service: Service, secured: Sequence[Dependency]
 
         def finish(image: Image, found: Detections, omitted: int) -> bytes:
             out = io.BytesIO()
-            drawn = PillowImage.fromarray(draw_detections(image, found.above(least)))
+            kept = service.counted(found.above(least))
+            drawn = PillowImage.fromarray(draw_detections(image, kept))
             try:
                 drawn.save(out, style, **options)
             except (OSError, ValueError) as error:  # JPEG and WebP have a largest side

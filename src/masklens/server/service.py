@@ -8,6 +8,7 @@ from typing import Any
 
 from starlette.requests import ClientDisconnect, Request
 
+from masklens.detections import Detections
 from masklens.detector import MaskDetector
 from masklens.errors import BundleError, InputError
 from masklens.server import failures
@@ -37,6 +38,12 @@ class Service:
             return self.card.threshold(preset)
         except BundleError as error:
             raise ApiError(422, "bad_parameter", str(error)) from error
+
+    def counted(self, found: Detections) -> Detections:
+        """The faces of an answer, told to the metrics."""
+        for label, count in found.counts().items():
+            self.metrics.faces.labels(label).inc(count)
+        return found
 
     def held(self, content: bytes, media_type: str) -> HeldAnswer:
         """An answer that counts as held until it has been read."""
