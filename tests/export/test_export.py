@@ -218,6 +218,18 @@ def test_a_layer_that_a_format_lacks_is_one_sentence(tmp_path, photographs):
     assert not (tmp_path / "out").exists()
 
 
+def test_no_bundle_is_written_without_its_proof(trained_bundle_folder, photographs, tmp_path):
+    """Or the next export would be refused, because the folder holds a bundle already."""
+    (tmp_path / "parity.md").mkdir()
+    arguments = ["--out", tmp_path, "--data", photographs, "--to", "onnx", "--precision", "fp32"]
+    code, text = run(trained_bundle_folder, *arguments)
+    assert code == 1
+    assert "parity.md" in text
+    assert not (tmp_path / "card.json").exists()
+    (tmp_path / "parity.md").rmdir()
+    assert run(trained_bundle_folder, *arguments)[0] == 0
+
+
 BAD_INPUT = {
     "no Keras model": (["{toy}"], "has no Keras model"),
     "damaged": (["{damaged}"], "is not the file of its card"),

@@ -240,20 +240,19 @@ def _proof(source: Source, crops: Crops, keras: Reference, rows: Sequence[Row]) 
 def _keep_all(out: Path, source: Source, work: Path, rows: Sequence[Row], proof: Proof) -> Exported:
     """Artefacts under their own names, and a card that lists the good ones, smallest first."""
     files = _finder_files(source)
-    rejected: list[str] = []
+    beside: list[Path] = []
     for row in rows:
         for name in _parts(row.file):
             if row.missed:
-                rejected.append(name)
+                beside.append(out / f"{name}{REJECTED}")
+                with atomic_path(beside[-1]) as temporary:
+                    shutil.copyfile(work / name, temporary)
             else:
                 files[name] = work / name
+    beside += proof.write(out)
+    # Last: a folder with a card has its proof, and takes no second export.
     bundle = write_bundle(out, source.card, files)
-    written = [out / name for name in bundle.card.files]
-    for name in rejected:
-        with atomic_path(out / f"{name}{REJECTED}") as temporary:
-            shutil.copyfile(work / name, temporary)
-        written.append(out / f"{name}{REJECTED}")
-    written += proof.write(out)
+    written = [*(out / name for name in bundle.card.files), *beside]
     return Exported(proof, tuple(written), _rejected(rows))
 
 
