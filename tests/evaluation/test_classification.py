@@ -42,6 +42,7 @@ def test_figures_are_scikit_learns(scored):
         assert values[f"{label}.pr_auc"] == pytest.approx(
             metrics.average_precision_score(is_label, p)
         )
+    assert values["bare_called_masked"] == pytest.approx((said[truth == 1] == 0).mean())
     one_hot = np.eye(3)[truth[found]]
     expected = ((answers.probabilities[found] - one_hot) ** 2).sum(axis=1).mean()
     assert values["brier"] == pytest.approx(expected)
