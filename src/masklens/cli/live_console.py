@@ -68,9 +68,9 @@ def run_live(
         unreadable.append(error)
         line.complain(error)
 
-    notifier = Notifier(notify, line.complain)
     with ExitStack() as stack:
         line = stack.enter_context(StatusLine())
+        notifier = stack.enter_context(Notifier(notify, line.complain))
         source = open_source(address, give_up=give_up, on_status=line.say, on_error=left_out)
         stack.enter_context(source)
         # First what may fail: the tables are replaced as soon as they are opened, a film only when
@@ -78,7 +78,6 @@ def run_live(
         if record is not None:
             check_writable(record)
         stopping = stack.enter_context(asked_to_stop(source))
-        stack.enter_context(notifier)
         screen = stack.enter_context(Screen(source, show, stopping, line))
         recorder = stack.enter_context(VideoWriter(record, rate_at_most(source.rate, max_fps)))
         table = stack.enter_context(TrackTable(tracks, append=append))
