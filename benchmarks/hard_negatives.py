@@ -2,7 +2,7 @@
 
     python benchmarks/hard_negatives.py [--bundle DIR] [--count N] [--sheet FILE.png]
 
-Painted ones: hands, scarves, microphones, beards, cups and phones, evenly, painted by
+Painted ones: hands, scarves, microphones, beards, cups, phones and helmets, evenly, painted by
 ``masklens.dataset.synthesize`` with a fixed seed on the bare faces of ``scenes/val`` and on the
 unaltered portraits of ``prajna/without_mask``. Real ones: the photographs listed in
 ``hard_negatives.json``; those of ``scenes/train`` have been seen in training, those of
