@@ -117,7 +117,11 @@ def changed(**changes: Any) -> str:
             ).encode(),
             "not finite",
         ),
-        (b"[]", "not a COCO detection file: TypeError"),
+        (b"[]", "not a COCO detection file: it holds no JSON object"),
+        (
+            changed(annotations=[{"image_id": 7, "category_id": 1, "bbox": None}]).encode(),
+            r"a box is not \[x, y, width, height\], None",
+        ),
         (changed(categories=None).encode(), "KeyError 'categories'"),
         (changed(annotations=[]).encode(), "no annotation"),
         (

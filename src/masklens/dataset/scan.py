@@ -232,6 +232,8 @@ def _load_coco(file: Path) -> Dataset:
     except ValueError as error:
         raise DatasetError(f"{file} is not a COCO detection file: {error}.") from error
     try:
+        if not isinstance(content, dict):
+            raise ValueError("it holds no JSON object")
         images: list[Mapping[str, Any]] = content["images"]
         categories = {c["id"]: canonical(c["name"]) for c in content["categories"]}
         faces: dict[Any, list[Annotation]] = {image["id"]: [] for image in images}
@@ -242,7 +244,7 @@ def _load_coco(file: Path) -> Dataset:
                     f"an annotation names picture {entry['image_id']!r} and category "
                     f"{entry['category_id']!r}, and they are not both listed"
                 )
-            if len(entry["bbox"]) != 4:
+            if not isinstance(entry["bbox"], list) or len(entry["bbox"]) != 4:
                 raise ValueError(f"a box is not [x, y, width, height], {entry['bbox']}")
             x, y, width, height = (float(v) for v in entry["bbox"])
             if not math.isfinite(x + y + width + height):
