@@ -166,6 +166,19 @@ def test_sound_is_kept(tmp_path, sound):
     assert len(list(VideoReader(target))) == 50
 
 
+@pytest.mark.parametrize("sound", ["aac", "libmp3lame", "alac", "libopus"])
+def test_sound_that_mp4_can_take_is_not_coded_again(tmp_path, sound):
+    source = write_film(tmp_path / "a.mkv", frames(50), sound=sound)
+    _copied(source, tmp_path / "b.mp4")
+    packets = {}
+    for path in (source, tmp_path / "b.mp4"):
+        with av.open(str(path)) as film:
+            packets[path] = [bytes(packet) for packet in film.demux(audio=0) if packet.size]
+    before, after = packets.values()
+    assert after
+    assert set(after) <= set(before)
+
+
 @pytest.mark.parametrize(
     ("name", "sound", "rate"),
     [
@@ -173,6 +186,7 @@ def test_sound_is_kept(tmp_path, sound):
         ("television.ts", "aac", 48000),  # without the head that MP4 wants
         ("studio.avi", "pcm_s16le", 192000),  # faster than AAC goes
         ("telephone.avi", "pcm_s16le", 6000),  # slower
+        ("dictation.mkv", "libmp3lame", 8000),  # of MPEG 2.5
     ],
 )
 def test_sound_that_mp4_cannot_take_as_it_is(tmp_path, name, sound, rate):
@@ -185,7 +199,7 @@ def test_sound_that_mp4_cannot_take_as_it_is(tmp_path, name, sound, rate):
     assert len(list(VideoReader(target))) == 50
 
 
-@pytest.mark.parametrize("sound", ["aac", "pcm_s16le"])  # copied, coded again
+@pytest.mark.parametrize("sound", ["aac", "libmp3lame", "pcm_s16le"])  # the last is coded again
 @pytest.mark.parametrize("begins", [0.0, 1.0])
 def test_sound_stays_with_its_pictures(tmp_path, sound, begins):
     source = write_film(tmp_path / "a.mkv", frames(50), sound=sound, sound_from=begins)

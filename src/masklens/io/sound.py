@@ -25,9 +25,12 @@ class Sound:
     def __init__(self, source: Any, stream: Any, begins: float, target: Any) -> None:
         self._source, self._target = source, target
         context = stream.codec_context
+        coded = context.codec.canonical_name  # of the format: decoders have names like mp3float
         # AAC without the head that MP4 wants before the first packet comes from MPEG-TS.
-        headless = context.name == "aac" and not context.extradata
-        self._copy = context.name in _MP4_SOUND and not headless
+        headless = coded == "aac" and not context.extradata
+        # MP3 at less than 16 kHz (MPEG 2.5) is in no standard of MP4, and FFmpeg refuses it.
+        slow = coded == "mp3" and context.sample_rate < 16_000
+        self._copy = coded in _MP4_SOUND and not (headless or slow)
         if self._copy:
             self._out = target.add_stream_from_template(stream)
         else:
