@@ -54,6 +54,29 @@ def test_pixels_that_are_not_square_are_made_square(tmp_path, pixel, size):
     assert max(first.within(48).shape) == 48
 
 
+@pytest.mark.parametrize(
+    ("name", "default", "shown"),
+    [
+        ("a.mkv", None, (192, 128)),
+        ("a.mkv", (96, 64), (96, 64)),
+        ("a.mov", (192, 128), (192, 128)),
+    ],
+)
+def test_of_several_tracks_the_default_or_else_the_largest_is_shown(tmp_path, name, default, shown):
+    with av.open(str(tmp_path / name), "w") as film:
+        sizes = [(96, 64), (192, 128), (64, 96)]
+        tracks = [film.add_stream("libx264", rate=25) for _ in sizes]
+        for track, size in zip(tracks, sizes, strict=True):
+            track.width, track.height = size
+            if size == default:
+                track.disposition = av.stream.Disposition.default
+        for track, size in zip(tracks, sizes, strict=True):
+            for image in frames(5, size):
+                film.mux(track.encode(av.VideoFrame.from_ndarray(image, "rgb24")))
+            film.mux(track.encode(None))
+    assert [frame.size for frame in VideoReader(tmp_path / name)] == [shown] * 5
+
+
 def test_a_stream_without_times_goes_by_its_rate(tmp_path):
     path = write_film(tmp_path / "a.h264", frames(10))
     with av.open(str(path)) as film:

@@ -209,7 +209,9 @@ def release() -> None:
 
 
 def video_stream(container: Any, name: str) -> Any:
-    """The picture stream of an open container.
+    """The picture stream of an open container; of several the largest, as FFmpeg chooses.
+
+    One that the file calls its default goes before others.
 
     Raises:
         InputError: there is none (audio only), or its codec is missing.
@@ -222,10 +224,11 @@ def video_stream(container: Any, name: str) -> Any:
     if not streams:
         others = sorted({s.type for s in container.streams}) or ["nothing"]
         raise InputError(f"{name} has no pictures in it, only {', '.join(others)}.")
-    stream = streams[0]
-    if stream.codec_context is None:
+    decodable = [s for s in streams if s.codec_context is not None]
+    if not decodable:
         raise InputError(f"{name} is coded in a way that this installation of PyAV cannot decode.")
-    return stream
+    default = av.stream.Disposition.default
+    return max(decodable, key=lambda s: (bool(s.disposition & default), s.width * s.height))
 
 
 def decoded(
