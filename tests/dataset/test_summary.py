@@ -62,6 +62,7 @@ def test_only_unreadable_files(tmp_path: Path) -> None:
     (tmp_path / "with_mask" / "x.jpg").write_bytes(b"")
     summary = summarise(load_dataset(tmp_path))
     assert (summary.pictures, summary.widths, summary.sheet) == (0, None, ())
+    assert summary.title() == f"{tmp_path}: 1 picture, 1 label"
     assert summary.warnings == (
         "Only one label occurs, with_mask: nothing can be learned from it.",
     )

@@ -85,10 +85,11 @@ class Summary:
 
     def title(self, name: str | None = None) -> str:
         """The data set in one line, with a shorter name if one is given."""
-        pictures = f"{self.pictures + len(self.unreadable):,} pictures"
-        faces = f", {sum(self.counts.values()):,} faces" if self.boxed else ""
-        labels = f"{len(self.counts)} label" + ("" if len(self.counts) == 1 else "s")
-        return f"{name or self.name}: {pictures}{faces}, {labels}"
+        parts = [_many(self.pictures + len(self.unreadable), "picture")]
+        if self.boxed:
+            parts.append(_many(sum(self.counts.values()), "face"))
+        parts.append(_many(len(self.counts), "label"))
+        return f"{name or self.name}: {', '.join(parts)}"
 
 
 def summarise(dataset: Dataset, on_picture: Callable[[], object] = lambda: None) -> Summary:
@@ -160,12 +161,12 @@ def _warnings(
     tiny = [name for name, shape in shapes.items() if min(shape) < TINY_PICTURE]
     if tiny:
         warnings.append(
-            f"{_many(len(tiny), 'picture')} smaller than {TINY_PICTURE} px, such as {tiny[0]}."
+            f"{_are(len(tiny), 'picture')} smaller than {TINY_PICTURE} px, such as {tiny[0]}."
         )
     small = sum(side < TINY_FACE for values in sides.values() for side in values)
     if small:
         warnings.append(
-            f"{_many(small, 'face')} smaller than {TINY_FACE} px: too little to see a mask by."
+            f"{_are(small, 'face')} smaller than {TINY_FACE} px: too little to see a mask by."
         )
     twice = [
         picture.name
@@ -175,7 +176,7 @@ def _warnings(
     ]
     if twice:
         warnings.append(
-            f"{_many(len(twice), 'face')} annotated more than once, in the same box, such as one "
+            f"{_are(len(twice), 'face')} annotated more than once, in the same box, such as one "
             f"in {twice[0]}: every time counts."
         )
     outside = [
@@ -183,7 +184,7 @@ def _warnings(
     ]
     if outside:
         warnings.append(
-            f"{_many(len(outside), 'box', 'boxes')} empty or outside the picture, "
+            f"{_are(len(outside), 'box', 'boxes')} empty or outside the picture, "
             f"such as one in {outside[0]}."
         )
     return warnings
@@ -197,8 +198,12 @@ def _is_outside(box: tuple[float, float, float, float], shape: tuple[int, int] |
     return x2 <= x1 or y2 <= y1 or min(x1, y1) < -1 or x2 > width + 1 or y2 > height + 1
 
 
+def _are(number: int, noun: str, plural: str | None = None) -> str:
+    return _many(number, noun, plural) + (" is" if number == 1 else " are")
+
+
 def _many(number: int, noun: str, plural: str | None = None) -> str:
-    return f"{number:,} {noun} is" if number == 1 else f"{number:,} {plural or noun + 's'} are"
+    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
 
 
 def _examples(dataset: Dataset) -> dict[str, list[Annotation]]:
