@@ -64,6 +64,15 @@ def test_some_failures(run, portrait_file, tmp_path):
     assert_one_sentence(result)
 
 
+def test_a_folder_into_which_nothing_was_written_is_not_named(run, portrait_file, tmp_path):
+    (tmp_path / "text.jpg").write_text("no picture")
+    (tmp_path / "text.mp4").write_text("no film")
+    (tmp_path / "out").mkdir()
+    failed = [tmp_path / "text.jpg", tmp_path / "text.mp4", "--out", tmp_path / "out"]
+    assert "Written" not in run(*failed).output
+    assert f"Written: {tmp_path / 'out'}" in run(portrait_file, *failed).output
+
+
 def test_a_link_to_nothing_is_told_like_an_unreadable_picture(run, portrait_file, tmp_path):
     shutil.copy(portrait_file, tmp_path / "good.jpg")
     (tmp_path / "dead.jpg").symlink_to("gone.jpg")

@@ -122,7 +122,8 @@ def command(
     if tracks is not None and not videos:
         raise InputError("--tracks is for videos, and there is none. Use --json or --csv.")
     coco = CocoWriter(coco_file, coco_images, map(str, pictures))
-    taken = real_paths(found) if out is not None else set()
+    named = real_paths(found) if out is not None else set()
+    taken = set(named)  # and the annotated copies, as they are made
     tables = [JsonWriter(json_file), CsvWriter(csv_file, videos=bool(videos))]
     writers = [PictureWriter(out, taken), *tables, coco]
 
@@ -155,5 +156,6 @@ def command(
             failed += label_videos(follows, videos, tables, out, taken, tracks, every)
     if unusable:
         click.secho(f"{many(len(unusable), 'source')} could not be used", fg="red", err=True)
-    written([out, json_file, csv_file, coco_file, tracks])
+    annotated = out if any(path.exists() for path in taken - named) else None
+    written([annotated, json_file, csv_file, coco_file, tracks])
     sys.exit(1 if failed else 0)
