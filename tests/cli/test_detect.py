@@ -14,6 +14,7 @@ from masklens.cli import main
 from masklens.errors import OutputError
 from masklens.io import writers
 from masklens.io.pictures import read_picture
+from tests.io.films import frames, write_film
 
 
 @pytest.fixture
@@ -62,6 +63,13 @@ def test_some_failures(run, portrait_file, tmp_path):
     assert "2 pictures could not be read" in result.output
     assert len(json.loads((tmp_path / "r.json").read_text())) == 1
     assert_one_sentence(result)
+
+
+def test_a_film_that_is_not_called_one_is_told_what_to_do(run, tmp_path):
+    film = write_film(tmp_path / "walk.mp4", frames(5)).rename(tmp_path / "walk")
+    (tmp_path / "text.jpg").write_text("no picture")
+    assert "masklens live" in run(film).output
+    assert "masklens live" not in run(tmp_path / "text.jpg").output
 
 
 def test_a_folder_into_which_nothing_was_written_is_not_named(run, portrait_file, tmp_path):

@@ -18,6 +18,8 @@ from masklens.errors import MasklensError
 from masklens.faces import FaceFinder
 from masklens.io.draw import SHORT_NAMES
 from masklens.io.frames import Frame
+from masklens.io.pictures import PictureError
+from masklens.io.sources import is_picture
 from masklens.labels import LABELS, MASK_WORN_INCORRECTLY, WITH_MASK, WITHOUT_MASK
 from masklens.pyramid import closer_size
 
@@ -76,6 +78,13 @@ class Results:
         self._bar.update()
         with tqdm.external_write_mode():
             complain(error)
+            unknown = isinstance(error, PictureError) and error.reason == "unknown"
+            if unknown and not is_picture(path):
+                click.echo(
+                    "If it is a film, give its file a name that says so, such as one with .mp4, or "
+                    "use masklens live, which goes by what is in it.",
+                    err=True,
+                )
 
     def _faces(self, frame: Frame, detections: Detections) -> None:
         height, width = frame.image.shape[:2]
