@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import re
-import sys
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -42,7 +41,6 @@ def progress(
         form: of tqdm, how the line looks; None is tqdm's own.
         hidden: there is none at all.
     """
-    hidden = hidden or not sys.stderr.isatty()
     title = title and plain(title)
     return tqdm(
         total=total,
@@ -51,7 +49,7 @@ def progress(
         unit_scale=unit == "B",
         bar_format=form,
         leave=False,
-        disable=hidden,
+        disable=hidden or None,  # None: outside a terminal
     )
 
 

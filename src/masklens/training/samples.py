@@ -11,11 +11,12 @@ are no masks.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 
 import numpy as np
 import numpy.typing as npt
+from tqdm import tqdm
 
 from masklens.boxes import coverage, iou
 from masklens.crop import FloatArray, Image, crop_face, crop_square
@@ -131,7 +132,6 @@ def cut_samples(
     *,
     paints: bool = False,
     seed: int = 42,
-    progress: Callable[[Sequence[Picture]], Iterable[Picture]] = lambda pictures: pictures,
     on_error: OnError = lambda picture, error: None,
 ) -> Samples:
     """Cut every face of a data set, and the background that the finder takes for one.
@@ -144,7 +144,6 @@ def cut_samples(
         finder: a low ``min_score`` (0.1) gives more background.
         paints: also paint once on every bare face that is large enough.
         seed: for the random background squares, one per boxed picture, and the painter.
-        progress: wraps the pictures, to show a bar.
         on_error: called for each picture that cannot be read.
 
     Raises:
@@ -152,7 +151,8 @@ def cut_samples(
     """
     rng = np.random.default_rng(seed)
     rows: list[_Row] = []
-    for group, (picture, image) in enumerate(read_each(progress(dataset.pictures), on_error)):
+    pictures = tqdm(dataset.pictures, "faces", disable=None)
+    for group, (picture, image) in enumerate(read_each(pictures, on_error)):
         faces = finder.find(image)
         if dataset.boxed:
             new = _boxed(image, picture, faces, group, rng)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -19,7 +19,6 @@ from typing import Any
 
 import keras
 import numpy as np
-from tqdm import tqdm
 
 from masklens.bundle import CLASSIFIER_FILE, Bundle, file_sha256, write_bundle
 from masklens.card import ModelCard, SecondLook
@@ -312,14 +311,10 @@ def held_in(dataset: Dataset, *, test: bool = False) -> Dataset:
 
 def cut_all(datasets: Sequence[Dataset], seed: int, on_error: OnError) -> Samples:
     """Every sample of every data set; see :func:`cut_samples`."""
-
-    def bar(pictures: Sequence[Picture]) -> Iterable[Picture]:
-        return tqdm(pictures, "faces", disable=None)
-
     finder = shipped_finder(min_score=FINDER_MIN_SCORE, nms_iou=FINDER_NMS_IOU)
     return Samples.concatenate(
         [
-            cut_samples(dataset, finder, paints=True, seed=seed, progress=bar, on_error=on_error)
+            cut_samples(dataset, finder, paints=True, seed=seed, on_error=on_error)
             for dataset in datasets
         ]
     )

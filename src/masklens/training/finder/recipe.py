@@ -15,7 +15,6 @@ from pathlib import Path
 import cv2
 import keras
 import numpy as np
-from tqdm import tqdm
 
 from masklens.bundle import FINDER_CARD_FILE
 from masklens.card import FinderCard
@@ -204,7 +203,6 @@ def _load(dataset: Dataset, finder: FaceFinder, skipped: list[str]) -> list[Scen
     return load_scenes(
         dataset,
         finder,
-        progress=lambda pictures: tqdm(pictures, "photographs", disable=None),
         on_error=lambda picture, error: skipped.append(str(error)),
     )
 

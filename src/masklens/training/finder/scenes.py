@@ -7,11 +7,11 @@ is neither face nor background for the training (an ignore region).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
+from tqdm import tqdm
 
 from masklens.boxes import iou
 from masklens.crop import FloatArray, Image
@@ -55,7 +55,6 @@ def load_scenes(
     dataset: Dataset,
     finder: FaceFinder,
     workers: int = 2,
-    progress: Callable[[Sequence[Picture]], Iterable[Picture]] = lambda pictures: pictures,
     on_error: OnError = lambda picture, error: None,
 ) -> list[Scene]:
     """Read every picture of a data set and look at it with the starting finder.
@@ -70,7 +69,8 @@ def load_scenes(
         picture, image = read
         return make_scene(image, picture, finder.find(image))
 
-    scenes = list(in_parallel(load, read_each(progress(dataset.pictures), on_error), workers))
+    pictures = tqdm(dataset.pictures, "photographs", disable=None)
+    scenes = list(in_parallel(load, read_each(pictures, on_error), workers))
     if not any(len(scene.boxes) for scene in scenes):
         raise DatasetError(f"No picture of {dataset.source} with a face in it can be read.")
     return scenes
