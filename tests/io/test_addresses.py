@@ -23,6 +23,8 @@ from masklens.io.addresses import without_password
         ("rtsp://me:12/sh@cam:554/a", "rtsp://cam:554/a"),
         ("rtsp://me:12/sh@[fe80::1]/a", "rtsp://[fe80::1]/a"),
         ("rtsp://[fe80::1]:554/profile@1", "rtsp://[fe80::1]:554/profile@1"),
+        ("http://box:80/?src=rtsp://me:hush@10.0.0.7/a", "http://box:80/?src=rtsp://10.0.0.7/a"),
+        ("http://box:80/?src=rtsp://me:12/sh@cam:554/a", "http://box:80/?src=rtsp://cam:554/a"),
         ("rtsp://me:hu@sh@cam/a", "rtsp://cam/a"),
         ("me:hush@cam/a", "cam/a"),
         ("http://cam:80/profile@1/a.mp4", "http://cam:80/profile@1/a.mp4"),

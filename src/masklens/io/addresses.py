@@ -14,9 +14,9 @@ _HOST = r"(?:\d+(?:\.\d+){3}|\[|[^/@:?]+:\d)"
 #: In addresses: ``user:password@``, and ``name=value`` where the name speaks of a user or a secret.
 #: A value goes up to the next &: a password may have every other character in it.
 #: With a slash in the password, or without a scheme, it is no address, and yet may be shown; digits
-#: before a slash are a port, unless a host follows.
+#: before a slash are a port, unless a host follows that is not one of another address in it.
 _LOGIN = re.compile(
-    rf"(://)(?:[^/]*|[^/@:\[]*:(?:(?!\d{{1,5}}/)[^@]*|[^@]*(?=@{_HOST})))@"
+    rf"(://)(?:[^/]*|[^/@:\[]*:(?:(?!\d{{1,5}}/)[^@]*|(?:(?!://)[^@])*(?=@{_HOST})))@"
     r"|^[^/@: ]{2,}:(?!//)[^@ ]*@"
 )
 _SECRET = re.compile(
