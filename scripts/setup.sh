@@ -34,7 +34,7 @@ stamp_of() {
 # moved folder: its commands would run the other folder's code, or nothing. A link is meant so.
 is_venv_usable() {
     "$python" -c 'import pip' 2>/dev/null || return
-    [ -L .venv ] || grep -qF "$(pwd -P)/.venv" .venv/bin/activate
+    [ -L .venv ] || [ "$(. .venv/bin/activate && echo "$VIRTUAL_ENV")" = "$(pwd -P)/.venv" ]
 }
 
 setup_venv() {

@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -51,9 +52,15 @@ def test_an_environment_is_made_and_filled_once(checkout):
     assert set_up(checkout) == (False, True)
 
 
-def test_the_environment_of_a_copied_folder_is_not_used(checkout):
-    set_up(checkout)
-    copy = shutil.copytree(checkout, checkout.parent / "copy")
+@pytest.mark.parametrize("longer", [False, True], ids=["another path", "the end of its path"])
+def test_the_environment_of_a_copied_folder_is_not_used(checkout, longer):
+    copy = checkout.parent / "copy"
+    original = Path(f"{checkout}{copy}") if longer else checkout
+    if longer:  # as where /home/me/masklens is copied to /masklens
+        shutil.copytree(checkout, original)
+        shutil.copy(checkout.parent / "python", original.parent)
+    set_up(original)
+    shutil.copytree(original, copy)
     assert set_up(copy) == (True, True)
 
 
