@@ -191,7 +191,10 @@ def test_what_waits_at_the_end_is_still_delivered_in_order(tmp_path, said):
         ("http://:80/x", "cannot be used"),
         ("http://host:99999/x", "cannot be used"),
         ("HTTP://[::1/x", "cannot be used"),
+        ("http://hall..local/x?secret", "cannot be used"),
+        (f"http://{'a' * 64}.local/x", "cannot be used"),
         ("http://host/a b?secret", "cannot be used"),
+        ("http://host/\x7f?secret", "cannot be used"),
         ("http://host/ä", "cannot be used"),
     ],
 )

@@ -178,13 +178,13 @@ class _Post:
     def __init__(self, address: str) -> None:
         try:
             parts = urlsplit(address)
-            host, port = parts.hostname, parts.port
-        except ValueError:  # of a port, or of brackets
-            host = None
-        if not host or not address.isascii() or any(c <= " " for c in address):
+            host, _ = (parts.hostname or "").encode("idna"), parts.port
+        except ValueError:  # of a port, brackets, or dots that have nothing between them
+            host = b""
+        if not host or not address.isascii() or not address.isprintable() or " " in address:
             raise OutputError(
-                "The alarm's address cannot be used: it has no host, a port that is none, or "
-                "characters that must be written as %XX."
+                "The alarm's address cannot be used: it has no host or one that cannot exist, a "
+                "port that is none, or characters that must be written as %XX."
             )
         place = parts.netloc.rpartition("@")[2]
         self._address = urlunsplit((parts.scheme, place, parts.path or "/", parts.query, ""))
