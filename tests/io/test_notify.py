@@ -262,7 +262,9 @@ def test_a_server_that_keeps_silent_or_is_not_there(server, said, monkeypatch):
     handed, total = deliver(f"http://{server.place}/hang", said)
     assert handed < 0.4
     assert 0.4 < total < 5
-    deliver("http://127.0.0.1:9/x", said)
+    for address in ("http://127.0.0.1:9/x", "http://me:secret@[::1]:9/x"):
+        deliver(address, said)
+    assert said.pop().startswith("An alarm did not reach http://[::1]:9: ")
     assert said == [
         f"An alarm did not reach http://{server.place}: timed out.",
         "An alarm did not reach http://127.0.0.1:9: Connection refused.",

@@ -189,7 +189,7 @@ class _Post:
         place = parts.netloc.rpartition("@")[2]
         self._address = urlunsplit((parts.scheme, place, parts.path or "/", parts.query, ""))
         # Paths and queries of such addresses are often secrets.
-        self._shown = f"{parts.scheme}://{host}" + (f":{port}" if port else "")
+        self._shown = f"{parts.scheme}://{place}"
         self._headers = {"Content-Type": "application/json", "User-Agent": "masklens"}
         if parts.username is not None:
             login = f"{unquote(parts.username)}:{unquote(parts.password or '')}".encode()
