@@ -214,6 +214,8 @@ def server():
             posted.append((self.path, dict(self.headers), body))
             if self.path == "/hang":
                 stop.wait(30)
+            while self.path == "/drip" and not stop.wait(0.1):
+                self.wfile.write(b"HTTP/1.1 100 Continue\r\n\r\n")
             status = {"/ok": 204, "/moved": 302}.get(self.path.partition("?")[0], 500)
             self.send_response(status)
             if status == 302:
@@ -277,3 +279,11 @@ def test_the_end_waits_for_a_silent_server_no_longer_than_it_says(server, said, 
     _, total = deliver(f"http://{server.place}/hang", said, *[EVENT] * 5)
     assert total < 6
     assert said[-1] == "Alarms not delivered before the end: 4."
+
+
+def test_the_end_does_not_wait_for_an_answer_that_has_none(server, said, monkeypatch):
+    monkeypatch.setattr(notify, "CLOSE_TIMEOUT", 0.5)
+    with Notifier(f"http://{server.place}/drip", lambda error: said.append(str(error))) as notifier:
+        for _ in range(3):
+            notifier.send(EVENT)
+    assert said == ["Alarms not delivered before the end: 3."]

@@ -75,6 +75,8 @@ class Notifier:
             self._end = time.monotonic() + CLOSE_TIMEOUT
             self._queue.put(None)
             self._thread.join(CLOSE_TIMEOUT + 1)
+            if self._thread.is_alive():  # a server whose answer has begun and has no end
+                self._undelivered(self._queue.qsize())  # the one under way, for None
 
     def send(self, event: Event) -> None:
         """Hand over an event."""
@@ -101,7 +103,10 @@ class Notifier:
             except OutputError as error:
                 self._on_error(error)
         if lost:
-            self._on_error(OutputError(f"Alarms not delivered before the end: {lost}."))
+            self._undelivered(lost)
+
+    def _undelivered(self, number: int) -> None:
+        self._on_error(OutputError(f"Alarms not delivered before the end: {number}."))
 
 
 def _deliverer(target: str) -> Callable[[Event, Callable[[], float]], None]:
