@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import subprocess
 import sys
 
@@ -106,11 +107,24 @@ def test_what_cannot_be_reported_is_one_sentence_each(hall, tmp_path, portrait_f
         assert beside.exit_code == 1
         assert message in beside.stderr
         assert "all " in beside.stdout
+    for place in ("x" * 300, hall / "x"):  # as a folder that may not be entered, also for root
+        beside = run("report", place, hall)
+        assert beside.exit_code == 1
+        assert beside.stderr.count("Error: ") == 1, beside.stderr
+        assert "all " in beside.stdout
     assert "astronaut.jpg is no log of moving pictures: it is no text." in (
         run("report", portrait_file).output
     )
     assert run("report").exit_code == 2
     assert run("report", "").exit_code == 2
+
+
+def test_a_log_without_rights_does_not_end_the_report_of_the_others(hall, monkeypatch):
+    monkeypatch.setattr(os, "access", lambda path, *_, **__: "closed" not in str(path))
+    (closed := hall.with_name("closed.jsonl")).write_bytes(hall.read_bytes())
+    result = run("report", hall, closed)  # root may read it all the same
+    assert result.exit_code == 0, result.output
+    assert result.stdout.count("all ") == 2
 
 
 def test_a_log_is_not_replaced_by_its_report(hall):

@@ -11,7 +11,7 @@ from masklens.cli.options import NamedPath, json_option, keep_apart, result_opti
 
 
 @click.command("report")
-@click.argument("logs", nargs=-1, required=True, type=NamedPath(), metavar="LOG...")
+@click.argument("logs", nargs=-1, required=True, type=NamedPath(readable=False), metavar="LOG...")
 @click.option(
     "--by",
     type=click.Choice(["minute", "hour", "day"]),

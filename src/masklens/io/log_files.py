@@ -67,14 +67,15 @@ def find_logs(places: Iterable[Path], on_error: Callable[[InputError], None]) ->
     for place in places:
         try:
             logs = _in_folder(place, on_error) if place.is_dir() else [_recognised(place)]
+            for log in logs:
+                key = os.path.realpath(log.path) if log.is_table else (log.family, log.first)
+                known = found.setdefault(key, log)
+                if log.path.stat().st_size > known.path.stat().st_size:
+                    found[key] = log
         except InputError as error:
             on_error(error)
-            continue
-        for log in logs:
-            key = os.path.realpath(log.path) if log.is_table else (log.family, log.first)
-            known = found.setdefault(key, log)
-            if log.path.stat().st_size > known.path.stat().st_size:
-                found[key] = log
+        except OSError as error:  # its folder may not be entered, or it has just been removed
+            on_error(InputError(f"Cannot read {place}: {error.strerror}."))
     return list(found.values())
 
 
