@@ -317,6 +317,12 @@ def test_a_name_with_a_date_is_the_same_camera(tmp_path):
         ("hall.tracks.csv-20260504.gz", "hall"),
         ("hall_2026-05-04.jsonl", "hall"),
         ("20260504.jsonl", ""),
+        ("hall.jsonl-2026050409", "hall"),  # logrotate's hourly dateext
+        ("hall.jsonl-20260504-1777880000.gz", "hall"),  # its %s
+        ("hall_2026-05-04_09-30.jsonl", "hall"),
+        ("hall-20260504T093000.tracks.csv", "hall"),
+        ("hall-2026-05-04-12.jsonl", "hall-12"),  # may be the camera
+        ("cam-2026050499.jsonl", "cam-2026050499"),
         ("cam-10203040.jsonl", "cam-10203040"),  # no date
         ("cam-120260504.jsonl", "cam-120260504"),
         ("192.168.1.20.jsonl", "192.168.1.20"),
