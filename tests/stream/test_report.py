@@ -313,6 +313,7 @@ def test_a_name_with_a_date_is_the_same_camera(tmp_path):
     [
         ("hall.jsonl", "hall"),
         ("hall.jsonl.12", "hall"),
+        ("hall.json", "hall"),  # live does not mind
         ("hall.tracks.csv.3.gz", "hall"),
         ("hall.tracks.csv-20260504.gz", "hall"),
         ("hall_2026-05-04.jsonl", "hall"),

@@ -31,7 +31,7 @@ _ROTATED = re.compile(
     r"|[-_.]?(?<!\d)20\d\d-?(0[1-9]|1[0-2])-?(0[1-9]|[12]\d|3[01])"
     r"(T?[0-2]\d|[-_T]?[0-2]\d[-:]?[0-5]\d([-:]?[0-5]\d)?|-\d{10})?(?!\d)"
 )
-_SUFFIX = re.compile(r"(\.tracks)?\.(jsonl|csv)$")
+_SUFFIX = re.compile(r"(\.tracks)?\.(jsonl?|csv)$")
 #: What holds so many lines at its beginning that cannot be understood is no log.
 _STRANGE = 100
 
