@@ -12,6 +12,7 @@ ROOT = Path(__file__).parents[1]
 
 #: Writes down what it is called with; refuses a bundle that is there, as calibrate does.
 STAND_IN = """#!/bin/sh
+[ "$1" != -c ] || exit 0
 echo "$(basename "$0") $1" >>calls
 for last; do :; done
 case $1 in
@@ -36,6 +37,7 @@ def checkout(tmp_path):
     for name in ("python", "masklens"):
         (environment / name).write_text(STAND_IN)
         (environment / name).chmod(stat.S_IRWXU)
+    (environment / "activate").write_text(f"VIRTUAL_ENV='{tmp_path}/.venv'")
     stamp = "cat requirements-all.lock pyproject.toml | cksum | cut -d' ' -f1"
     number = subprocess.check_output(["sh", "-c", stamp], cwd=tmp_path, text=True).strip()
     (tmp_path / ".venv" / f"installed-{number}").touch()
