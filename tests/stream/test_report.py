@@ -257,6 +257,17 @@ def test_a_packed_log_that_is_not_finished_counts_up_to_there(tmp_path):
         report(packed)
 
 
+@pytest.mark.parametrize("name", ["hall.jsonl.2.xz", "hall.tracks.csv-20260504.zst"])
+def test_logs_that_are_packed_by_others_are_told(tmp_path, name):
+    Run(tmp_path / "hall.jsonl", "2026-05-04T09:00:00+02:00").frames(1)
+    (tmp_path / name).write_bytes(b"\xfd7zXZ\0")
+    told = []
+    assert len(find_logs([tmp_path], told.append)) == 1
+    assert [str(error).partition(" cannot be read packed")[0] for error in told] == [
+        str(tmp_path / name)
+    ]
+
+
 def test_films_are_told_by_their_own_time(tmp_path):
     run = (
         Run(tmp_path / "walk.jsonl", None).frames(50, {1: MASK}).frames(20, {2: NONE}).end("a.mp4")

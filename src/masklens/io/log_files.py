@@ -27,7 +27,7 @@ _COLUMNS = {"source", "track", "first_seen", "frames", "label"}
 #: What stands behind or in the names of one log's files: hall.jsonl.1, hall.jsonl-20260504.gz,
 #: and of hourly ones: hall.jsonl-2026050409 (logrotate), hall-2026-05-04T09-00-00.jsonl.
 _ROTATED = re.compile(
-    r"\.gz$|\.\d+(?=\.gz$|$)"
+    r"\.(gz|xz|bz2|zst)$|\.\d+(?=\.(gz|xz|bz2|zst)$|$)"
     r"|[-_.]?(?<!\d)20\d\d-?(0[1-9]|1[0-2])-?(0[1-9]|[12]\d|3[01])"
     r"(T?[0-2]\d|[-_T]?[0-2]\d[-:]?[0-5]\d([-:]?[0-5]\d)?|-\d{10})?(?!\d)"
 )
@@ -177,6 +177,8 @@ def _lines(path: Path) -> Iterator[bytes]:
 
 
 def _opened(path: Path) -> BinaryIO:
+    if path.suffix in (".xz", ".bz2", ".zst"):
+        raise InputError(f"{path} cannot be read packed as it is. Unpack it, or pack it with gzip.")
     return cast(BinaryIO, gzip.open(path)) if path.suffix == ".gz" else path.open("rb")
 
 
