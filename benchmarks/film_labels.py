@@ -24,7 +24,7 @@ from masklens.faces import Faces
 from masklens.intervals import Estimate, bootstrap, group_weights, proportion
 from masklens.io.frames import Frame
 from masklens.io.video import VideoReader
-from masklens.stream.labeller import Found, StreamLabeller
+from masklens.stream.labeller import BUDGET_OF_FILES, Found, StreamLabeller
 from masklens.stream.live import labelled_frames
 from masklens.stream.pace import every_for_file
 
@@ -117,7 +117,7 @@ class Watched(StreamLabeller):
     """
 
     def __init__(self, detector: MaskDetector) -> None:
-        super().__init__(detector, budget=16)
+        super().__init__(detector, budget=BUDGET_OF_FILES)
         self.faces: dict[int, Faces] = {}
 
     def find(self, frame: Frame) -> Found:

@@ -46,7 +46,7 @@ from masklens.io.video import VideoReader, import_av
 from masklens.limits import cores
 from masklens.memory import keep_flat
 from masklens.stream.cuts import CutDetector, differences, signature
-from masklens.stream.labeller import LONG_SIDE, StreamLabeller
+from masklens.stream.labeller import BUDGET_OF_FILES, LONG_SIDE, StreamLabeller
 from masklens.stream.live import labelled_frames
 from masklens.stream.pace import every_for_file
 from masklens.stream.records import TrackRecord
@@ -247,7 +247,7 @@ def _changes(detector: MaskDetector, path: Path) -> tuple[int, float, int, int]:
     records: list[TrackRecord] = []
     last: dict[int, str] = {}
     unsmoothed = 0
-    labeller = StreamLabeller(detector, budget=16, on_end=records.append)
+    labeller = StreamLabeller(detector, budget=BUDGET_OF_FILES, on_end=records.append)
     with VideoReader(path) as reader:
         for labelled in labelled_frames(reader, labeller):
             seen = labelled.detections

@@ -24,6 +24,8 @@ from masklens.stream.tracks import Box, Track, Tracker
 
 #: Working size of the face finder for moving pictures, in pixels; ``docs/video.md`` says why.
 LONG_SIDE = 640
+#: At most so many faces are classified per frame; a film can wait for more than a camera.
+BUDGET, BUDGET_OF_FILES = 8, 16
 #: A settled track is looked at again after this many seconds.
 REVISIT = 1.0
 #: What the finder gives a lower score is looked at when it was found a second time: most of it is
@@ -68,7 +70,7 @@ class StreamLabeller:
         self,
         detector: MaskDetector,
         *,
-        budget: int = 8,
+        budget: int = BUDGET,
         on_end: Callable[[TrackRecord], None] | None = None,
     ) -> None:
         self.detector = detector

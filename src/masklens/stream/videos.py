@@ -11,13 +11,10 @@ from masklens.io.recorder import VideoWriter
 from masklens.io.sources import Source
 from masklens.io.video import VideoReader
 from masklens.io.writers import Writer
-from masklens.stream.labeller import StreamLabeller
+from masklens.stream.labeller import BUDGET, BUDGET_OF_FILES, StreamLabeller
 from masklens.stream.live import Labelled, labelled_frames
 from masklens.stream.records import TrackRecord
 from masklens.stream.results import StreamSummary, TrackTable
-
-#: At most so many faces are classified per frame; a film can wait for it.
-BUDGET, BUDGET_OF_FILES = 8, 16
 
 
 def counted_frames(
