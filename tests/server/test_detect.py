@@ -1,3 +1,4 @@
+import asyncio
 import io
 import json
 from concurrent.futures import ThreadPoolExecutor
@@ -12,6 +13,8 @@ from PIL import Image as PillowImage
 from masklens import MaskDetector
 from masklens.io.pictures import read_picture
 from masklens.io.writers import face_records
+from masklens.server.api import create_app
+from masklens.server.settings import Settings
 from tests.server.conftest import error_of
 
 
@@ -100,6 +103,21 @@ def test_every_format_and_colour_mode_is_read(client, number, tmp_path):
     assert answer.status_code == 200
     picture = answer.json()["pictures"][0]
     assert (picture["width"], picture["height"]) == (width, height)
+
+
+def test_another_server_can_run_it(portrait_file):
+    """It knows nothing of hanging up."""
+    app, service = create_app(MaskDetector(threads=1), Settings(workers=1))
+
+    async def ask():
+        transport = httpx.ASGITransport(app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
+            return await client.post("/v1/detect", content=portrait_file.read_bytes())
+
+    answer = asyncio.run(ask())
+    service.engine.close()
+    assert answer.status_code == 200
+    assert len(answer.json()["pictures"][0]["faces"]) == 1
 
 
 def test_thresholds_and_presets(client, crowd):

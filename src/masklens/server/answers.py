@@ -39,7 +39,8 @@ class HeldAnswer(Response):
         """Send it."""
         with self._budget.hold() as hold:
             hold.add(len(self.body))
-            late = asyncio.get_running_loop().call_later(self._seconds, scope[HANG_UP])
+            hang_up = scope.get(HANG_UP, lambda: None)  # other servers have bounds of their own
+            late = asyncio.get_running_loop().call_later(self._seconds, hang_up)
             try:
                 await self._send(send)
             finally:
