@@ -127,7 +127,7 @@ def calibration(
         with np.errstate(invalid="ignore"):
             return np.asarray(total(of_groups) / (of_groups @ counts))
 
-    value = float(curves.calibration_error(confidence, right)[0])
+    value = float(error(np.ones((1, len(counts))))[0])
     support = int(np.count_nonzero(counts))
     measure = figure(key, title, value, error, weights, support=support, pushed_up=True, better=-1)
     if measure.estimate.low <= 0 or sign_flip(total, len(counts)) < 1 - CONFIDENCE:
