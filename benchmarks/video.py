@@ -47,7 +47,7 @@ from masklens.limits import cores
 from masklens.memory import keep_flat
 from masklens.stream.cuts import CutDetector, differences, signature
 from masklens.stream.labeller import BUDGET_OF_FILES, LONG_SIDE, StreamLabeller
-from masklens.stream.live import labelled_frames
+from masklens.stream.live import AHEAD, labelled_frames
 from masklens.stream.pace import every_for_file
 from masklens.stream.records import TrackRecord
 from masklens.stream.results import TrackTable, frame_line
@@ -130,7 +130,7 @@ def time_bare(detector: MaskDetector, path: Path, every: int) -> float:
         for number, _ in enumerate(container.decode(stream)):
             if number % every == 0:
                 running.append(pool.submit(detector.finder.run, tensor))
-                if len(running) > cores() + 2:
+                if len(running) > cores() + AHEAD:
                     running.popleft().result()
             count += 1
     return count / (time.perf_counter() - start)

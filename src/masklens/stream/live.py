@@ -29,7 +29,7 @@ from masklens.stream.pace import Pace, pace_for_file
 
 #: So many more frames of a file are searched at a time than there are cores, so that none of them
 #: waits while faces are classified.
-_AHEAD = 2
+AHEAD = 2
 
 
 @dataclass(eq=False)
@@ -111,7 +111,7 @@ def _one_after_the_other(
     # One thread per core: what each keeps (a heap, converters, a tensor) is kept so many times.
     pool = ThreadPoolExecutor(workers)
     pending: deque[tuple[Frame, Future[Found] | None]] = deque()
-    searches, most = 0, workers + _AHEAD
+    searches, most = 0, workers + AHEAD
 
     def oldest() -> tuple[Frame, Detections, bool]:
         nonlocal searches
