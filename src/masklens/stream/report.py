@@ -27,7 +27,6 @@ Moment = datetime | float
 _LONGEST_PAUSE = 20.0
 
 _SECONDS = {"minute": 60, "hour": 3600, "day": 86400}
-PERIODS = tuple(_SECONDS)
 
 
 @dataclass
@@ -89,7 +88,7 @@ def make_reports(
 
     Args:
         logs: from :func:`masklens.io.log_files.find_logs`.
-        by: the length of a period, one of :data:`PERIODS`.
+        by: the length of a period: "minute", "hour" or "day".
         on_broken: called with a log and how many of its lines are not whole, if there are any.
         on_error: called when a log cannot be read to its end; what was read counts.
         on_file: called after each log.
