@@ -13,6 +13,9 @@ MAX_THREADS = 256
 #: Of the face finder, in pixels. Working sizes beyond it take gigabytes.
 LONG_SIDES = (32, 8192)
 
+#: Of the test part of a data set, which is dealt out in twentieths or larger parts.
+TEST_SHARES = (0.05, 0.95)
+
 
 def cores() -> int:
     """The cores that this process may use: a container may have been given fewer than there are."""

@@ -64,6 +64,9 @@ def test_seed_decides() -> None:
     ("options", "message"),
     [
         ({"test": 0.01}, "between 0.05 and 0.95"),
+        ({"test": 0.03}, "between 0.05 and 0.95. Received: 0.03"),  # made 0.05 once, unsaid
+        ({"test": 0.97}, "between 0.05 and 0.95"),
+        ({"test": float("nan")}, "between 0.05 and 0.95"),
         ({"folds": 1}, "At least 2 folds"),
         ({"folds": 60}, "60 parts need at least 60 different pictures"),
     ],

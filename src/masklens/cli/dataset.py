@@ -20,6 +20,7 @@ from masklens.cli.options import (
     sheet_option,
 )
 from masklens.cli.terminal import step_bar, written
+from masklens.limits import TEST_SHARES
 
 
 @click.group("dataset")
@@ -187,7 +188,7 @@ def audit_command(
 )
 @click.option(
     "--test",
-    type=FiniteRange(0, 1, min_open=True, max_open=True),
+    type=FiniteRange(*TEST_SHARES),
     default=0.2,
     show_default=True,
     help="Share of the test part.",

@@ -23,6 +23,7 @@ from masklens.dataset.duplicates import Duplicates, Progress, find_duplicates
 from masklens.dataset.scan import Dataset, Picture
 from masklens.errors import DatasetError, MissingExtraError
 from masklens.io.atomic import write_text
+from masklens.limits import TEST_SHARES
 
 COLUMNS = ("file", "label", "group", "split")
 TRAIN, TEST = "train", "test"
@@ -87,7 +88,7 @@ def grouped_split(
     Args:
         labels: (N,).
         groups: (N,), pictures with the same number stay together.
-        test: share of the test part (0…1).
+        test: share of the test part, 0.05…0.95; the nearest fraction with a denominator up to 20.
         folds: make this many folds instead of a training and a test part.
         seed: of the order in which groups are dealt out.
 
@@ -97,10 +98,11 @@ def grouped_split(
     Raises:
         DatasetError: too few groups of a label for so many parts.
     """
+    if not folds and not TEST_SHARES[0] <= test <= TEST_SHARES[1]:
+        least, most = TEST_SHARES
+        raise DatasetError(f"The test share must lie between {least} and {most}. Received: {test}.")
     share = Fraction(test).limit_denominator(20)
     parts = folds or share.denominator
-    if not folds and not 0 < share < 1:
-        raise DatasetError(f"The test share must lie between 0.05 and 0.95. Received: {test}.")
     if folds is not None and folds < 2:
         raise DatasetError(f"At least 2 folds are needed. Received: {folds}.")
     groups_of = {label: set[int]() for label in labels}
