@@ -426,7 +426,7 @@ def test_paintings_of_an_earlier_run_are_not_painted_on(
         arguments = [str(tmp_path), "--out", str(tmp_path / "painted"), "--styles", "cup", *again]
         result = CliRunner().invoke(main, ["dataset", "synthesize", *arguments])
         assert result.exit_code == 0, result.output
-        assert "1 faces painted" in result.output
+        assert "1 face painted" in result.output
 
 
 def test_paintings_of_an_earlier_run_are_replaced_when_asked(

@@ -12,7 +12,7 @@ import click
 from tqdm import tqdm
 
 from masklens.batch import Summary
-from masklens.cli.terminal import many, plain, progress
+from masklens.cli.terminal import plain, progress
 from masklens.detections import Detections
 from masklens.errors import MasklensError
 from masklens.faces import FaceFinder
@@ -21,6 +21,7 @@ from masklens.io.frames import Frame
 from masklens.io.pictures import PictureError
 from masklens.io.sources import is_picture
 from masklens.labels import LABELS, MASK_WORN_INCORRECTLY, WITH_MASK, WITHOUT_MASK
+from masklens.plural import many
 from masklens.pyramid import closer_size
 
 _STYLES = {WITH_MASK: "green", WITHOUT_MASK: "red", MASK_WORN_INCORRECTLY: "yellow"}

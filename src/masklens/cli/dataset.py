@@ -21,6 +21,7 @@ from masklens.cli.options import (
 )
 from masklens.cli.terminal import step_bar, written
 from masklens.limits import TEST_SHARES
+from masklens.plural import many
 
 
 @click.group("dataset")
@@ -173,7 +174,7 @@ def audit_command(
         write_json(json_file, report.to_dict())
         written([json_file])
     if sheet and report.groups:
-        title = f"{dataset.short_name}: {len(report.groups)} photographs that occur more than once"
+        title = f"{dataset.short_name}: {many(len(report.groups), 'photograph')} in copies"
         written(save_sheets(sheet, draw_sheets(title, draw_groups(report), columns=14)))
     sys.exit(1 if report.unreadable else 0)
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from masklens.cli.terminal import plain, progress
+from masklens.plural import many
 
 if TYPE_CHECKING:  # each command imports no more than it needs
     from masklens.dataset.audit import Audit
@@ -33,23 +34,23 @@ def byte_bar(total: int) -> Iterator[Callable[[str, int], None]]:
 
 def show_audit(report: Audit) -> None:
     """What ``dataset audit`` found."""
-    click.secho(f"{plain(report.name)}: {report.pictures:,} pictures", bold=True)
+    click.secho(f"{plain(report.name)}: {many(report.pictures, 'picture')}", bold=True)
     if not report.groups:
         click.echo("  No photograph occurs more than once.")
     else:
-        click.echo(f"  {report.photographs:,} different photographs")
+        click.echo(f"  {many(report.photographs, 'different photograph')}")
         click.echo(
-            f"  {len(report.groups):,} of them occur more than once ({report.copies:,} pictures); "
+            f"  {len(report.groups):,} of them more than once ({many(report.copies, 'picture')}), "
             f"the most frequent {len(report.groups[0].pictures)} times"
         )
-        click.echo(f"  {report.across_labels:,} of them occur under more than one label")
+        click.echo(f"  {report.across_labels:,} of them under more than one label")
         kinds = ", ".join(f"{count:,} {kind}" for kind, count in report.kinds.items())
         click.echo(f"  Pairs: {kinds}")
     if report.leak:
         leak = report.leak
         click.secho(
             f"Split {leak.split}: {leak.with_twin} of {leak.test} test pictures ({leak.share:.1%})"
-            f" have a copy among the {leak.train:,} training pictures; "
+            f" have a copy among the {many(leak.train, 'training picture')}; "
             f"{leak.with_same_label} ({leak.with_same_label / leak.test:.1%}) under the same label",
             fg="yellow" if leak.with_twin else "green",
         )

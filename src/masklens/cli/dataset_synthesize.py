@@ -17,6 +17,7 @@ from masklens.cli.options import (
     sheet_option,
 )
 from masklens.cli.terminal import plain, step_bar, written
+from masklens.plural import many
 
 
 @click.command("synthesize")
@@ -116,7 +117,7 @@ def command(
     for label, line in produce.describe(counts).items():
         click.echo(f"  {plain(label):<22}{line}")
     painted = sum(counts.values())
-    click.secho(f"{painted:,} faces painted.", bold=True)
+    click.secho(f"{many(painted, 'face')} painted.", bold=True)
     if count and painted < count:
         click.echo(f"{count - painted:,} left out: the mask would lie outside of the picture.")
     written([out])

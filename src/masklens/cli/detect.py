@@ -21,7 +21,8 @@ from masklens.cli.options import (
     threads_option,
     threshold_option,
 )
-from masklens.cli.terminal import many, written
+from masklens.cli.terminal import written
+from masklens.plural import many
 
 
 @click.command("detect")

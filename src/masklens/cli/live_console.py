@@ -16,7 +16,7 @@ from tqdm import tqdm
 
 from masklens.cli.console import complain
 from masklens.cli.stopping import handled, stop_signals
-from masklens.cli.terminal import many, progress, written
+from masklens.cli.terminal import progress, written
 from masklens.cli.video_console import summarise_stream
 from masklens.detector import MaskDetector
 from masklens.errors import MasklensError, OutputError
@@ -32,6 +32,7 @@ from masklens.io.video import rate_at_most
 from masklens.io.window import Window
 from masklens.io.writers import save_picture
 from masklens.labels import LABELS
+from masklens.plural import many
 from masklens.stream.alarm import Alarm
 from masklens.stream.live import Labelled
 from masklens.stream.results import StreamSummary, TrackTable, frame_line

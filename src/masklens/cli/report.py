@@ -44,10 +44,11 @@ def command(logs: tuple[Path, ...], by: str, csv_file: Path | None, json_file: P
     """
     from masklens.cli.console import complain
     from masklens.cli.report_console import show, write_rows
-    from masklens.cli.terminal import many, show_skipped, step_bar, written
+    from masklens.cli.terminal import show_skipped, step_bar, written
     from masklens.errors import InputError
     from masklens.io.atomic import check_writable
     from masklens.io.log_files import LogFile, find_logs
+    from masklens.plural import many
     from masklens.stream.report import make_reports
 
     failures: list[InputError] = []

@@ -77,8 +77,3 @@ def show_skipped(reasons: Iterable[str]) -> None:
     """Why pictures were left out."""
     for sentence in reasons:
         click.secho(f"Skipped: {plain(sentence)}", fg="yellow", err=True)
-
-
-def many(number: int, noun: str) -> str:
-    """A number with its noun."""
-    return f"{number} {noun}" + ("" if number == 1 else "s")

@@ -8,11 +8,12 @@ from pathlib import Path
 import click
 
 from masklens.cli import console
-from masklens.cli.terminal import many, plain, step_bar
+from masklens.cli.terminal import plain, step_bar
 from masklens.detector import MaskDetector
 from masklens.errors import InputError
 from masklens.io.video import VideoReader
 from masklens.io.writers import Writer, free_path
+from masklens.plural import many
 from masklens.stream.results import StreamSummary, TrackTable
 from masklens.stream.videos import label_video
 

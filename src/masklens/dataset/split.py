@@ -24,6 +24,7 @@ from masklens.dataset.scan import Dataset, Picture
 from masklens.errors import DatasetError, MissingExtraError
 from masklens.io.atomic import write_text
 from masklens.limits import TEST_SHARES
+from masklens.plural import many
 
 COLUMNS = ("file", "label", "group", "split")
 TRAIN, TEST = "train", "test"
@@ -59,7 +60,7 @@ def report_split(labels: Sequence[Any] | npt.NDArray[Any]) -> tuple[Indices, Ind
     if len(counts) == 0 or counts.min() < 2 or len(labels) * 0.2 < len(counts):
         raise DatasetError(
             "Too few pictures to set 20 % aside for the test: at least 5 of each label are "
-            f"needed. Received: {len(labels)} pictures, "
+            f"needed. Received: {many(len(labels), 'picture')}, "
             f"{counts.min() if len(counts) else 0} of the rarest label."
         )
     train, test = _sklearn().train_test_split(

@@ -18,6 +18,7 @@ from masklens.dataset.scan import Annotation, Dataset, Picture
 from masklens.dataset.sheet import Block, Tile, cover
 from masklens.errors import InputError
 from masklens.io.pictures import read_picture
+from masklens.plural import many
 
 #: Below this, a label is hard to see for people too; evaluate counts narrower faces neither way.
 TINY_FACE = 16
@@ -85,10 +86,10 @@ class Summary:
 
     def title(self, name: str | None = None) -> str:
         """The data set in one line, with a shorter name if one is given."""
-        parts = [_many(self.pictures + len(self.unreadable), "picture")]
+        parts = [many(self.pictures + len(self.unreadable), "picture")]
         if self.boxed:
-            parts.append(_many(sum(self.counts.values()), "face"))
-        parts.append(_many(len(self.counts), "label"))
+            parts.append(many(sum(self.counts.values()), "face"))
+        parts.append(many(len(self.counts), "label"))
         return f"{name or self.name}: {', '.join(parts)}"
 
 
@@ -128,7 +129,7 @@ def summarise(dataset: Dataset, on_picture: Callable[[], object] = lambda: None)
         unreadable=tuple(unreadable),
         warnings=tuple(_warnings(dataset, shapes, sides)),
         sheet=tuple(
-            Block(label, tiles[label], f"{count:,} {noun}s")
+            Block(label, tiles[label], many(count, noun))
             for label, count in counts.items()
             if tiles[label]
         ),
@@ -199,11 +200,7 @@ def _is_outside(box: tuple[float, float, float, float], shape: tuple[int, int] |
 
 
 def _are(number: int, noun: str, plural: str | None = None) -> str:
-    return _many(number, noun, plural) + (" is" if number == 1 else " are")
-
-
-def _many(number: int, noun: str, plural: str | None = None) -> str:
-    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+    return many(number, noun, plural) + (" is" if number == 1 else " are")
 
 
 def _examples(dataset: Dataset) -> dict[str, list[Annotation]]:

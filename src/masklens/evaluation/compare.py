@@ -29,6 +29,7 @@ from masklens.intervals import (
     group_weights,
     sign_flip,
 )
+from masklens.plural import many
 
 #: Enough for a difference, and every measure of both models is resampled again.
 _MAX_RESAMPLES = 1000
@@ -109,7 +110,7 @@ class LabelTest:
     def verdict(self) -> str:
         """The result in words."""
         total = self.only_a + self.only_b
-        faces = "1 face" if total == 1 else f"{total} faces"
+        faces = many(total, "face")
         if total == 0:
             return "Both models were right and wrong on the same faces."
         if self.p_value >= 0.05:

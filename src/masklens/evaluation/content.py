@@ -18,6 +18,7 @@ from masklens.evaluation.record import subject_facts, versions
 from masklens.evaluation.run import WHOLE
 from masklens.evaluation.wording import audit_sentences, method_terms, summary_sentence
 from masklens.intervals import Estimate
+from masklens.plural import many
 
 #: Keys of the figures that stand out, best known first; the first four that exist are shown.
 _KEYS = ("masked_recall_35", "f1_two_class", "boxed.accuracy", "accuracy", "balanced_accuracy",
@@ -40,7 +41,7 @@ def build(
     e = outcome.evaluation
     document = Document(
         f"How well {e.subject.name} finds masks: {e.data_name}",
-        f"{len(e.selection.dataset):,} pictures. Every figure stands with its 95 % interval.",
+        f"{many(len(e.selection.dataset), 'picture')}. Every figure stands with its 95 % interval.",
     )
     _summary(document, e)
     _data(document, e, audit)
@@ -86,7 +87,7 @@ def _data(document: Document, e: Evaluation, audit: Audit | None) -> None:
     document.text(" ".join([e.conditions, *audit_sentences(e, audit)]))
     if e.unreadable:
         document.text(
-            f"{len(e.unreadable)} pictures could not be read and are left out: "
+            f"{many(len(e.unreadable), 'picture')} could not be read and had to be left out: "
             + " ".join(e.unreadable[:5])
         )
 

@@ -9,6 +9,7 @@ from masklens.evaluation.compare import Comparison
 from masklens.evaluation.evaluate import Evaluation
 from masklens.evaluation.measures import Measure
 from masklens.intervals import Estimate
+from masklens.plural import many
 
 #: Measures whose comparison is also said in a sentence.
 _SAID = ("masked_recall_35", "f1_two_class", "map50", "accuracy", "boxed.accuracy")
@@ -21,7 +22,7 @@ def evaluation_lines(evaluation: Evaluation) -> list[str]:
     dataset, subject = evaluation.selection.dataset, evaluation.subject
     counts = ", ".join(f"{n:,} {label}" for label, n in dataset.counts().items())
     lines = [
-        f"{subject.name} on {evaluation.data_name}: {len(dataset):,} pictures, {counts}",
+        f"{subject.name} on {evaluation.data_name}: {many(len(dataset), 'picture')}, {counts}",
         f"Shown from score {subject.threshold:.2f}. {evaluation.conditions}",
     ]
     width = max(len(m.title) for s in evaluation.sections for m in s.measures) + 2
@@ -38,7 +39,8 @@ def evaluation_lines(evaluation: Evaluation) -> list[str]:
             f"The best end-to-end F1 (two classes) is {f1:.3f}, at score {threshold:.2f}.",
         ]
     if evaluation.unreadable:
-        lines += ["", f"{len(evaluation.unreadable)} pictures could not be read and are left out:"]
+        left_out = many(len(evaluation.unreadable), "picture")
+        lines += ["", f"{left_out} could not be read and had to be left out:"]
         lines += [f"  {reason}" for reason in evaluation.unreadable[:10]]
     return lines
 

@@ -11,6 +11,7 @@ from typing import Any
 from masklens.export.timing import SETTINGS, Candidate, Timing, clock_of
 from masklens.io.atomic import write_json, write_text
 from masklens.io.jsonfile import read_json
+from masklens.plural import many
 
 JSON_FILE = "parity.json"
 MARKDOWN_FILE = "parity.md"
@@ -19,10 +20,7 @@ MARKDOWN_FILE = "parity.md"
 INT8_SPEED = 2.0
 
 #: Heads of the columns with times, one per setting.
-_TIME_HEADS = tuple(
-    f"ms, {threads} thread{'s' if threads > 1 else ''}, batch {batch}"
-    for threads, batch in SETTINGS
-)
+_TIME_HEADS = tuple(f"ms, {many(threads, 'thread')}, batch {batch}" for threads, batch in SETTINGS)
 
 _CLOCKS = {
     "processor": "processor time, that is what passes without the waiting for other programs",
@@ -31,7 +29,7 @@ _CLOCKS = {
 
 #: What is said beside every table with times.
 TIME_NOTE = "Times are medians per face. " + " ".join(
-    f"With {threads} thread{'s' if threads > 1 else ''}: {_CLOCKS[clock_of(threads)]}."
+    f"With {many(threads, 'thread')}: {_CLOCKS[clock_of(threads)]}."
     for threads in dict.fromkeys(threads for threads, _ in SETTINGS)
 )
 

@@ -20,6 +20,7 @@ from masklens.errors import InputError, MissingExtraError
 from masklens.io.addresses import without_password
 from masklens.io.frames import Frame
 from masklens.io.pixels import rgb
+from masklens.plural import many
 
 if TYPE_CHECKING:
     import av
@@ -166,7 +167,7 @@ class VideoReader:
             )
         if unread:
             raise InputError(
-                f"{unread} frame{'s' if unread > 1 else ''} of {self.name} could not be read: the "
+                f"{many(unread, 'frame')} of {self.name} could not be read: the "
                 "film is damaged. The others were labelled."
             )
 
