@@ -107,6 +107,24 @@ def test_16_bit_is_scaled_not_cut(tmp_path, suffix):
     np.testing.assert_allclose(image[0, :, 0], np.linspace(0, 255, 200), atol=1)
 
 
+@pytest.mark.parametrize("suffix", ["png", "tiff"])
+@pytest.mark.parametrize("bits", [8, 9, 10, 12, 14])
+def test_fewer_bits_in_a_16_bit_file_are_as_bright(tmp_path, suffix, bits):
+    ramp = np.linspace(0, 2**bits - 1, 200).astype(np.uint16)[None].repeat(10, axis=0)
+    image = read_picture(save(tmp_path, f"a.{suffix}", PillowImage.fromarray(ramp)))
+    np.testing.assert_allclose(image[0, :, 0], np.linspace(0, 255, 200), atol=1)
+
+
+@pytest.mark.parametrize(
+    ("top", "full"), [(1, 1), (1.02, 1), (6, 1), (100, 255), (255.3, 255), (4095, 4095)]
+)
+def test_the_range_of_a_floating_point_tiff(tmp_path, top, full):
+    ramp = np.linspace(0, top, 50, dtype=np.float32)[None].repeat(4, axis=0)
+    image = read_picture(save(tmp_path, "a.tiff", PillowImage.fromarray(ramp)))
+    expected = np.minimum(np.linspace(0, top, 50) * 255 / full, 255)
+    np.testing.assert_allclose(image[0, :, 0], expected, atol=0.51)
+
+
 def test_floating_point_tiff(tmp_path):
     ramp = np.linspace(0, 1, 50, dtype=np.float32)[None].repeat(4, axis=0)
     image = read_picture(save(tmp_path, "a.tiff", PillowImage.fromarray(ramp)))
@@ -127,14 +145,14 @@ def test_places_without_data_leave_the_rest_of_a_tiff_as_it_is(tmp_path, odd):
 
 @pytest.mark.parametrize("turned", [1, 6])
 def test_the_transparent_grey_of_a_16_bit_png_is_white(tmp_path, turned):
-    grey = np.full((4, 6), 30_000, np.uint16)
+    grey = np.full((4, 6), 40_000, np.uint16)
     grey[0, 0] = 257
     picture = PillowImage.fromarray(grey)
     exif = picture.getexif()
     exif[0x0112] = turned
     image = read_picture(save(tmp_path, "a.png", picture, transparency=257, exif=exif))
     assert (image == 255).all(axis=2).sum() == 1
-    assert (image == 117).all(axis=2).sum() == 23
+    assert (image == 156).all(axis=2).sum() == 23
 
 
 def test_transparency_is_laid_on_white(tmp_path):

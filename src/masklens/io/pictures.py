@@ -56,6 +56,10 @@ _TILE_TAGS = (322, 323)
 #: Greyscale values from here on are no light: TIFFs mark places without data by 1e20, 3e38 or NaN.
 _NO_DATA = 1e6
 
+#: Floating-point values below it are of the range 0…1, in which lights may be brighter than white;
+#: of the range 0…255 they would be a black picture.
+_BRIGHTEST_LIGHT = 16.0
+
 
 class PictureError(InputError):
     """A picture that cannot be used, and why, for those who have to tell the cases apart.
@@ -73,8 +77,8 @@ class PictureError(InputError):
 def read_picture(path: str | Path) -> Image:
     """Read a picture file.
 
-    EXIF rotation is applied, greyscale, palette and CMYK become RGB, 16-bit values are scaled to 8,
-    transparency is laid on white, and of an animation the first frame is taken.
+    EXIF rotation is applied, greyscale, palette and CMYK become RGB, greyscale of 9 to 16 bits is
+    scaled to 8, transparency is laid on white, and of an animation the first frame is taken.
 
     Args:
         path: JPEG, PNG, WebP, BMP, TIFF, GIF, AVIF, and HEIC if ``pillow-heif`` is installed.
@@ -252,9 +256,12 @@ def _to_rgb(picture: PillowImage.Image) -> Image:
 def _to_8_bit(values: np.ndarray) -> Image:
     """Greyscale of more than 8 bits -> 8 bits; the range is guessed from the largest value.
 
-    What is no number, or far from any range (3e38 stands for no data), does not count and is black.
+    Cameras of 10, 12 or 14 bits leave the upper bits of 16 empty, and no tag says so: the range is
+    as many bits as the largest value has. What is no number, or far from any range (3e38 stands for
+    no data), does not count and is black.
     """
     values = np.where(np.abs(values) < _NO_DATA, values, 0)
     top = float(values.max(initial=0))
-    full = 1.0 if values.dtype.kind == "f" and top <= 1 else 255.0 if top <= 255 else 65535.0
+    to_one = values.dtype.kind == "f" and top < _BRIGHTEST_LIGHT
+    full = 1 if to_one else 2 ** max(8, int(top).bit_length()) - 1
     return np.clip(values.astype(np.float64) * (255 / full), 0, 255).round().astype(np.uint8)
