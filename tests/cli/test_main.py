@@ -1,3 +1,4 @@
+import os
 import subprocess
 import sys
 
@@ -26,3 +27,13 @@ def test_version():
 
 def test_unknown_commands_are_wrong_use():
     assert CliRunner().invoke(main, ["detekt"]).exit_code == 2
+
+
+def test_ctrl_c_while_the_command_line_is_loaded(tmp_path):
+    (tmp_path / "tqdm.py").write_text("import signal\nsignal.raise_signal(signal.SIGINT)\n")
+    path = os.pathsep.join([str(tmp_path), *sys.path])
+    command = [sys.executable, "-m", "masklens", "detect", "a.jpg"]
+    done = subprocess.run(
+        command, env={**os.environ, "PYTHONPATH": path}, capture_output=True, text=True
+    )
+    assert (done.returncode, done.stderr) == (130, "Interrupted.\n")
