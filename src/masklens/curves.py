@@ -22,15 +22,16 @@ CALIBRATION_BINS = 15
 CalibrationRow = tuple[float, Estimate]
 
 
-def _cumulative(scores: Array, positive: Bools, weights: Array) -> tuple[Array, Array, Ints]:
-    """Weights of positives and negatives at or above each distinct score, and its last index."""
+def _cumulative(scores: Array, positive: Bools, weights: Array) -> tuple[Array, Array, Array]:
+    """Weights of positives and negatives at or above each distinct score, and these, falling."""
     order = np.argsort(-scores, kind="stable")
-    ends = np.flatnonzero(np.diff(scores[order], append=-np.inf))
+    falling = scores[order]
+    ends = np.flatnonzero(np.diff(falling, append=-np.inf))
     ordered = weights[:, order]
     is_positive = positive[order].astype(float)
     hits = np.cumsum(ordered * is_positive, axis=1)[:, ends]
     misses = np.cumsum(ordered * (1 - is_positive), axis=1)[:, ends]
-    return hits, misses, ends
+    return hits, misses, falling[ends]
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,8 +87,8 @@ def sweep(scores: npt.NDArray[Any], right: Bools, faces: int) -> Sweep:
         right: (N,), whether each is right.
         faces: how many there are to find.
     """
-    hits, misses, _ = _cumulative(scores, right, np.ones((1, len(scores))))
-    return Sweep(np.unique(scores)[::-1], (hits + misses)[0], hits[0], faces)
+    hits, misses, thresholds = _cumulative(scores, right, np.ones((1, len(scores))))
+    return Sweep(thresholds, (hits + misses)[0], hits[0], faces)
 
 
 def roc_area(scores: Array, positive: Bools, weights: Array) -> Array:
