@@ -146,6 +146,15 @@ def test_a_changed_finder_is_refused(finder_bundle):
         Bundle.load(finder_bundle.folder)
 
 
+def test_a_finder_needs_no_other_file_of_its_bundle(finder_bundle):
+    file = finder_bundle.folder / "finder.onnx"
+    (finder_bundle.folder / "classifier.onnx").unlink()
+    assert load_finder(file).long_side == 64  # as the card says
+    make_toy_finder(file, strides=(8, 16))
+    with pytest.raises(BundleError, match="not the file of its card"):
+        load_finder(file)
+
+
 def test_files_that_are_no_finder(toy_bundle, tmp_path):
     with pytest.raises(BundleError, match="not a face finder"):
         CellFinder(toy_bundle.path())

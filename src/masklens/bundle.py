@@ -48,48 +48,10 @@ class Bundle:
         if folder is None or str(folder) == "default":
             folder = default_bundle_folder()
         folder = Path(folder)
-        card_path = folder / CARD_FILE
-        try:
-            values = read_json(card_path)
-        except OSError as error:
-            raise BundleError(
-                f"{folder} is not a bundle: cannot read {card_path.name} ({error.strerror}). "
-                f"A bundle is a folder with {CARD_FILE} and {CLASSIFIER_FILE}."
-            ) from error
-        except ValueError as error:
-            raise BundleError(
-                f"{card_path} cannot be read: {error}. Fetch or train the bundle again."
-            ) from error
-        if not isinstance(values, dict):
-            raise BundleError(f"{card_path} must hold a JSON object.")
-        try:
-            card = ModelCard.from_dict(values)
-        except BundleError as error:
-            raise BundleError(f"{card_path}: {error}") from error
-        bundle = cls(folder, card)
-        for name, facts in card.files.items():
-            sha256 = facts.get("sha256") if isinstance(facts, dict) else None
-            bundle._check(name, str(sha256))
-        return bundle
-
-    def _check(self, name: str, sha256: str) -> None:
-        path = self.folder / name
-        if not is_file_name(name):
-            raise BundleError(
-                f"The card of {self.folder} names a file outside of it: {name!r:.80}."
-            )
-        try:
-            found = file_sha256(path)
-        except OSError as error:
-            raise BundleError(
-                f"The bundle {self.folder} is incomplete: {name} is missing. "
-                "Fetch or train it again."
-            ) from error
-        if found != sha256:
-            raise BundleError(
-                f"{path} is not the file of its card (sha256 {found[:12]}…, expected "
-                f"{sha256[:12]}…): it is damaged or was replaced. Fetch or train the bundle again."
-            )
+        card = read_card(folder)
+        for name in card.files:
+            check_file(folder, card, name)
+        return cls(folder, card)
 
     def path(self, name: str = CLASSIFIER_FILE) -> Path:
         """The path of one of the bundle's files.
@@ -128,6 +90,55 @@ class Bundle:
 def default_bundle_folder() -> Path:
     """Where the bundle lies that ships with masklens."""
     return Path(str(importlib.resources.files("masklens") / "models" / "default"))
+
+
+def read_card(folder: Path) -> ModelCard:
+    """The card of a bundle; its files are not looked at.
+
+    Raises:
+        BundleError: no such folder, no card, or it is damaged.
+    """
+    card_path = folder / CARD_FILE
+    try:
+        values = read_json(card_path)
+    except OSError as error:
+        raise BundleError(
+            f"{folder} is not a bundle: cannot read {card_path.name} ({error.strerror}). "
+            f"A bundle is a folder with {CARD_FILE} and {CLASSIFIER_FILE}."
+        ) from error
+    except ValueError as error:
+        raise BundleError(
+            f"{card_path} cannot be read: {error}. Fetch or train the bundle again."
+        ) from error
+    if not isinstance(values, dict):
+        raise BundleError(f"{card_path} must hold a JSON object.")
+    try:
+        return ModelCard.from_dict(values)
+    except BundleError as error:
+        raise BundleError(f"{card_path}: {error}") from error
+
+
+def check_file(folder: Path, card: ModelCard, name: str) -> None:
+    """Hold a file of a bundle against its card.
+
+    Raises:
+        BundleError: it is missing or has changed.
+    """
+    if not is_file_name(name):
+        raise BundleError(f"The card of {folder} names a file outside of it: {name!r:.80}.")
+    facts, path = card.files.get(name), folder / name
+    expected = str(facts.get("sha256") if isinstance(facts, dict) else None)
+    try:
+        found = file_sha256(path)
+    except OSError as error:
+        raise BundleError(
+            f"The bundle {folder} is incomplete: {name} is missing. Fetch or train it again."
+        ) from error
+    if found != expected:
+        raise BundleError(
+            f"{path} is not the file of its card (sha256 {found[:12]}…, expected "
+            f"{expected[:12]}…): it is damaged or was replaced. Fetch or train the bundle again."
+        )
 
 
 def write_bundle(folder: Path, card: ModelCard, files: Mapping[str, Path]) -> Bundle:

@@ -17,7 +17,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from masklens.bundle import CARD_FILE, FINDER_CARD_FILE, Bundle
+from masklens.bundle import CARD_FILE, FINDER_CARD_FILE, Bundle, check_file, read_card
 from masklens.card import FinderCard
 from masklens.crop import FloatArray, Image
 from masklens.errors import BundleError
@@ -317,10 +317,13 @@ def finder_card(folder: Path) -> FinderCard | None:
     """The card's section in a bundle, or in a run folder of train-finder; None where there is none.
 
     Raises:
-        BundleError: the card, or a file of the bundle, is damaged.
+        BundleError: the card, or a finder's file beside it, is damaged.
     """
-    if (folder / CARD_FILE).is_file() and (section := Bundle.load(folder).card.finder):
-        return section
+    if (folder / CARD_FILE).is_file() and (card := read_card(folder)).finder:
+        for name, file in Bundle(folder, card).finder_files().items():
+            if file.is_file():
+                check_file(folder, card, name)
+        return card.finder
     path = folder / FINDER_CARD_FILE
     if not path.is_file():
         return None
