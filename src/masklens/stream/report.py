@@ -157,19 +157,14 @@ class _Reading:
         return self.views[key]
 
 
-@dataclass
-class _Person:
-    first: Moment
-    frames: Counter[str]
-
-
 class _View:
     """What the logs tell of one camera or film."""
 
     def __init__(self, by: str) -> None:
         self._by = by
-        self._people: dict[tuple[int, Moment], _Person] = {}
-        self._of_run: dict[int, _Person] = {}
+        # Track and when it was first seen -> label -> frames. Plain, for there may be millions.
+        self._people: dict[tuple[int, Moment], dict[str, int]] = {}
+        self._of_run: dict[int, dict[str, int]] = {}  # those of the last run, by their track
         self._at_once: dict[Moment, int] = {}
         self._stretches: list[tuple[Moment, Moment, Moment]] = []  # watched: from, to, period
         self._index, self._session = -1, 0
@@ -197,13 +192,13 @@ class _View:
         self._at_once[period] = max(self._at_once.get(period, 0), len(faces))
         for number, label in faces:
             if number not in self._of_run:
-                person = self._of_run[number] = _Person(moment, Counter())
-                self._people[number, moment] = person
-            self._of_run[number].frames[label] += 1
+                self._of_run[number] = self._people[number, moment] = {}
+            frames = self._of_run[number]
+            frames[label] = frames.get(label, 0) + 1
 
     def followed(self, number: int, first: Moment, label: str) -> None:
         """A row of a track, which may be known already."""
-        self._people.setdefault((number, first), _Person(first, Counter([label])))
+        self._people.setdefault((number, first), {label: 1})
 
     def report(self, name: str) -> Report:
         """All of it, by the period."""
@@ -212,8 +207,8 @@ class _View:
         def row(period: Moment) -> Row:
             return rows.setdefault(period, Row(period))
 
-        for person in self._people.values():
-            row(self._period(person.first)[1]).labels[person.frames.most_common(1)[0][0]] += 1
+        for (_, first), frames in self._people.items():
+            row(self._period(first)[1]).labels[max(frames, key=frames.__getitem__)] += 1
         for period, number in self._at_once.items():
             row(period).at_once = number
         latest: tuple[Moment, Row] | None = None
