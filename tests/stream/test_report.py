@@ -239,6 +239,15 @@ def test_a_log_that_is_being_written_and_one_that_was_killed(tmp_path):
     assert (dict(reports[0].total.labels), broken) == ({MASK: 1, NONE: 1}, 2)
 
 
+@pytest.mark.parametrize("kind", ["jsonl", "tracks.csv"])
+def test_a_byte_order_mark_in_front_of_a_log_is_passed_over(tmp_path, kind):
+    Run(tmp_path / "hall.jsonl", "2026-05-04T09:00:00+02:00").frames(1, {1: MASK}).end()
+    file = tmp_path / f"hall.{kind}"
+    saved = tmp_path / f"saved.{kind}"
+    saved.write_bytes(b"\xef\xbb\xbf" + file.read_bytes())  # as spreadsheets save tables
+    assert only(saved).total.people == 1
+
+
 def test_a_packed_log_that_is_not_finished_counts_up_to_there(tmp_path):
     run = Run(tmp_path / "hall.jsonl", "2026-05-04T09:00:00+02:00").frames(60, {1: MASK})
     packed = tmp_path / "hall.jsonl.1.gz"

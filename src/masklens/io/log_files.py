@@ -193,6 +193,6 @@ def _object(line: bytes) -> dict[str, Any] | None:
 def _cells(line: bytes) -> list[str]:
     """One row. By itself, so that a quote that was left open takes in no other row."""
     try:
-        return next(csv.reader([line.decode("utf-8", "backslashreplace")]), [])
+        return next(csv.reader([line.decode("utf-8-sig", "backslashreplace")]), [])
     except csv.Error:
         return []
