@@ -321,7 +321,7 @@ def test_a_chest_is_no_face(tmp_path: Path, portrait: Image, portrait_file: Path
                 np.concatenate([found.landmarks[:1], found.landmarks[:1] + down]),
             )
 
-    source, classifier = produce.list_source(portrait_file), MaskClassifier(Bundle.load())
+    source, classifier = produce.list_originals(portrait_file), MaskClassifier(Bundle.load())
     faces = list(bare_faces(source, Fooled(), 0, lambda path, error: None, classifier))
     assert [face.box.tolist() for face in faces] == [found.boxes[0].tolist()]
     made: list[produce.Painting] = []

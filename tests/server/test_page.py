@@ -11,7 +11,7 @@ from fastapi import HTTPException
 from masklens import MaskDetector
 from masklens.bundle import default_bundle_folder
 from masklens.server.api import create_app
-from masklens.server.page import model_file
+from masklens.server.page import served_file
 from masklens.server.settings import Settings
 from tests.server.conftest import error_of
 
@@ -169,11 +169,11 @@ def test_the_model_is_that_of_the_bundle_and_not_the_copy_of_the_build(get):
 
 def test_a_link_does_not_lead_out_of_the_bundle(toy_bundle, tmp_path):
     path = toy_bundle.path()
-    assert model_file(toy_bundle, path.name) == path
+    assert served_file(toy_bundle, path.name) == path
     path.rename(tmp_path / "secret")
     path.symlink_to(tmp_path / "secret")
     with pytest.raises(HTTPException, match="404"):
-        model_file(toy_bundle, path.name)
+        served_file(toy_bundle, path.name)
 
 
 @pytest.mark.parametrize(

@@ -307,9 +307,9 @@ def test_a_network_that_is_not_converted_well_is_not_written(tmp_path, capfd):
 
 
 def test_the_network_is_the_reports():
-    from masklens.training.network import assemble, backbone, head
+    from masklens.training.network import backbone, head, join
 
-    model = assemble(backbone(weights=None), head(2, seed=42))
+    model = join(backbone(weights=None), head(2, seed=42))
     assert model.input_shape == (None, 224, 224, 3)
     kinds = [type(layer).__name__ for layer in model.layers[-5:]]
     assert kinds == ["AveragePooling2D", "Flatten", "Dense", "Dropout", "Dense"]

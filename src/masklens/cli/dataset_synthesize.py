@@ -82,7 +82,7 @@ def command(
         raise click.UsageError("Give --out DIR, --sheet FILE, or both.")
     if out is not None and out.resolve() == source.resolve():
         raise click.UsageError(f"--out {out} is the folder that is read. Use another.")
-    listed = produce.list_source(source, out)
+    listed = produce.list_originals(source, out)
     writer = FolderWriter(out, overwrite=overwrite)
     keep_apart({"--sheet": sheet, "--out": writer.file}, listed.files)
     inside = out is not None and out.resolve().is_relative_to(source.resolve())

@@ -18,14 +18,14 @@ from masklens.card import ModelCard
 from masklens.crop import FloatArray
 from masklens.errors import MasklensError
 from masklens.export.litert_metadata import append_files, model_metadata
-from masklens.export.source import Source
+from masklens.export.source import KerasSource
 
 _IDENTIFIER = b"TFL3"
 _ALIGNMENT = 16  # of a buffer's data, bytes
 
 
 def export_litert(
-    source: Source, path: Path, precision: str, calibration: FloatArray | None = None
+    source: KerasSource, path: Path, precision: str, calibration: FloatArray | None = None
 ) -> None:
     """Convert the network.
 

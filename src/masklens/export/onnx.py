@@ -19,7 +19,7 @@ from onnx import TensorProto, helper
 from masklens.card import ModelCard
 from masklens.crop import FloatArray
 from masklens.export import onnx_int8
-from masklens.export.source import Source
+from masklens.export.source import KerasSource
 from masklens.runtime import INT8_IS_EXACT
 from masklens.training.convert import to_onnx
 from masklens.training.onnx_graph import keep_small, save
@@ -28,7 +28,7 @@ from masklens.training.onnx_graph import keep_small, save
 _SMALL = 16
 
 
-def export_fp32(source: Source, path: Path) -> None:
+def export_fp32(source: KerasSource, path: Path) -> None:
     """Write the network as Keras exports it."""
     to_onnx(source.model, path, source.outputs)
     _save(onnx.load(path), path, source.card)

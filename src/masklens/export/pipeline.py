@@ -21,7 +21,7 @@ from masklens.export.litert import export_litert
 from masklens.export.openvino import export_openvino
 from masklens.export.parity import Reference, Row, compare, missed_bars, reference
 from masklens.export.samples import CALIBRATION_CROPS, Crops, cut_crops, data_or_default
-from masklens.export.source import Source, load_source
+from masklens.export.source import KerasSource, load_source
 from masklens.export.table import JSON_FILE, Proof
 from masklens.export.timing import ROUNDS, Candidate, machine, time_candidates
 from masklens.io.atomic import atomic_path, check_writable
@@ -115,7 +115,7 @@ def export(
     return dataclasses.replace(done, skipped=crops.skipped + (for_int8.skipped if for_int8 else ()))
 
 
-def _own_folder(source: Source, formats: Sequence[str]) -> Path:
+def _own_folder(source: KerasSource, formats: Sequence[str]) -> Path:
     """The folder of the bundle that is exported, if artefacts may be put into it."""
     if source.bundle is None or source.bundle.folder.samefile(default_bundle_folder()):
         raise BundleError(
@@ -131,7 +131,7 @@ def _own_folder(source: Source, formats: Sequence[str]) -> Path:
 
 
 def _make(
-    source: Source,
+    source: KerasSource,
     work: Path,
     formats: Sequence[str],
     precisions: Sequence[str],
@@ -170,7 +170,7 @@ def _make(
 
 
 @contextmanager
-def _converting(source: Source, form: str) -> Iterator[None]:
+def _converting(source: KerasSource, form: str) -> Iterator[None]:
     """Quiet, and what converters say of layers that they do not know, in one line."""
     try:
         with quiet():
@@ -187,7 +187,7 @@ def _converting(source: Source, form: str) -> Iterator[None]:
 
 
 def _prove(
-    source: Source,
+    source: KerasSource,
     work: Path,
     made: Sequence[tuple[str, str, str]],
     crops: Crops,
@@ -223,7 +223,7 @@ def _prove(
     return _proof(source, crops, keras, rows), rows
 
 
-def _proof(source: Source, crops: Crops, keras: Reference, rows: Sequence[Row]) -> Proof:
+def _proof(source: KerasSource, crops: Crops, keras: Reference, rows: Sequence[Row]) -> Proof:
     return Proof(
         model=f"{source.card.name} {source.card.version}",
         data={"name": crops.name, "sha256": crops.sha256, "faces": len(crops)},
@@ -237,7 +237,9 @@ def _proof(source: Source, crops: Crops, keras: Reference, rows: Sequence[Row]) 
     )
 
 
-def _keep_all(out: Path, source: Source, work: Path, rows: Sequence[Row], proof: Proof) -> Exported:
+def _keep_all(
+    out: Path, source: KerasSource, work: Path, rows: Sequence[Row], proof: Proof
+) -> Exported:
     """Artefacts under their own names, and a card that lists the good ones, smallest first."""
     files = _finder_files(source)
     beside: list[Path] = []
@@ -257,7 +259,7 @@ def _keep_all(out: Path, source: Source, work: Path, rows: Sequence[Row], proof:
 
 
 def _keep_best(
-    out: Path | None, source: Source, work: Path, rows: Sequence[Row], proof: Proof
+    out: Path | None, source: KerasSource, work: Path, rows: Sequence[Row], proof: Proof
 ) -> Exported:
     """The best file of each format under the bundle's own names; ``out`` None adds them to it.
 
@@ -286,7 +288,7 @@ def _keep_best(
     return Exported(proof, written, _rejected(rows))
 
 
-def _finder_files(source: Source) -> dict[str, Path]:
+def _finder_files(source: KerasSource) -> dict[str, Path]:
     """What the card says of the face finder goes with its files."""
     return source.bundle.finder_files() if source.bundle else {}
 

@@ -25,7 +25,7 @@ _BATCH = 32
 
 
 @dataclass(frozen=True)
-class Source:
+class KerasSource:
     """A network that can be exported.
 
     Attributes:
@@ -64,7 +64,7 @@ class Source:
         }
 
 
-def load_source(path: Path) -> Source:
+def load_source(path: Path) -> KerasSource:
     """Load what is to be exported; imports TensorFlow.
 
     Raises:
@@ -89,7 +89,7 @@ def load_source(path: Path) -> Source:
         model = _load_keras(file)
     card = bundle.card if bundle is not None else _card_for(model, file)
     model = _with_named_outputs(model, file, card)
-    return Source(path, file, card, bundle, model)
+    return KerasSource(path, file, card, bundle, model)
 
 
 def _starting_file(bundle: Bundle) -> Path:

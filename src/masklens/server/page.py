@@ -138,7 +138,7 @@ def accepted(header: str) -> Iterator[str]:
             yield name.strip()
 
 
-def model_file(bundle: Bundle, name: str) -> Path:
+def served_file(bundle: Bundle, name: str) -> Path:
     """The card, or a file that it lists and that lies in the bundle's folder."""
     if name != CARD_FILE and name not in bundle.card.files:  # first: not every name is a path
         raise HTTPException(404)
@@ -178,7 +178,7 @@ def pages(app: FastAPI, bundle: Bundle, folder: Path) -> APIRouter:
     @router.api_route("/model/{name:path}", methods=["GET", "HEAD"])
     async def model(name: str, request: Request) -> Response:
         # Its address stays the same when the model changes: clients ask whether it has.
-        return file_answer(model_file(bundle, name), request.scope, {"Cache-Control": "no-cache"})
+        return file_answer(served_file(bundle, name), request.scope, {"Cache-Control": "no-cache"})
 
     @router.api_route("/{path:path}", methods=["GET", "HEAD"])
     async def page(path: str, request: Request) -> Response:

@@ -2,7 +2,7 @@
 
 The two halves are built apart, because a frozen backbone gives the same features in every epoch:
 they are computed once and the head is trained on them (:mod:`masklens.training.features`).
-:func:`assemble` puts the halves together into the network that the report describes.
+:func:`join` puts the halves together into the network that the report describes.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ def head(outputs: int, seed: int) -> keras.Model:
     return keras.Model(features, x, name="head")
 
 
-def assemble(trunk: keras.Model, top: keras.Model) -> keras.Model:
+def join(trunk: keras.Model, top: keras.Model) -> keras.Model:
     """Backbone and trained head as one network of plain layers; the weights are shared."""
     x = trunk.output
     for layer in top.layers[1:]:

@@ -39,7 +39,7 @@ from masklens.runtime import open_session
 from masklens.training.convert import check_parity, to_onnx
 from masklens.training.features import BATCH, FeatureExtractor
 from masklens.training.head import AfterEpoch, fit_head
-from masklens.training.network import SIZE, VALUE_RANGE, assemble, backbone, save_h5
+from masklens.training.network import SIZE, VALUE_RANGE, backbone, join, save_h5
 from masklens.training.portraits import (
     Indices,
     Portraits,
@@ -125,7 +125,7 @@ def train(
         checkpoint=run.checkpoint / "head.npz",
         after_epoch=after_epoch,
     )
-    model = assemble(trunk, top)
+    model = join(trunk, top)
     facts = {
         "epochs": len(history),
         "train_pictures": len(train_part),

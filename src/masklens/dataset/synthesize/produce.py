@@ -41,7 +41,7 @@ _SAME_FACE = 0.4  # intersection over union of a labelled and a found box
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class Originals:
     """What a user names, looked through once.
 
     Attributes:
@@ -118,7 +118,7 @@ def choose_styles(names: Sequence[str] = (), labels: Sequence[str] = ()) -> list
     return chosen
 
 
-def list_source(path: Path, results: Path | None = None) -> Source:
+def list_originals(path: Path, results: Path | None = None) -> Originals:
     """Look for the pictures with bare faces; none is opened.
 
     Args:
@@ -132,7 +132,7 @@ def list_source(path: Path, results: Path | None = None) -> Source:
     dataset = _labelled(path)
     if dataset is None:
         found = find_pictures([str(path)], results=results)
-        return Source(path, False, [(picture, None) for picture in found])
+        return Originals(path, False, [(picture, None) for picture in found])
     pictures: list[tuple[Path, FloatArray | None]] = []
     for picture in dataset.pictures:
         bare = [a for a in picture.annotations if a.label == WITHOUT_MASK]
@@ -145,11 +145,11 @@ def list_source(path: Path, results: Path | None = None) -> Source:
             f"{path} has no face labelled {WITHOUT_MASK}, only {', '.join(dataset.labels)}: "
             "masks are painted on bare faces."
         )
-    return Source(path, True, pictures)
+    return Originals(path, True, pictures)
 
 
 def synthesize(
-    source: Source,
+    source: Originals,
     styles: Sequence[str],
     finder: FaceFinder,
     classifier: MaskClassifier | None,
@@ -162,7 +162,7 @@ def synthesize(
     """Paint the bare faces of a source and hand each painting on.
 
     Args:
-        source: from :func:`list_source`.
+        source: from :func:`list_originals`.
         styles: from :func:`choose_styles`.
         finder, classifier, on_error: see :func:`bare_faces`.
         sink: called with each painting.
@@ -188,7 +188,7 @@ def synthesize(
 
 
 def bare_faces(
-    source: Source | Path,
+    source: Originals | Path,
     finder: FaceFinder,
     seed: int,
     on_error: Callable[[Path, MasklensError], None],
@@ -197,7 +197,7 @@ def bare_faces(
     """Find bare faces, picture by picture in an order drawn from the seed.
 
     Args:
-        source: from :func:`list_source`, or the path that it takes.
+        source: from :func:`list_originals`, or the path that it takes.
         finder: gives boxes and landmarks.
         seed: of the order.
         on_error: called for each picture that cannot be read.
@@ -207,7 +207,7 @@ def bare_faces(
     Raises:
         DatasetError: there are labels, but none of a bare face.
     """
-    pictures = (source if isinstance(source, Source) else list_source(source)).pictures
+    pictures = (source if isinstance(source, Originals) else list_originals(source)).pictures
     for index in np.random.default_rng(seed).permutation(len(pictures)):
         path, boxes = pictures[index]
         try:
