@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
+import numpy.typing as npt
 
 from masklens.bundle import Bundle
 from masklens.classifier import Classification, MaskClassifier, logit
@@ -23,8 +24,9 @@ from masklens.finder import load_finder
 from masklens.io.pictures import decode_picture, read_picture
 from masklens.limits import LONG_SIDES, MAX_THREADS, cores
 
-#: uint8 (H, W, 3), RGB, upright; the path of a picture file; or what is in such a file.
-Picture = Image | str | Path | bytes | bytearray | memoryview
+#: uint8 (H, W, 3), RGB, upright; the path of a picture file; or what is in such a file. Of arrays
+#: the type is looked at when they come: OpenCV's stubs do not tell it.
+Picture = npt.NDArray[Any] | str | Path | bytes | bytearray | memoryview
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -168,8 +170,8 @@ class MaskDetector:
                 "A picture must be the path of a file, the bytes of one, or a uint8 array (height, "
                 f"width, 3), RGB. Received: {_shown(picture)}"
             )
-        image = picture
-        return check_image(image), self.finder.find(image)
+        image = check_image(picture)
+        return image, self.finder.find(image)
 
     def label(self, image: Image, found: Faces, *, twice: bool = True) -> Detections:
         """Classify faces that were found before.
@@ -308,7 +310,7 @@ def in_parallel(function: Callable[[T], R], items: Iterable[T], workers: int) ->
         pool.shutdown(cancel_futures=True)
 
 
-def check_image(image: Image) -> Image:
+def check_image(image: npt.NDArray[Any]) -> Image:
     """The array itself, if it is a picture: uint8 (H, W, 3) with at least one pixel."""
     if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or image.size == 0:
         raise InputError(
