@@ -191,6 +191,23 @@ def test_copies_of_earlier_runs_are_replaced_and_never_labelled(
     assert "2 pictures, 2 faces" in result.stdout
 
 
+def test_copies_that_the_shell_names_are_not_labelled_again_where_they_are_written(
+    run, portrait_file, tmp_path
+):
+    for name in ("a.jpg", "b.jpg"):
+        shutil.copy(portrait_file, tmp_path / name)
+    for runs in range(2):
+        result = run(*sorted(tmp_path.glob("*.jpg")), "--out", tmp_path)
+        assert "2 pictures, 2 faces" in result.stdout
+        assert ("2 files left out: annotated copies" in result.stderr) == (runs > 0)
+        assert len(list(tmp_path.glob("*.jpg"))) == 4
+    result = run(tmp_path / "a-2.jpg", "--out", tmp_path / "elsewhere")
+    assert (result.exit_code, "1 picture, 1 face" in result.stdout) == (0, True)
+    result = run(tmp_path / "a-2.jpg", "--out", tmp_path)
+    assert result.exit_code == 1
+    assert "a-2.jpg is an annotated copy: name the picture, or another folder." in result.stderr
+
+
 def test_exif_rotation_turns_the_boxes_with_the_picture(run, portrait, tmp_path):
     picture = PillowImage.fromarray(portrait)
     exif = picture.getexif()

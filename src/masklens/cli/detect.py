@@ -103,7 +103,11 @@ def command(
     unusable: list[InputError] = []
     copies: set[Path] = set()
     found = find_pictures(
-        console.expand_dash(sources), videos=True, on_copy=copies.add, on_error=unusable.append
+        console.expand_dash(sources),
+        videos=True,
+        out=out,
+        on_copy=copies.add,
+        on_error=unusable.append,
     )
     console.tell_of_copies(copies)
     for error in unusable:

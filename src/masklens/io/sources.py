@@ -49,6 +49,7 @@ def find_pictures(
     *,
     videos: bool = False,
     results: Path | None = None,
+    out: Path | None = None,
     on_copy: Callable[[Path], None] | None = None,
     on_error: Callable[[InputError], None] | None = None,
 ) -> dict[Path, str]:
@@ -62,6 +63,8 @@ def find_pictures(
             and reported when it is read. Searches leave out the files ``._*`` of macOS.
         videos: look for videos too.
         results: a folder that is left out where it lies in a folder that is searched.
+        out: where this run writes annotated copies. Those of an earlier run in it are left out
+            when they are named one by one, too: so does the shell that expands ``out/*.jpg``.
         on_copy: called for each annotated copy that an earlier run made and a search came across:
             it is left out. None takes copies for pictures like any others.
         on_error: called, in order, for each source that names no picture and for folders that may
@@ -81,6 +84,7 @@ def find_pictures(
             raise error
         on_error(error)
 
+    @functools.cache  # it opens the file
     def is_copy(path: Path) -> bool:
         if on_copy is None or not is_signed(path):
             return False
@@ -88,6 +92,7 @@ def find_pictures(
         return True
 
     found: dict[Path, str] = {}
+    copied = None
     places: set[tuple[str, str]] = set()
     real = functools.cache(os.path.realpath)
     source = None
@@ -104,11 +109,17 @@ def find_pictures(
             continue
         for path in paths:
             place = (real(path.parent), path.name)
-            if place not in places:
-                places.add(place)
-                found[path] = path.relative_to(root or path.parent).as_posix()
+            if place in places:
+                continue
+            places.add(place)
+            if out is not None and Path(place[0]).is_relative_to(real(out)) and is_copy(path):
+                copied = path
+                continue
+            found[path] = path.relative_to(root or path.parent).as_posix()
     if source is None:
         raise InputError("No picture was named.")
+    if copied is not None and not found:
+        tell(InputError(f"{copied} is an annotated copy: name the picture, or another folder."))
     return found
 
 
