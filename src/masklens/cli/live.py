@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import click
+from click.core import ParameterSource
 
 from masklens.cli.options import (
     FiniteRange,
@@ -58,13 +59,17 @@ from masklens.cli.options import (
     "--alarm-after",
     type=FiniteRange(min=0),
     metavar="SECONDS",
-    help="For how long they must have been seen so.  [default: 2]",
+    default=2,
+    show_default=True,
+    help="For how long they must have been seen so.",
 )
 @click.option(
     "--alarm-pause",
     type=FiniteRange(min=0),
     metavar="SECONDS",
-    help="At most one alarm in so many seconds, and one for each face.  [default: 60]",
+    default=60,
+    show_default=True,
+    help="At most one alarm in so many seconds, and one for each face.",
 )
 @threshold_option
 @long_side_option("640")
@@ -81,8 +86,8 @@ def command(
     every: int | None,
     give_up: float,
     notify: str | None,
-    alarm_after: float | None,
-    alarm_pause: float | None,
+    alarm_after: float,
+    alarm_pause: float,
     threshold: float | None,
     long_side: tuple[int, ...] | None,
     bundle: Path | None,
@@ -117,7 +122,9 @@ def command(
 
     keep_flat()
 
-    if notify is None and (alarm_after, alarm_pause) != (None, None):
+    came_from = click.get_current_context().get_parameter_source
+    given = {came_from("alarm_after"), came_from("alarm_pause")} != {ParameterSource.DEFAULT}
+    if notify is None and given:
         raise click.UsageError(
             "--alarm-after and --alarm-pause say when --alarm is raised. Give it."
         )
@@ -140,10 +147,7 @@ def command(
         append=append,
         max_fps=max_fps,
         every=every,
-        alarm=Alarm(
-            2.0 if alarm_after is None else alarm_after,
-            60.0 if alarm_pause is None else alarm_pause,
-        ),
+        alarm=Alarm(alarm_after, alarm_pause),
         notify=notify,
     )
     sys.exit(0 if whole else 1)
