@@ -4,8 +4,9 @@ import pytest
 from onnx import TensorProto, helper, save
 
 from masklens import faces
+from masklens.detector import MaskDetector
 from masklens.errors import BundleError
-from masklens.faces import FaceFinder, YuNet, non_maximum_suppression
+from masklens.faces import FaceFinder, Faces, YuNet, non_maximum_suppression
 from masklens.finder import load_finder
 
 
@@ -112,3 +113,28 @@ def test_a_changed_file_in_the_package_is_refused(monkeypatch):
     monkeypatch.setattr(faces, "YUNET_SHA256", "0" * 64)
     with pytest.raises(BundleError, match="has changed"):
         YuNet()
+
+
+def test_the_faces_of_a_finder_of_ones_own_are_float32_whatever_it_gives(portrait):
+    class Whole:
+        name = "own"
+
+        def find(self, image):
+            return Faces(np.array([[177, 70, 269, 176]]), [0.9], np.zeros((1, 5, 2)))
+
+    found = MaskDetector(finder=Whole(), threshold=0).detect(portrait)
+    assert (found.boxes % 1).any()  # they were cut to whole pixels, as the finder's are
+    assert {found.boxes.dtype, found.scores.dtype, found.landmarks.dtype} == {np.dtype("float32")}
+
+
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        (([[1, 2, 3]], [0.9], [[[0, 0]] * 5]), r"Faces.boxes must have shape \(1, 4\)"),
+        (([[1, 2, 3, 4]], [], [[[0, 0]] * 5]), r"Faces.scores .*\(1,\). Received: \(0,\)"),
+        (([[1, 2, 3, 4]], [0.9], [[0] * 10]), r"Faces.landmarks .*\(1, 5, 2\)"),
+    ],
+)
+def test_faces_whose_columns_do_not_fit(columns, message):
+    with pytest.raises(ValueError, match=message):
+        Faces(*columns)

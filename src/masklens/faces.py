@@ -31,9 +31,9 @@ _STRIDES = (8, 16, 32)
 _OUTPUTS = [f"{part}_{stride}" for part in ("cls", "obj", "bbox", "kps") for stride in _STRIDES]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Faces:
-    """The faces of one picture, best first.
+    """The faces of one picture, best first; numbers of other types become float32.
 
     Attributes:
         boxes: float32 (N, 4), xyxy, pixels of the original picture, clipped to it.
@@ -41,11 +41,22 @@ class Faces:
         landmarks: float32 (N, 5, 2), x and y in pixels: the person's right eye (left in the
             picture), left eye, nose tip, right and left corner of the mouth. They may lie outside
             the picture.
+
+    Raises:
+        ValueError: when a column has another shape.
     """
 
     boxes: FloatArray
     scores: FloatArray
     landmarks: FloatArray
+
+    def __post_init__(self) -> None:
+        n = len(self.boxes)
+        for name, shape in (("boxes", (n, 4)), ("scores", (n,)), ("landmarks", (n, 5, 2))):
+            column = np.asarray(getattr(self, name), np.float32)
+            if column.shape != shape:
+                raise ValueError(f"Faces.{name} must have shape {shape}. Received: {column.shape}")
+            object.__setattr__(self, name, column)
 
     def __len__(self) -> int:
         return len(self.boxes)
