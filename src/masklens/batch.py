@@ -14,7 +14,6 @@ from masklens.errors import MasklensError
 from masklens.io.frames import Frame
 from masklens.io.sources import read_frames
 from masklens.io.writers import Writer
-from masklens.labels import WITH_MASK
 
 
 @dataclass
@@ -24,12 +23,6 @@ class Summary:
     pictures: int = 0
     failed: int = 0
     faces: Counter[str] = field(default_factory=Counter)
-
-    @property
-    def share_compliant(self) -> float | None:
-        """Share of faces that wear a mask as they should, or None without a face."""
-        total = self.faces.total()
-        return self.faces[WITH_MASK] / total if total else None
 
 
 def label_pictures(

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Self
 
@@ -115,7 +116,7 @@ def tell_of_copies(copies: Collection[Path]) -> None:
 def summarise(summary: Summary) -> None:
     """What was counted in the pictures."""
     line = f"{many(summary.pictures, 'picture')}, {many(summary.faces.total(), 'face')}"
-    click.secho(line + share_of(summary.faces, summary.share_compliant), bold=True)
+    click.secho(line + labels_of(summary.faces), bold=True)
     if summary.failed:
         click.secho(f"{many(summary.failed, 'picture')} could not be read", fg="red", err=True)
 
@@ -140,9 +141,10 @@ def tell_of_large(sides: Sequence[int], finder: FaceFinder) -> None:
         )
 
 
-def share_of(counts: Mapping[str, int], share_compliant: float | None) -> str:
+def labels_of(counts: Counter[str]) -> str:
     """What follows a number of faces: how many of which label, and the share that complies."""
-    if share_compliant is None:
+    if not counts.total():
         return ""
+    share_compliant = counts[WITH_MASK] / counts.total()
     words = ", ".join(f"{counts[label]} {SHORT_NAMES[label]}" for label in LABELS if counts[label])
     return f": {words} ({share_compliant:.0%} wear a mask as they should)"

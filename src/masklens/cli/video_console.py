@@ -70,5 +70,5 @@ def summarise_stream(summary: StreamSummary, name: str = "") -> None:
     """What was seen in a video or from a camera."""
     line = f"{many(summary.frames, 'frame')}, {summary.seconds:.1f} s, "
     line += f"{many(summary.tracks.total(), 'face')} followed"
-    line += console.share_of(summary.tracks, summary.share_compliant)
+    line += console.labels_of(summary.tracks)
     click.secho(f"{plain(name)}  {line}" if name else line, bold=True)

@@ -12,7 +12,6 @@ from masklens.detections import Detections
 from masklens.io.frames import Frame
 from masklens.io.logs import CsvLines
 from masklens.io.writers import face_records
-from masklens.labels import WITH_MASK
 from masklens.stream.records import TrackRecord
 
 TRACK_COLUMNS = (
@@ -42,12 +41,6 @@ class StreamSummary:
         """Count a track that has ended."""
         self.tracks[record.label] += 1
         self.changes += record.changes
-
-    @property
-    def share_compliant(self) -> float | None:
-        """Share of the tracks that wore a mask as they should, or None without a track."""
-        total = self.tracks.total()
-        return self.tracks[WITH_MASK] / total if total else None
 
 
 class TrackTable(CsvLines):
