@@ -50,10 +50,12 @@ def test_an_integer_gives_the_face_that_iterating_gives(row):
 
 @pytest.mark.parametrize("row", [4, -5, 100])
 def test_there_is_no_face_past_the_last(row):
-    with pytest.raises(IndexError, match="There are 4 faces"):
+    with pytest.raises(IndexError, match=f"number {row}: 4 faces found"):
         make(4)[row]
-    with pytest.raises(IndexError, match="There are 0 faces"):
+    with pytest.raises(IndexError, match="number 0: 0 faces found"):
         Detections.empty()[0]
+    with pytest.raises(IndexError, match="1 face found"):
+        make(1)[1]
 
 
 @pytest.mark.parametrize(

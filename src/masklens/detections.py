@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from masklens.crop import FloatArray
 from masklens.labels import LABELS, WITH_MASK
+from masklens.plural import many
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +128,7 @@ class Detections:
 
     def _face(self, row: int) -> Detection:
         if not -len(self) <= row < len(self):
-            raise IndexError(f"There are {len(self)} faces, so no number {row}.")
+            raise IndexError(f"No face has the number {row}: {many(len(self), 'face')} found.")
         x1, y1, x2, y2 = (float(v) for v in self.boxes[row])
         probabilities = [float(p) for p in self.probabilities[row]]
         track = int(self.track_ids[row])
