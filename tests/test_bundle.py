@@ -46,6 +46,12 @@ def test_the_shipped_bundle_is_whole():
     assert bundle.card.scores
 
 
+def in_a_circle(path):
+    """A file that is there and cannot be read, even by root: a link to itself."""
+    path.unlink()
+    path.symlink_to(path)
+
+
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
@@ -61,6 +67,7 @@ def test_the_shipped_bundle_is_whole():
         ),
         (lambda d: (d / "card.json").write_text("[]"), "JSON object"),
         (lambda d: (d / "classifier.onnx").unlink(), "classifier.onnx is missing"),
+        (lambda d: in_a_circle(d / "classifier.onnx"), "classifier.onnx of the bundle: Too many"),
         (lambda d: (d / "classifier.onnx").write_bytes(b"x"), "not the file of its card"),
     ],
 )

@@ -122,7 +122,7 @@ def check_file(folder: Path, card: ModelCard, name: str) -> None:
     """Hold a file of a bundle against its card.
 
     Raises:
-        BundleError: it is missing or has changed.
+        BundleError: it is missing, cannot be read, or has changed.
     """
     if not is_file_name(name):
         raise BundleError(f"The card of {folder} names a file outside of it: {name!r:.80}.")
@@ -130,10 +130,12 @@ def check_file(folder: Path, card: ModelCard, name: str) -> None:
     expected = str(facts.get("sha256") if isinstance(facts, dict) else None)
     try:
         found = file_sha256(path)
-    except OSError as error:
+    except FileNotFoundError as error:
         raise BundleError(
             f"The bundle {folder} is incomplete: {name} is missing. Fetch or train it again."
         ) from error
+    except OSError as error:
+        raise BundleError(f"Cannot read {path} of the bundle: {error.strerror}.") from error
     if found != expected:
         raise BundleError(
             f"{path} is not the file of its card (sha256 {found[:12]}…, expected "
