@@ -60,6 +60,10 @@ _NO_DATA = 1e6
 #: of the range 0…255 they would be a black picture.
 _BRIGHTEST_LIGHT = 16.0
 
+#: Greyscale whose largest value has no more bits is that of a camera with so many: as 16 bits it
+#: would be a picture without a value above 15 of 255.
+_DARK_BITS = 12
+
 
 class PictureError(InputError):
     """A picture that cannot be used, and why, for those who have to tell the cases apart.
@@ -256,12 +260,13 @@ def _to_rgb(picture: PillowImage.Image) -> Image:
 def _to_8_bit(values: np.ndarray) -> Image:
     """Greyscale of more than 8 bits -> 8 bits; the range is guessed from the largest value.
 
-    Cameras of 10, 12 or 14 bits leave the upper bits of 16 empty, and no tag says so: the range is
-    as many bits as the largest value has. What is no number, or far from any range (3e38 stands for
-    no data), does not count and is black.
+    Cameras of 10 or 12 bits leave the upper bits of 16 empty, and no tag says so: where 16 bits
+    would give a black picture, the range is as many bits as the largest value has. What is no
+    number, or far from any range (3e38 stands for no data), does not count and is black.
     """
     values = np.where(np.abs(values) < _NO_DATA, values, 0)
     top = float(values.max(initial=0))
     to_one = values.dtype.kind == "f" and top < _BRIGHTEST_LIGHT
-    full = 1 if to_one else 2 ** max(8, int(top).bit_length()) - 1
+    bits = max(8, int(top).bit_length())
+    full = 1 if to_one else 2 ** (bits if bits <= _DARK_BITS else 16) - 1
     return np.clip(values.astype(np.float64) * (255 / full), 0, 255).round().astype(np.uint8)
