@@ -16,7 +16,7 @@ from masklens.io import camera as camera_module
 from masklens.io.camera import Camera, _Clock
 from masklens.io.sources import FrameFolder, open_source
 from masklens.io.video import VideoReader
-from tests.io.camera_server import CameraServer, jpeg_of
+from tests.io.camera_server import CameraServer, UdpCamera, jpeg_of
 from tests.io.films import frames, write_film
 
 
@@ -168,6 +168,16 @@ def _served(handler):
         server.shutdown()
         thread.join()
         server.server_close()
+
+
+def test_a_camera_without_tcp_is_read_by_udp(tmp_path):
+    camera = UdpCamera(write_film(tmp_path / "a.ts", frames(75), keyframes=10))
+    try:
+        with open_source(camera.url) as source:
+            assert next(iter(source)).image.shape == (64, 96, 3)
+    finally:
+        camera.close()
+    assert camera.asked == ["RTP/AVP/TCP", "RTP/AVP/UDP"]
 
 
 def test_the_first_keyframe_is_not_thrown_away(tmp_path):

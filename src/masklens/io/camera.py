@@ -40,9 +40,9 @@ BACK_OFF = (0.2, 0.5, 1.0)
 #: A first attempt to reconnect is given this long, later ones more.
 RETRY_TIMEOUT = 2.5
 
-#: FFmpeg as it delays least. TCP, because lost UDP packets tear the picture.
+#: FFmpeg as it delays least. TCP before UDP, because lost UDP packets tear the picture.
 _LOW_DELAY = {
-    "rtsp_transport": "tcp",
+    "rtsp_flags": "prefer_tcp",
     "flags": "low_delay",
     "max_delay": "0",
     "reorder_queue_size": "0",
@@ -250,7 +250,7 @@ class Camera:
         address, form = device(self._address)
         options = {} if form else dict(_LOW_DELAY)
         if not form and not address.startswith("rtsp"):
-            options.pop("rtsp_transport")
+            options.pop("rtsp_flags")
         patience = PIECE_TIMEOUT if ".m3u8" in address else READ_TIMEOUT
         return open_container(address, form or self._form, options, (timeout, patience))
 
