@@ -1,6 +1,7 @@
 import contextlib
 import itertools
 import os
+import socket
 import tempfile
 import threading
 import time
@@ -248,6 +249,17 @@ def test_no_such_camera(address, message):
         open_source(address)
     assert "secret" not in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("scheme", ["rtsp", "rtsps", "https"])
+def test_a_camera_that_accepts_and_stays_silent(scheme, monkeypatch):
+    """FFmpeg calls it invalid data, or an error of input."""
+    monkeypatch.setattr(camera_module, "OPEN_TIMEOUT", 0.5)
+    with (
+        socket.create_server(("127.0.0.1", 0)) as server,
+        pytest.raises(InputError, match=r"cannot be opened: it did not answer in time\.$"),
+    ):
+        Camera(f"{scheme}://127.0.0.1:{server.getsockname()[1]}/x")
 
 
 def test_nothing_is_left_over(server):

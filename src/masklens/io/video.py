@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import gc
 import re
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -42,6 +43,7 @@ FAR = 2**32 / 90_000
 _MISSING_SECONDS = 0.5
 #: Formats that hold one duration: the time at which the last of all streams ends.
 _ONE_DURATION = frozenset({"matroska,webm", "flv", "asf"})
+_TOO_LATE = "it did not answer in time"
 
 
 def import_av() -> Any:
@@ -192,9 +194,14 @@ def open_container(
             raise InputError(f"{address} is a folder, not a video.")
         if path.is_file() and path.stat().st_size == 0:
             raise InputError(f"{address} is empty.")
+    patience = timeout[0] if isinstance(timeout, tuple) else timeout
+    began = time.monotonic()
     try:
         return av.open(address, format=format, options=options or {}, timeout=timeout)
     except (av.error.FFmpegError, OSError, ValueError) as error:
+        # Of RTSP and TLS that are broken off FFmpeg says that data is invalid, or of no use.
+        if patience is not None and time.monotonic() - began >= patience:
+            raise InputError(f"{name} cannot be opened: {_TOO_LATE}.") from error
         if isinstance(error, av.error.InvalidDataError):
             raise InputError(f"{name} is not a video that can be read.") from error
         raise InputError(f"{name} cannot be opened: {reason_of(error)}.") from error
@@ -392,7 +399,7 @@ def upright(image: Image, matrix: tuple[int, int, int, int] | None) -> Image:
 def reason_of(error: BaseException) -> str:
     """What FFmpeg or the system says of a failure, without numbers and full stops."""
     if isinstance(error, import_av().error.ExitError):  # by which PyAV stops what takes too long
-        return "it did not answer in time"
+        return _TOO_LATE
     return str(getattr(error, "strerror", None) or str(error) or type(error).__name__).rstrip(".")
 
 
