@@ -239,8 +239,10 @@ def open_source(
         MissingExtraError: PyAV is not installed.
     """
     path = Path(address)
-    if "://" in address:
-        scheme = address.partition("://")[0].lower()
+    scheme, separator, rest = address.partition("://")
+    if separator:
+        scheme = scheme.lower()
+        address = f"{scheme}://{rest}"  # to FFmpeg RTSP:// is no protocol
         if scheme == "file":
             return VideoReader(file_of(address))
         if scheme in ("http", "https") and (film := _film(address)) is not None:

@@ -204,6 +204,12 @@ def open_container(
             raise InputError(f"{name} cannot be opened: {_TOO_LATE}.") from error
         if isinstance(error, av.error.InvalidDataError):
             raise InputError(f"{name} is not a video that can be read.") from error
+        if isinstance(error, av.error.ProtocolNotFoundError):
+            scheme = name.partition("://")[0]
+            raise InputError(
+                f"{name} cannot be opened: this installation of PyAV reads no {scheme}://. Give an "
+                "address of the camera that begins with rtsp, rtsps, rtmp, http, https or udp."
+            ) from error
         raise InputError(f"{name} cannot be opened: {reason_of(error)}.") from error
 
 
