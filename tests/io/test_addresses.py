@@ -30,6 +30,8 @@ from masklens.io.addresses import without_password
         ("http://cam:80/profile@1/a.mp4", "http://cam:80/profile@1/a.mp4"),
         ("walk: me@home.mp4", "walk: me@home.mp4"),
         ("http://cam/live?u=me&p=hush&up=1", "http://cam/live?u=***&p=***&up=1"),
+        ("srt://box:8890?streamid=read:hall:me:hush", "srt://box:8890?streamid=***"),
+        ("http://cam/?streamid=1&w=2", "http://cam/?streamid=1&w=2"),
         ("0", "0"),
         ("a@b.mp4", "a@b.mp4"),
         ("a/password=1.mp4", "a/password=1.mp4"),

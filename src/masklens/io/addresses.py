@@ -21,7 +21,7 @@ _LOGIN = re.compile(
 )
 _SECRET = re.compile(
     r"([^/?&;=]*(?:user|usr|login|pas|pw|psw|token|key|secret|auth|sig|cred|session)[^/?&;=]*"
-    r"|(?<=[?&;])[up])=[^&]*",
+    r"|(?<=[?&;])[up]|streamid(?==[^&]*:))=[^&]*",  # the last of SRT: read:hall:user:password
     re.IGNORECASE,
 )
 
