@@ -25,6 +25,10 @@ class CameraServer:
         moment: so many frames are sent at a time, then the connection is closed.
         stall: … then it is left open for so many seconds.
         kind: what a frame is called.
+
+    Attributes:
+        sent: frames.
+        opened: connections that asked for them.
     """
 
     def __init__(
@@ -38,7 +42,7 @@ class CameraServer:
     ) -> None:
         self.rate = rate
         self._moment, self._stall, self._kind = moment, stall, kind
-        self.sent = 0
+        self.sent = self.opened = 0
         self._jpegs = [jpeg_of(frame) for frame in frames]
         self._sockets: list[socket.socket] = []
         self._cut = threading.Event()
@@ -61,6 +65,7 @@ class CameraServer:
 
     def _serve(self, request: BaseHTTPRequestHandler) -> None:
         self._sockets.append(request.connection)
+        self.opened += 1
         request.send_response(200)
         request.send_header("Content-Type", "multipart/x-mixed-replace; boundary=frame")
         request.end_headers()

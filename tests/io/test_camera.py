@@ -79,14 +79,49 @@ def _revive(server):
     return CameraServer(list(frames(20)), port=server.port)
 
 
+def test_a_camera_is_opened_once(server):
+    """Some allow one client only."""
+    with open_source(server.url) as camera:
+        next(iter(camera))
+    assert server.opened == 1
+
+
+def test_small_pictures_that_come_slowly():
+    """FFmpeg waits for five seconds of pictures, and counts 25 a second."""
+    picture = jpeg_of(np.random.default_rng(0).integers(0, 255, (60, 80, 3), np.uint8))
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200)
+            self.send_header("Content-Type", "video/x-motion-jpeg")
+            self.end_headers()
+            with contextlib.suppress(OSError):
+                for _ in range(40):
+                    self.wfile.write(picture)
+                    time.sleep(0.1)
+
+        def log_message(self, *_):
+            pass
+
+    began = time.monotonic()
+    with _served(Handler) as address, open_source(f"{address}/v.mjpg", give_up=5) as camera:
+        assert time.monotonic() - began < 8
+        for frame in camera:
+            if frame.session > 0 and frame.time > 3:
+                break
+    assert frame.time == pytest.approx(frame.arrived - camera._began, abs=0.05)
+
+
 @pytest.mark.parametrize("kind", ["image/jpg", "image/jpeg; charset=utf-8"])
 def test_a_camera_that_calls_its_frames_otherwise(kind):
     server = CameraServer(list(frames(20)), kind=kind)
+    said = []
     try:
-        with open_source(server.url, give_up=5) as camera:
+        with open_source(server.url, give_up=5, on_status=said.append) as camera:
             first, *_, last = itertools.islice(camera, 25)
     finally:
         server.cut()
+    assert said == []
     assert first.image.shape == (64, 96, 3)
     assert last.time - first.time == pytest.approx(last.arrived - first.arrived, abs=0.05)
 

@@ -49,6 +49,9 @@ _LOW_DELAY = {
     "analyzeduration": "1000000",
 }
 
+#: FFmpeg's name of JPEGs that come one after the other, whatever stands between them.
+_JPEGS = "mjpeg"
+
 
 class Camera:
     """A webcam or a network address.
@@ -57,6 +60,8 @@ class Camera:
         address: index of a webcam (``0``), its device path, or an RTSP, HTTP, RTMP, UDP address.
         give_up: seconds without the camera after which it has failed.
         on_status: called, from the reader thread, with one sentence when it is lost and found.
+        container: from :func:`connect`, by whoever looked at what is there: some cameras take one
+            client only. None opens the address here.
 
     Attributes:
         name: the address without user name and password.
@@ -80,6 +85,7 @@ class Camera:
         *,
         give_up: float = 120.0,
         on_status: Callable[[str], None] | None = None,
+        container: Any = None,
     ) -> None:
         self.name = without_password(address)
         self._address = address
@@ -100,7 +106,7 @@ class Camera:
         self._count = 0
         self._time = self._seen = 0.0
         self._began: float | None = None
-        container = self._open(OPEN_TIMEOUT)
+        container = container or connect(address)
         self._thread = threading.Thread(target=self._run, args=(container,), daemon=True)
         self._thread.start()
 
@@ -173,12 +179,14 @@ class Camera:
         last = 0.0
         duration = None
         form = container.format.name
+        if form != "mpjpeg" and is_bare(form):
+            self._form = _JPEGS
         try:
             stream = video_stream(container, self.name)
             stream.thread_type = "SLICE"  # threads by frame would keep frames back
             self.rate = float(stream.average_rate) if stream.average_rate else self.rate
             duration = duration_of(stream)
-            clock = _Clock(not is_bare(form) and form != self._form, self._time)
+            clock = _Clock(not is_bare(form), self._time)
             shape = Shape(stream)
             for picture in decoded(container, stream):
                 if self._stop.is_set():
@@ -187,8 +195,6 @@ class Camera:
                 self._put(picture, clock, shape, in_pieces=form == "hls")
         except self._av.error.FFmpegError as error:
             reason = reason_of(error)
-            if form == "mpjpeg" and self._count == 0:  # its parts are not called image/jpeg
-                self._form = "mjpeg"  # which looks for the pictures alone
         finally:
             container.close()
         if self._stop.is_set() or (duration is not None and last >= duration - 1):
@@ -237,7 +243,8 @@ class Camera:
                 )
             attempts += 1
             try:
-                container = self._open(min(RETRY_TIMEOUT * 2 ** (attempts // 2), OPEN_TIMEOUT))
+                timeout = min(RETRY_TIMEOUT * 2 ** (attempts // 2), OPEN_TIMEOUT)
+                container = connect(self._address, timeout, self._form)
             except InputError as error:
                 reason = str(error)
                 continue
@@ -245,14 +252,6 @@ class Camera:
                 self._say(f"{self.name} is back after {time.monotonic() - since:.1f} seconds.")
             return container, attempts
         return None, attempts
-
-    def _open(self, timeout: float) -> Any:
-        address, form = device(self._address)
-        options = {} if form else dict(_LOW_DELAY)
-        if not form and not address.startswith("rtsp"):
-            options.pop("rtsp_flags")
-        patience = PIECE_TIMEOUT if ".m3u8" in address else READ_TIMEOUT
-        return open_container(address, form or self._form, options, (timeout, patience))
 
 
 class _Clock:
@@ -280,6 +279,39 @@ class _Clock:
             now = max(picture.time + self._offset, self._last)
         self._last = float(now)
         return self._last
+
+
+def connect(address: str, timeout: float | None = None, form: str | None = None) -> Any:
+    """Open a camera so that it delays least.
+
+    Args:
+        address: see :class:`Camera`.
+        timeout: seconds until it must have answered; None takes ``OPEN_TIMEOUT``.
+        form: of FFmpeg, for network addresses; None lets it find out.
+
+    Returns:
+        A container of PyAV.
+
+    Raises:
+        InputError: it cannot be opened.
+    """
+    timeout = OPEN_TIMEOUT if timeout is None else timeout
+    patience = PIECE_TIMEOUT if ".m3u8" in address else READ_TIMEOUT
+    path, driver = device(address)
+    if driver:
+        return open_container(path, driver, timeout=(timeout, patience))
+    options = dict(_LOW_DELAY)
+    if not address.startswith("rtsp"):
+        options.pop("rtsp_flags")
+    if form == _JPEGS:
+        options["analyzeduration"] = "1"  # FFmpeg counts 25 a second: slow cameras would take long
+    container = open_container(path, form, options, (timeout, patience))
+    if container.format.name == "mpjpeg" and not container.streams.video[0].width:
+        # Its parts are not called image/jpeg, or end where FFmpeg sees no end.
+        container.close()
+        time.sleep(BACK_OFF[1])  # one that takes one client only must notice that we left
+        return connect(address, timeout, _JPEGS)
+    return container
 
 
 def device(address: str) -> tuple[str, str | None]:

@@ -20,7 +20,7 @@ from typing import Any, Protocol, Self
 from masklens.crop import Image
 from masklens.errors import InputError, MasklensError
 from masklens.io.addresses import file_of, without_password
-from masklens.io.camera import Camera
+from masklens.io.camera import OPEN_TIMEOUT, Camera, connect
 from masklens.io.frames import Frame
 from masklens.io.pictures import read_picture
 from masklens.io.search import is_to_be_read, matching, walk
@@ -28,11 +28,11 @@ from masklens.io.signature import is_signed
 from masklens.io.video import (
     VIDEO_SUFFIXES,
     VideoReader,
-    decoded,
     duration_of,
     import_av,
     is_bare,
     open_container,
+    packets,
     video_stream,
 )
 
@@ -245,9 +245,15 @@ def open_source(
         address = f"{scheme}://{rest}"  # to FFmpeg RTSP:// is no protocol
         if scheme == "file":
             return VideoReader(file_of(address))
-        if scheme in ("http", "https") and (film := _film(address)) is not None:
-            return film
-        return Camera(address, give_up=give_up, on_status=on_status)
+        container = None
+        if scheme in ("http", "https"):
+            container = connect(address)
+            if _is_film(container, without_password(address)):
+                container.close()  # a film has more patience with its server, and looks closer
+                timeouts = OPEN_TIMEOUT, OPEN_TIMEOUT
+                container = open_container(address, timeout=timeouts)
+                return VideoReader(without_password(address), container=container)
+        return Camera(address, give_up=give_up, on_status=on_status, container=container)
     # Below /dev lie films too: in /dev/shm, or what a pipe brings to /dev/stdin.
     device = address.startswith("/dev/") and (path.is_char_device() or not path.exists())
     if (address.isdigit() and not path.exists()) or device:
@@ -257,28 +263,31 @@ def open_source(
     return VideoReader(path)
 
 
-def _film(address: str) -> VideoReader | None:
-    """A file on a web server, which ends, in contrast to a camera that speaks HTTP."""
-    container = open_container(address, timeout=(10.0, 10.0))
+def _is_film(container: Any, name: str) -> bool:
+    """Whether it is a file on a web server, which ends, in contrast to a camera that speaks HTTP.
+
+    Raises:
+        InputError: it is one picture, or has none; the container is closed.
+    """
     # Cameras send JPEGs or a transport stream without an end; a file knows how long it is.
-    name = without_password(address)
     form = container.format.name
-    # FFmpeg's names of one picture, by its suffix, and of pictures that come one after the other.
-    if form == "image2" or (form.endswith("_pipe") and not _has_two_frames(container, name)):
+    try:
+        # FFmpeg's names of one picture, by its suffix, and of pictures one after the other.
+        if form == "image2" or (form.endswith("_pipe") and not _has_two_frames(container, name)):
+            raise InputError(
+                f"{name} is one picture, no moving ones. Give the address of the camera's video, "
+                "which often begins with rtsp://; what masklens detect takes are files."
+            )
+        return not is_bare(form) and duration_of(video_stream(container, name)) is not None
+    except InputError:
         container.close()
-        raise InputError(
-            f"{name} is one picture, no moving ones. Give the address of the camera's video, which "
-            "often begins with rtsp://; what masklens detect takes are files."
-        )
-    if is_bare(form) or duration_of(video_stream(container, name)) is None:
-        container.close()
-        return None
-    return VideoReader(name, container=container)
+        raise
 
 
 def _has_two_frames(container: Any, name: str) -> bool:
     with contextlib.suppress(import_av().error.FFmpegError):
-        return len(list(islice(decoded(container, video_stream(container, name)), 2))) > 1
+        found = packets(container, video_stream(container, name))
+        return len(list(islice((packet for packet in found if packet.size), 2))) > 1
     return False
 
 

@@ -290,7 +290,7 @@ def is_bare(form: str) -> bool:
 
     FFmpeg counts them as 25 a second, however many come.
     """
-    return form == "mpjpeg" or form.endswith("_pipe")
+    return form in ("mpjpeg", "mjpeg") or form.endswith("_pipe")
 
 
 def duration_of(stream: Any) -> float | None:
