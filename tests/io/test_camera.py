@@ -2,6 +2,7 @@ import contextlib
 import itertools
 import os
 import socket
+import sys
 import tempfile
 import threading
 import time
@@ -272,6 +273,11 @@ def test_a_mistake_in_the_reader_is_not_taken_for_the_end(server):
     [
         ("87", "There is no camera 87"),
         ("/dev/video87", "There is no camera"),
+        pytest.param(
+            "/dev/null",
+            r"^/dev/null cannot be opened: it is no camera\.$",
+            marks=pytest.mark.skipif(sys.platform != "linux", reason="by Video4Linux"),
+        ),
         ("rtsp://user:secret@127.0.0.1:9/x", "cannot be opened: Connection refused"),
         ("http://127.0.0.1:9/x", "cannot be opened: Connection refused"),
         ("nonsense://x", "reads no nonsense://. Give an address"),

@@ -7,6 +7,7 @@ it cannot be reached (at the start, or for longer than ``give_up`` seconds).
 
 from __future__ import annotations
 
+import errno
 import sys
 import threading
 import time
@@ -49,6 +50,12 @@ _LOW_DELAY = {
     "analyzeduration": "1000000",
 }
 
+#: What the system's failures mean of webcams on Linux.
+_OF_DEVICES: dict[int | None, str] = {
+    errno.EACCES: "your user may not use it. Run: sudo usermod -aG video $USER, and log in again",
+    errno.EBUSY: "another program uses it. Close that first",
+    errno.ENOTTY: "it is no camera",
+}
 #: FFmpeg's name of JPEGs that come one after the other, whatever stands between them.
 _JPEGS = "mjpeg"
 
@@ -299,7 +306,13 @@ def connect(address: str, timeout: float | None = None, form: str | None = None)
     patience = PIECE_TIMEOUT if ".m3u8" in address else READ_TIMEOUT
     path, driver = device(address)
     if driver:
-        return open_container(path, driver, timeout=(timeout, patience))
+        try:
+            return open_container(path, driver, timeout=(timeout, patience))
+        except InputError as error:
+            reason = _OF_DEVICES.get(getattr(error.__cause__, "errno", None))
+            if reason is None:
+                raise
+            raise InputError(f"{path} cannot be opened: {reason}.") from error
     options = dict(_LOW_DELAY)
     if not address.startswith("rtsp"):
         options.pop("rtsp_flags")
