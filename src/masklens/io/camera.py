@@ -44,7 +44,6 @@ RETRY_TIMEOUT = 2.5
 #: FFmpeg as it delays least. TCP before UDP, because lost UDP packets tear the picture.
 _LOW_DELAY = {
     "rtsp_flags": "prefer_tcp",
-    "flags": "low_delay",
     "max_delay": "0",
     "reorder_queue_size": "0",
     "analyzeduration": "1000000",
