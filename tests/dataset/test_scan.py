@@ -117,6 +117,18 @@ def changed(**changes: Any) -> str:
             ).encode(),
             "not finite",
         ),
+        (
+            changed(
+                annotations=[{"image_id": 7, "category_id": 1, "bbox": [0, 0, 10**400, 1]}]
+            ).encode(),
+            "too large to convert",
+        ),
+        (
+            changed(
+                annotations=[{"image_id": 7, "category_id": 1, "bbox": [0, 0, 1e39, 1]}]
+            ).encode(),
+            "too large or not finite",
+        ),
         (b"[]", "not a COCO detection file: it holds no JSON object"),
         (
             changed(annotations=[{"image_id": 7, "category_id": 1, "bbox": None}]).encode(),

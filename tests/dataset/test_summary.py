@@ -91,6 +91,20 @@ def test_boxed_faces(tmp_path: Path) -> None:
     assert summary.title() == f"{file}: 2 pictures, 4 faces, 2 labels"
 
 
+def test_a_box_of_any_size_becomes_a_tile(tmp_path: Path) -> None:
+    """A point that was forgotten: cut as it stands, it would take hundreds of gigabytes."""
+    paint(tmp_path / "a.png", 200, 100)
+    content = {
+        "images": [{"id": 1, "file_name": "a.png"}],
+        "annotations": [{"image_id": 1, "category_id": 1, "bbox": [10, 10, 300_000, 50]}],
+        "categories": [{"id": 1, "name": "with_mask"}],
+    }
+    (tmp_path / "c.json").write_text(json.dumps(content))
+    summary = summarise(load_dataset(tmp_path / "c.json"))
+    assert [len(block.tiles) for block in summary.sheet] == [1]
+    assert "1 box is empty or outside the picture, such as one in a.png." in summary.warnings
+
+
 def test_tiles_keep_or_fill() -> None:
     image = np.zeros((100, 50, 3), np.uint8)
     image[:, :, 0] = 255

@@ -312,6 +312,19 @@ def test_pictures_that_cannot_be_read_are_left_out_and_named(tmp_path):
     assert [sentence.rpartition("/")[2].split()[0] for sentence in crops.skipped] == ["damaged.png"]
 
 
+@pytest.mark.parametrize("box", [[90, 5, 20, 20], [5, 5, 300_000, 20]])
+def test_a_box_outside_its_picture_proves_nothing(tmp_path, box):
+    PillowImage.new("RGB", (80, 60)).save(tmp_path / "a.png")
+    content = {
+        "images": [{"id": 1, "file_name": "a.png"}],
+        "annotations": [{"image_id": 1, "category_id": 1, "bbox": box}],
+        "categories": [{"id": 1, "name": "with_mask"}],
+    }
+    (tmp_path / "c.json").write_text(json.dumps(content))
+    with pytest.raises(MasklensError, match="outside, or without area"):
+        cut_crops(tmp_path / "c.json", toy_card(size=SIZE))
+
+
 def test_faces_with_other_labels_are_left_out(source, tmp_path):
     (tmp_path / "hat").mkdir()
     (tmp_path / "hat" / "a.png").write_bytes(b"")

@@ -40,6 +40,7 @@ def scenes(folder: Path, picture: Path | None, box: list[int], label: str, times
         (False, FACE, "helmet", r"labels that are not known: \['helmet'\]"),
         (False, [182, 76, -85, 98], LABELS[1], "outside, or without area"),
         (False, [1182, 76, 85, 98], LABELS[1], "outside, or without area"),
+        (False, [182, 76, 300_000, 98], LABELS[1], "outside, or without area"),
         (False, [182, 76, 10, 12], LABELS[1], "No annotated face .* is 12 pixels wide .* has 10"),
         (True, FACE, LABELS[1], "found none of the faces"),
         (False, [300, 300, 85, 98], LABELS[1], "found none of the faces"),

@@ -71,6 +71,7 @@ def test_of_two_faces_with_one_score_each_is_painted_on(
     [
         ("a.png", [5, 5, 0, 20], "outside, or without area"),
         ("a.png", [90, 5, 20, 20], "outside, or without area"),
+        ("a.png", [5, 5, 300_000, 20], "outside, or without area"),
         ("gone.png", [5, 5, 20, 20], r"No picture of .* can be read"),
     ],
 )

@@ -8,7 +8,6 @@ Nothing is decoded here.
 from __future__ import annotations
 
 import hashlib
-import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -24,6 +23,9 @@ from masklens.io.jsonfile import read_json
 from masklens.io.search import is_dead_link, is_to_be_read, walk
 from masklens.io.sources import PICTURE_SUFFIXES
 from masklens.labels import LABELS, canonical
+
+#: Pixels, of any number of a box; far beyond it float32 ends.
+_LARGEST = 1e9
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,11 +69,13 @@ class Picture:
             width, height: of the picture in pixels.
 
         Raises:
-            DatasetError: one lies wholly outside the picture, or has no area.
+            DatasetError: one lies wholly outside the picture, has no area, or reaches farther out
+                than the picture is long: its crop would take any amount of memory.
         """
         boxes = np.array([a.box for a in self.annotations], np.float32).reshape(-1, 4)
         clipped = np.clip(boxes, 0, np.array([width, height] * 2, np.float32))
         bad = np.any(clipped[:, 2:] <= clipped[:, :2], axis=1)
+        bad |= np.any(np.abs(boxes - clipped) > max(width, height), axis=1)
         if bad.any():
             x1, y1, x2, y2 = boxes[bad][0].tolist()
             raise DatasetError(
@@ -247,8 +251,8 @@ def _load_coco(file: Path) -> Dataset:
             if not isinstance(entry["bbox"], list) or len(entry["bbox"]) != 4:
                 raise ValueError(f"a box is not [x, y, width, height], {entry['bbox']}")
             x, y, width, height = (float(v) for v in entry["bbox"])
-            if not math.isfinite(x + y + width + height):
-                raise ValueError(f"a box is not finite, {entry['bbox']}")
+            if not abs(x) + abs(y) + abs(width) + abs(height) < _LARGEST:
+                raise ValueError(f"a box is too large or not finite, {entry['bbox']}")
             annotation = Annotation(categories[entry["category_id"]], (x, y, x + width, y + height))
             (crowds if entry.get("iscrowd") else faces)[entry["image_id"]].append(annotation)
         pictures = [
@@ -260,7 +264,7 @@ def _load_coco(file: Path) -> Dataset:
             )
             for image in images
         ]
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, OverflowError, TypeError, ValueError) as error:
         kind = "" if type(error) is ValueError else f"{type(error).__name__} "
         raise DatasetError(
             f"{file} is not a COCO detection file: {kind}{error}. Expected "

@@ -221,4 +221,6 @@ def _examples(dataset: Dataset) -> dict[str, list[Annotation]]:
 def _example(image: Image, annotation: Annotation) -> Image:
     if annotation.box is None:
         return cover(image, _TILE)
-    return crop_face(image, annotation.box, _TILE, _CROP_MARGIN)
+    height, width = image.shape[:2]
+    inside = np.clip(annotation.box, 0, (width, height) * 2)
+    return crop_face(image, inside, _TILE, _CROP_MARGIN)

@@ -61,8 +61,8 @@ def cut_crops(source: Path, card: ModelCard, limit: int | None = None) -> Crops:
         limit: take so many at random (always the same ones); None takes all.
 
     Raises:
-        DatasetError: nothing there or nothing that can be read, or no face with one of the card's
-            labels.
+        DatasetError: nothing there or nothing that can be read, no face with one of the card's
+            labels, or a box outside its picture.
     """
     dataset = load_dataset(source)
     faces = [(p, a) for p, a in dataset.faces() if a.label in card.labels]
@@ -80,6 +80,8 @@ def cut_crops(source: Path, card: ModelCard, limit: int | None = None) -> Crops:
     skipped: list[str] = []
     read = read_each(by_picture, lambda picture, error: skipped.append(str(error)))
     for number, (picture, image) in enumerate(read):
+        if dataset.boxed:
+            picture.boxes(image.shape[1], image.shape[0])  # refuses what lies outside
         for annotation in by_picture[picture]:
             images.append(_cut(image, annotation, card))
             targets.append(card.labels.index(annotation.label))
