@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from masklens.bundle import Bundle, file_sha256
+from masklens.crop import FloatArray
 from masklens.detections import Detections
 from masklens.errors import InputError
 from masklens.evaluation.selection import Selection
@@ -158,11 +160,12 @@ def to_detections(
         )
     try:
         faces = sorted(record["faces"], key=lambda face: -float(face["score"]))
-        xywh = np.array([face["box"] for face in faces], np.float32).reshape(-1, 4)
-        scores = np.array([face["score"] for face in faces], np.float32)
-        own = np.array([face.get("face_score", face["score"]) for face in faces], np.float32)
+        count = len(faces)
+        xywh = _column([face["box"] for face in faces], count, 4)
+        scores = _column([face["score"] for face in faces], count)
+        own = _column([face.get("face_score", face["score"]) for face in faces], count)
         rows = [_probabilities(face, subject.labels) for face in faces]
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, OverflowError, TypeError, ValueError) as error:
         raise InputError(
             f"The predictions for {name} cannot be read: {type(error).__name__} {error}."
         ) from error
@@ -174,9 +177,9 @@ def to_detections(
             f"The predictions for {name} have a box outside the picture ({width}×{height}): "
             f"{xywh[outside][0].tolist()} (x, y, width, height)."
         )
-    if len(scores) and not (scores.min() >= 0 and scores.max() <= 1):
+    both = np.concatenate([scores, own])
+    if count and not (both.min() >= 0 and both.max() <= 1):
         raise InputError(f"The predictions for {name} have scores outside 0…1.")
-    count = len(faces)
     return Detections(
         boxes=clipped,
         scores=scores,
@@ -186,6 +189,12 @@ def to_detections(
         landmarks=np.zeros((count, 5, 2), np.float32),
         track_ids=np.full(count, -1, np.int64),
     )
+
+
+def _column(values: list[Any], *shape: int) -> FloatArray:
+    """The same entry of every face; numbers that float32 does not hold become infinite."""
+    with np.errstate(over="ignore"):
+        return np.asarray(np.array(values, np.float32).reshape(shape))
 
 
 def _given(face: Mapping[str, Any]) -> dict[str, Any]:
@@ -199,6 +208,8 @@ def _probabilities(face: Mapping[str, Any], labels: tuple[str, ...]) -> list[flo
     label = canonical(face["label"])
     row = [given.get(name, 0.0) for name in labels]
     total, place = sum(row), labels.index(label)
+    if min(row) < 0 or not math.isfinite(total):
+        raise ValueError(f"probabilities must be finite and not negative, {row}")
     if total <= 0 or row[place] < max(row):
         # Without probabilities, or with ones that say something else, the label alone counts.
         return [float(name == label) for name in labels]
