@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,7 @@ def touch(root: Path, *names: str) -> None:
     for name in names:
         path = root / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(name.encode())
+        path.write_bytes(os.fsencode(name))
 
 
 def test_folder_of_classes(tmp_path: Path) -> None:
@@ -250,6 +251,24 @@ def test_shared_scenes(shared_data: Path) -> None:
         "mask_worn_incorrectly": 42,
     }
     assert all(picture.path.is_file() for picture in dataset.pictures)
+
+
+def test_a_name_that_is_no_utf_8_has_a_hash(tmp_path: Path) -> None:
+    """Names are bytes on Linux: evaluate ended in a traceback, when all was measured."""
+    one, other = (os.fsdecode(name) for name in (b"\xff.jpg", b"\xfe.jpg"))
+    touch(tmp_path, "without_mask/2.jpg", f"with_mask/{one}")
+    first = load_dataset(tmp_path).sha256()
+    (tmp_path / "with_mask" / one).rename(tmp_path / "with_mask" / other)
+    assert load_dataset(tmp_path).sha256() != first
+
+
+@pytest.mark.parametrize("name", ["a\0b.jpg", "\ud800.jpg"])
+def test_a_name_that_no_file_can_have_is_named(tmp_path: Path, name: str) -> None:
+    listed = COCO | {"images": [image | {"file_name": name} for image in COCO["images"][:1]]}
+    listed["annotations"] = [a for a in COCO["annotations"] if a["image_id"] == 7]
+    (tmp_path / "c.json").write_text(json.dumps(listed))
+    with pytest.raises(DatasetError, match=r"c\.json names .*\.jpg, which cannot be read"):
+        load_dataset(tmp_path / "c.json").sha256()
 
 
 def test_a_picture_that_is_gone_is_named(tmp_path: Path) -> None:

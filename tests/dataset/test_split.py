@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections import Counter
 from pathlib import Path
@@ -100,12 +101,17 @@ def test_the_reports_split_refuses_to_lose_a_label() -> None:
 
 
 def test_manifest_round_trip(tmp_path: Path) -> None:
-    rows = [Row("with_mask/a, b.jpg", "with_mask", 3, "train"), Row("ü.jpg", "x", 0, "test")]
+    latin_1 = os.fsdecode("ü.jpg".encode("latin-1"))  # names of files are bytes
+    rows = [
+        Row("with_mask/a, b.jpg", "with_mask", 3, "train"),
+        Row("ü.jpg", "x", 0, "test"),
+        Row(latin_1, "x", 1, "test"),
+    ]
     file = tmp_path / "new" / "split.csv"
     write_manifest(file, rows)
-    assert file.read_text(encoding="utf-8").startswith("file,label,group,split\n")
+    assert file.read_bytes().startswith(b"file,label,group,split\n")
     assert read_manifest(file) == rows
-    assert parts_of(rows) == (["with_mask/a, b.jpg"], ["ü.jpg"])
+    assert parts_of(rows) == (["with_mask/a, b.jpg"], ["ü.jpg", latin_1])
 
 
 @pytest.mark.parametrize(

@@ -155,12 +155,14 @@ class Dataset:
             try:
                 dead = is_dead_link(picture.path)
                 content = str(picture.path.readlink()) if dead else file_sha256(picture.path)
-            except OSError as error:
+            except (OSError, ValueError) as error:  # the latter of a name that no file can have
+                reason = getattr(error, "strerror", None) or error
                 raise DatasetError(
-                    f"{self.source} names {picture.path}, which cannot be read: {error.strerror}."
+                    f"{self.source} names {picture.path}, which cannot be read: {reason}."
                 ) from error
             marked = f"{picture.annotations}{picture.crowds or ''}"
-            digest.update(f"{picture.name}\0{content}\0{marked}\n".encode())
+            line = f"{picture.name}\0{content}\0{marked}\n"
+            digest.update(line.encode("utf-8", "surrogatepass"))  # a name may be no UTF-8
         return digest.hexdigest()
 
 

@@ -22,12 +22,14 @@ import numpy.typing as npt
 from masklens.dataset.duplicates import Duplicates, Progress, find_duplicates
 from masklens.dataset.scan import Dataset, Picture
 from masklens.errors import DatasetError, MissingExtraError
-from masklens.io.atomic import write_text
+from masklens.io.atomic import write_bytes
 from masklens.limits import TEST_SHARES
 from masklens.plural import many
 
 COLUMNS = ("file", "label", "group", "split")
 TRAIN, TEST = "train", "test"
+#: Bytes in names of files that are no UTF-8 are written, and read back, as they are.
+_AS_THEY_ARE = "surrogateescape"
 GROUPED = "grouped"  # the name of the split that is made by looking for duplicates
 
 Indices = npt.NDArray[np.intp]
@@ -179,7 +181,7 @@ def write_manifest(file: Path, rows: Iterable[Row]) -> None:
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(COLUMNS)
     writer.writerows((row.file, row.label, row.group, row.split) for row in rows)
-    write_text(file, text.getvalue())
+    write_bytes(file, text.getvalue().encode("utf-8", _AS_THEY_ARE))
 
 
 def read_manifest(file: Path) -> list[Row]:
@@ -189,7 +191,7 @@ def read_manifest(file: Path) -> list[Row]:
         DatasetError: no such file, no manifest, or a picture listed twice.
     """
     try:
-        with file.open(newline="", encoding="utf-8-sig") as stream:
+        with file.open(newline="", encoding="utf-8-sig", errors=_AS_THEY_ARE) as stream:
             reader = csv.DictReader(stream)
             missing = [name for name in COLUMNS if name not in (reader.fieldnames or ())]
             if missing:
@@ -204,7 +206,7 @@ def read_manifest(file: Path) -> list[Row]:
                 rows.append(Row(r["file"], r["label"], int(r["group"]), r["split"]))
     except OSError as error:
         raise DatasetError(f"Cannot read the split {file}: {error.strerror}.") from error
-    except (UnicodeDecodeError, csv.Error, TypeError, ValueError) as error:
+    except (csv.Error, TypeError, ValueError) as error:
         raise DatasetError(f"{file} is not a split manifest: {error}.") from error
     if not rows:
         raise DatasetError(f"{file} lists no picture.")

@@ -169,7 +169,7 @@ def _load(sources: Sequence[Path]) -> Dataset:
 
 def _hash(names: Sequence[str], *parts: Indices) -> str:
     text = "\n\n".join("\n".join(names[i] for i in part) for part in parts)
-    return hashlib.sha256(text.encode()).hexdigest()
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def _save(model: Any, folder: Path, sample: Image) -> tuple[dict[str, Path], float]:
