@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from masklens import runtime
+from masklens.bundle import default_bundle_folder
 from masklens.classifier import MaskClassifier, model_file
 from masklens.detector import MaskDetector
 from masklens.errors import BundleError, MissingExtraError
@@ -55,6 +56,16 @@ def test_many_pictures_in_two_threads(name, portrait):
     blank = np.full_like(portrait, 99)
     found = list(detector.detect_many([portrait, blank] * 12))
     assert [len(detections) for detections in found] == [1, 0] * 12
+
+
+@pytest.mark.parametrize("name", [b"image", b"probabilities", b"Conv"])
+def test_names_in_a_damaged_file_end_in_a_sentence(capfd, name):
+    """ONNX Runtime gives them as they come, and would print that it tries once more."""
+    model = default_bundle_folder().joinpath("classifier.onnx").read_bytes()
+    assert name in model
+    with pytest.raises(BundleError, match=r"ONNX Runtime cannot .*'utf-8' codec can't decode"):
+        open_network(model.replace(name, b"\xff" * len(name)))
+    assert capfd.readouterr().out == ""
 
 
 def test_what_is_not_in_use_is_used_again():

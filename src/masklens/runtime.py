@@ -101,7 +101,10 @@ def open_session(model: bytes, threads: int = 0, name: str = "the model") -> ort
     if _int8_may_overflow(platform.machine()) and INT8_IS_EXACT.encode() not in model:
         options.add_session_config_entry("session.x64quantprecision", "1")
     with _told(f"ONNX Runtime cannot open {name}"):
-        return ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+        # Its second attempt, with the same processor, would be told on standard output.
+        return ort.InferenceSession(
+            model, options, providers=["CPUExecutionProvider"], enable_fallback=0
+        )
 
 
 class OnnxNetwork:
@@ -114,18 +117,16 @@ class OnnxNetwork:
         content = model.read_bytes() if isinstance(model, Path) else model
         self._name = _name_of(model)
         self.session = open_session(content, threads, self._name)
-        inputs = self.session.get_inputs()
+        with _told(f"ONNX Runtime cannot read the names in {self._name}"):
+            inputs = {one.name: one for one in self.session.get_inputs()}
+            self.outputs: Mapping[str, int] = {
+                output.name: _columns(output.shape) for output in self.session.get_outputs()
+            }
         if len(inputs) != 1:
-            raise BundleError(
-                f"{self._name} must have one input. Received: {[one.name for one in inputs]}"
-            )
-        (only,) = inputs
-        self._input = only.name
+            raise BundleError(f"{self._name} must have one input. Received: {list(inputs)}")
+        ((self._input, only),) = inputs.items()
         self.takes_pixels = only.type == "tensor(uint8)"
         self.fixed_size = _fixed_size(only.shape)
-        self.outputs: Mapping[str, int] = {
-            output.name: _columns(output.shape) for output in self.session.get_outputs()
-        }
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), self._opened
