@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import threading
 from collections import Counter
 from collections.abc import Iterator
@@ -284,6 +285,17 @@ def test_shipped_manifest_is_of_the_shared_copy(shared_data: Path) -> None:
             '{"name": "n", "homepage": "", "licence": "", "urls": [], "files": [["../x", 1, "a"]]}',
             "outside its folder",
         ),
+        *(
+            (
+                f'{{"name": "n", "homepage": "", "licence": "", "urls": [], "files": [[{entry}]]}}',
+                f"is not a manifest: {error}",
+            )
+            for entry, error in (
+                ('"x", Infinity, "a"', "OverflowError"),
+                (r'"a\u0000b", 1, "a"', "ValueError a name holds a zero byte"),
+                (r'"\ud800", 1, "a"', "UnicodeEncodeError"),
+            )
+        ),
     ],
 )
 def test_bad_manifest(tmp_path: Path, content: str, message: str) -> None:
@@ -291,6 +303,16 @@ def test_bad_manifest(tmp_path: Path, content: str, message: str) -> None:
     path.write_text(content)
     with pytest.raises(DatasetError, match=message):
         load_manifest(str(path))
+
+
+def test_a_manifest_of_odd_names_and_addresses(tmp_path: Path) -> None:
+    content = {"name": 1, "homepage": 2, "licence": 3, "urls": [None]}
+    (tmp_path / "m.json").write_text(json.dumps(content | {"files": [["a" * 300, 1, "a"]]}))
+    manifest = load_manifest(str(tmp_path / "m.json"))
+    with pytest.raises(DownloadError, match='"None" is no address'):
+        fetch(manifest, tmp_path / "data")
+    with pytest.raises(DownloadError, match="has none of the 1 files"):
+        fetch(manifest, tmp_path / "data", source=tmp_path, urls=[])
 
 
 def test_unknown_data_set() -> None:

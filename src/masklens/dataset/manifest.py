@@ -6,6 +6,7 @@ sizes and hashes, never pictures.
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -60,14 +61,16 @@ def load_manifest(name: str) -> Manifest:
     try:
         content = read_json(path)
         files = tuple(ListedFile(str(p), int(size), str(sha)) for p, size, sha in content["files"])
-        manifest = Manifest(
-            content["name"], content["homepage"], content["licence"], tuple(content["urls"]), files
-        )
+        name, homepage, licence = (str(content[key]) for key in ("name", "homepage", "licence"))
+        urls = tuple(str(url) for url in content["urls"])
+        manifest = Manifest(name, homepage, licence, urls, files)
+        if any(b"\0" in os.fsencode(file.path) for file in files):
+            raise ValueError("a name holds a zero byte")
     except FileNotFoundError as error:
         raise DatasetError(
             f'No data set is called "{name}". Known are: {", ".join(available())}.'
         ) from error
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, OverflowError, ValueError, KeyError, TypeError) as error:
         raise DatasetError(f"{path} is not a manifest: {type(error).__name__} {error}.") from error
     for file in files:
         if file.path.startswith("/") or ".." in file.path.split("/"):
