@@ -78,6 +78,7 @@ from tests.conftest import ROOT
         ({"finder": {"long_side": 704.5}}, "finder.long_side must be a whole number"),
         ({"finder": {"strides": "8"}}, "finder.strides must be a list of whole numbers"),
         ({"face_calibration": {"x": 1}}, "cannot be read"),
+        ({"scores": {"accuracy": float("nan")}}, "cannot be read: .* not JSON compliant"),
     ],
 )
 def test_a_malformed_card_says_what_is_wrong(toy_bundle, change, message):

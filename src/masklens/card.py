@@ -7,6 +7,7 @@ It goes in and out as decoded JSON; its form and its ranges are checked when it 
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePath
@@ -245,6 +246,7 @@ class ModelCard:
                     fixed[name] = section(**_checked(values[name], name))
             if values.get("finder") is not None:
                 fixed["finder"] = FinderCard.from_dict(values["finder"])
+            json.dumps(values, allow_nan=False)  # scores and training are written again as they are
             return cls(**fixed)
         except (TypeError, ValueError) as error:
             raise BundleError(f"The card cannot be read: {error}") from error
