@@ -77,6 +77,13 @@ def test_a_damaged_bundle_says_what_is_wrong(toy_bundle, damage, message):
         Bundle.load(toy_bundle.folder)
 
 
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-32"])
+def test_a_card_from_an_editor_of_windows(toy_bundle, encoding):
+    path = toy_bundle.folder / "card.json"
+    path.write_text(path.read_text(encoding="utf-8"), encoding=encoding)
+    assert Bundle.load(toy_bundle.folder).card == toy_bundle.card
+
+
 def test_a_file_that_the_card_does_not_list(toy_bundle):
     with pytest.raises(BundleError, match=r"has no model\.keras"):
         toy_bundle.path("model.keras")
