@@ -65,6 +65,21 @@ def test_what_lies_in_a_crowd_and_meets_no_face_counts_neither_way():
     assert result.ignored.tolist() == [True, False, False, True]
 
 
+def test_a_box_that_lies_in_a_crowd_by_as_much_as_the_limit_counts_neither_way():
+    crowd, half = np.array([[200, 0, 300, 100]], float), np.array([[280, 10, 320, 50]], float)
+    none = np.zeros((0, 4))
+    assert match(half, np.zeros((1, 0)), none, 0.5, 16, crowd).ignored.tolist() == [True]
+
+
+def test_a_crowd_and_a_face_that_does_not_count_of_equal_overlap():
+    """The crowd takes the box, as in the COCO tools, and the face is left for the next one."""
+    face, crowd = np.array([[0, 0, 15, 40]], float), np.array([[15, 0, 99, 40]], float)
+    boxes = np.array([[0, 0, 30, 40], [0, 0, 16, 40]], float)
+    result = match(boxes, iou(boxes, face), face, 0.5, 16, crowd)
+    assert result.truth.tolist() == [-1, 0]
+    assert result.ignored.tolist() == [True, True]
+
+
 def test_the_surest_box_chooses_first():
     left, right = (100, 100, 40, 40), (120, 100, 40, 40)
     # The first box lies between both and takes the right one; the second must take the left one.

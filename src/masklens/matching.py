@@ -64,7 +64,7 @@ def match(
     for row in range(len(boxes)):
         reach = free & (overlaps[row] >= enough)
         # A face that counts is preferred even where an ignored one, or a crowd, overlaps more.
-        for candidates in (reach & counted, reach & ~counted & (overlaps[row] >= crowded[row])):
+        for candidates in (reach & counted, reach & ~counted & (overlaps[row] > crowded[row])):
             if candidates.any():
                 best = np.where(candidates, overlaps[row], -1.0)
                 # Of equal overlaps the last wins, as in the COCO tools.
