@@ -56,13 +56,12 @@ def match(
         min_width: in pixels, see above.
         crowds: (C, 4), xyxy pixels, regions of crowds.
     """
-    enough = min(min_iou, 1 - 1e-10)
     crowded = coverage(boxes, crowds).max(axis=1, initial=0)
     counted = widths(truth_boxes) >= min_width
     truth = np.full(len(boxes), -1, dtype=np.intp)
     free = np.ones(len(truth_boxes), dtype=bool)
     for row in range(len(boxes)):
-        reach = free & (overlaps[row] >= enough)
+        reach = free & (overlaps[row] >= min_iou)
         # A face that counts is preferred even where an ignored one, or a crowd, overlaps more.
         for candidates in (reach & counted, reach & ~counted & (overlaps[row] > crowded[row])):
             if candidates.any():
@@ -73,7 +72,7 @@ def match(
                 break
     alone = truth < 0
     on_ignored = ~alone & ~counted[truth] if len(counted) else np.zeros(len(boxes), dtype=bool)
-    nothing = (crowded >= enough) | (widths(boxes) < min_width)
+    nothing = (crowded >= min_iou) | (widths(boxes) < min_width)
     ignored = np.where(alone, nothing, on_ignored)
     return Matches(truth, ignored, counted)
 
