@@ -66,13 +66,14 @@ class Told:
         return Faces(self.box, np.ones(1, np.float32), np.zeros((1, 5, 2), np.float32))
 
 
-@pytest.mark.parametrize(("longer", "asked"), [(600, 0), (790, 0), (810, 1)])
+@pytest.mark.parametrize(("longer", "asked"), [(600, 0), (799, 0), (800, 1)])
 def test_a_larger_size_is_searched_where_it_gains_something(longer, asked):
     usual, larger = Told(600, [0, 0, 9, 9]), Told(1200, [50, 50, 59, 59])
     PyramidFinder([usual, larger]).find(np.zeros((longer, 300, 3), np.uint8))
     assert (usual.asked, larger.asked) == (1, asked)
 
 
+@pytest.mark.parametrize("tall", [False, True])
 @pytest.mark.parametrize(
     ("longer", "side", "count"),
     [
@@ -82,10 +83,25 @@ def test_a_larger_size_is_searched_where_it_gains_something(longer, asked):
         (2400, 386, 1),
     ],
 )
-def test_large_faces_are_those_of_the_usual_size(longer, side, count):
-    usual, larger = Told(600, [0, 0, 9, 9]), Told(1200, [50, 50, 50 + side, 50 + side])
+def test_large_faces_are_those_of_the_usual_size(longer, side, count, tall):
+    box = [150, 50, 160, 50 + side] if tall else [50, 150, 50 + side, 160]
+    usual, larger = Told(600, [0, 0, 9, 9]), Told(1200, box)
     found = PyramidFinder([usual, larger]).find(np.zeros((longer, 900, 3), np.uint8))
     assert len(found) == count
+
+
+def test_no_more_faces_than_of_one_size():
+    """The surest 500, as each finder gives by itself."""
+    usual, larger = Told(600, [0, 0, 9, 9]), Told(1200, [0, 0, 9, 9])
+    row, column = np.mgrid[:20, :20].reshape(2, -1, 1) * 10
+    boxes = np.hstack([column, row, column + 9, row + 9]).astype(np.float32)
+    for finder, x, sure in ((usual, 0, 0.3), (larger, 500, 0.6)):
+        scores = np.linspace(sure, sure + 0.2, 400, dtype=np.float32)
+        faces = Faces(boxes + np.float32([x, 0, x, 0]), scores, np.zeros((400, 5, 2), np.float32))
+        finder.find = lambda image, faces=faces: faces
+    found = PyramidFinder([usual, larger]).find(np.zeros((1200, 1200, 3), np.uint8))
+    assert len(found) == 500
+    assert (found.boxes[:, 0] >= 500).sum() == 400
 
 
 def test_larger_sizes_do_not_enlarge():
