@@ -28,6 +28,8 @@ def test_a_second_view_is_the_middle_mirrored():
     view = second_views(crop, cut=4)[0]
     assert view.shape == (16, 16, 3)
     assert view[2, 14].tolist() == [200, 200, 200]
+    # Twice as large, bilinear.
+    assert view[2, 10:14, 0].tolist() == view[9:5:-1, 14, 0].tolist() == [0, 50, 150, 200]
     assert not view[:, :8].any()
     np.testing.assert_array_equal(second_views(crop, cut=0)[0], crop[0, :, ::-1])
 
