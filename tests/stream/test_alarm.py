@@ -35,7 +35,8 @@ def events(alarm, *scenes, rate=10):
         ([(9, {1: MASK}), (9, {})], []),
         ([(1.9, {1: NONE}), (0.1, {1: MASK}), (1.9, {1: NONE})], []),
         ([(1, {1: NONE}), (0.5, {}), (5, {1: NONE})], [(2.0, 1)]),  # hidden for a moment
-        ([(1, {1: NONE}), (3, {}), (5, {1: NONE})], [(6.0, 1)]),  # it begins anew
+        ([(1, {1: NONE}), (0.8, {}), (5, {1: NONE})], [(2.0, 1)]),
+        ([(1, {1: NONE}), (1.2, {}), (5, {1: NONE})], [(4.2, 1)]),  # it begins anew
         ([(1, {1: NONE}), (1, {2: NONE}), (1, {3: NONE})], []),  # nobody for so long
         ([(100, {1: NONE})], [(2.0, 1)]),  # once
         ([(3, {1: NONE}), (9, {1: MASK}), (9, {1: NONE})], [(2.0, 1)]),  # and once only
@@ -79,6 +80,12 @@ def test_the_event_says_what_is_known_and_holds_no_picture():
         "seconds": 0.0,
         "counts": {MASK: 1, NONE: 0, BADLY: 1},
     }
+
+
+def test_the_event_says_for_how_long_the_face_was_shown():
+    alarm = Alarm(after=2, pause=0)
+    told = [alarm.update(Frame(GREY, "a", time=time), shown({1: NONE})) for time in (3, 4, 5.25)]
+    assert [event and event["seconds"] for event in told] == [None, None, 2.25]
 
 
 def test_faces_without_a_track_raise_none():
