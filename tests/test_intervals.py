@@ -38,6 +38,8 @@ def test_design_effect_by_hand():
     # 8/7 · 8 · 1 / 256 = 1/28, the binomial one 0.25 / 16; their ratio is 16/7.
     hits, totals = np.array([2.0] * 4 + [0.0] * 4), np.full(8, 2.0)
     assert design_effect(hits, totals) == pytest.approx(16 / 7)
+    empty = np.zeros(5)  # groups without such a face
+    assert design_effect(np.append(hits, empty), np.append(totals, empty)) == pytest.approx(16 / 7)
 
 
 def test_groups_widen_an_interval_and_single_faces_do_not():
@@ -134,6 +136,14 @@ def test_no_figure_is_nothing_for_certain():
     assert (correlation.low, correlation.high) == tuple(-end for end in wilson(6, 12)[::-1])
 
 
+def test_a_correlation_below_zero_stays_there():
+    """The bound of shares without errors is none of its upper end."""
+    draws = np.linspace(-0.6, -0.4, 101)
+    correlation = bootstrap(-0.5, lambda w: draws, group_weights(12, 101), support=12)
+    assert (correlation.low, correlation.high) == pytest.approx((-0.595, -0.405))
+    assert correlation.method == "bootstrap"
+
+
 def test_a_figure_that_does_not_vary_is_not_certain():
     """Balanced accuracy of a model that gives one label: one recall is 1 and one 0, always."""
     balanced = bootstrap(0.5, lambda w: np.full(len(w), 0.5), group_weights(20, 100), support=10)
@@ -183,6 +193,26 @@ def test_with_many_groups_flips_are_drawn():
     a = np.array([True] * 8 + [False] * 22)
     expected = stats.binomtest(8, 30).pvalue
     assert sign_flip(*of_right(a, ~a)) == pytest.approx(expected, abs=0.004)
+
+
+def test_drawn_flips_never_say_that_chance_is_impossible():
+    # What was seen is one of the ways; of 2**30 others no draw is as uneven (Phipson, Smyth 2010).
+    assert sign_flip(lambda signs: signs @ np.ones(30), 30, flips=999) == 1 / 1000
+
+
+def test_few_groups_that_differ_are_found_among_many():
+    for places in ([0, 1, 2, 3, 4, 5], [0, 249, 250, 251, 499, 599]):
+        gained = np.zeros(600)
+        gained[places] = 1
+        assert sign_flip(lambda signs, gained=gained: signs @ gained, 600) == 2 / 2**6
+
+
+def test_the_unit_of_a_difference_changes_nothing():
+    """Shares have no exact sums, and ways that give the same difference again must still count."""
+    points = np.array([1.0, 2, 3, -4, 5, 6, -3])
+    expected = sign_flip(lambda signs: signs @ points, 7)
+    shares = points / 100
+    assert sign_flip(lambda signs: (signs * shares).sum(axis=1), 7) == expected
 
 
 def test_faces_of_one_group_are_exchanged_together():
