@@ -46,20 +46,28 @@ def row(precision: str, **changes) -> Row:
         (row("int8", agreement=0.9899), "label agreement 98.99%"),
         (row("int8", accuracy=accuracy(0.9449)), "accuracy 94.49%, at least 94.50% is needed"),
         (row("int8", accuracy=accuracy(float("nan"))), "accuracy nan"),
+        (row("int8", bytes=300), None),
         (row("int8", bytes=301), "size 0.301"),
+        (row("int8", bytes=500, runtime="openvino"), None),  # its graph is written out
         (row("int8", box_mean=0.011), "box 0.0110"),
         (row("int8", box_mean=None, box_max=None), None),
         (row("int8", speedup=0.5), None),  # the machine's fault, not the file's
     ],
 )
 def test_bars(made, missed):
-    keras = Reference({}, accuracy(0.95), 1000)
+    keras = Reference({}, accuracy(0.95), 4000)  # its file is of another size
     sentences = missed_bars(made, keras, float32_bytes=1000)
     if missed is None:
         assert sentences == ()
     else:
         assert len(sentences) == 1
         assert missed in sentences[0]
+
+
+def test_points_that_may_be_lost_are_no_matter_of_the_last_bit():
+    keras = Reference({}, accuracy(13 / 200), 4000)  # 0.005 less is a little more than 12 / 200
+    assert missed_bars(row("int8", accuracy=accuracy(12 / 200)), keras, 1000) == ()
+    assert len(missed_bars(row("int8", accuracy=accuracy(11 / 200)), keras, 1000)) == 1
 
 
 def test_labels_leave_out_what_is_no_face():
