@@ -11,6 +11,7 @@ from masklens.evaluation.average_precision import (
     ResampledPrecision,
     coco_average_precision,
 )
+from masklens.intervals import group_weights
 from tests.evaluation.makers import crowded, make_boxes, random_scenes
 
 
@@ -26,6 +27,22 @@ def test_by_hand():
     assert values[0] == pytest.approx((expected, expected))
     ours = ResampledPrecision([picture], 0, 16, np.array([0]))
     assert ours.at_half(np.ones((1, 1)))[0] == pytest.approx(expected)
+
+
+def test_a_curve_by_hand():
+    """Right, wrong, neither for its width, and right; of four faces, and one that is narrow."""
+    picture = make_boxes(
+        [
+            (0, 0, 40, 40, 0, 0.9),
+            (300, 300, 40, 40, 0, 0.8),
+            (500, 300, 12, 40, 0, 0.75),
+            (100, 0, 22, 40, 0, 0.7),  # IoU 0.55: at 0.5 alone
+        ],
+        [(x, 0, 40, 40, 0) for x in (0, 100, 200, 300)] + [(400, 0, 12, 40, 0)],
+    )
+    recall, precision = ResampledPrecision([picture], 0, 16, np.array([0])).curve()
+    assert recall == pytest.approx([1 / 4, 1 / 4, 2 / 4])
+    assert precision == pytest.approx([1, 1 / 2, 2 / 3])
 
 
 def test_nothing_found_and_nothing_there():
@@ -49,6 +66,27 @@ def test_our_resamples_agree_with_faster_coco_eval(seed, min_width, crowds):
         ours = ResampledPrecision(scenes.pictures, label, min_width, scenes.groups)
         assert ours.at_half(ones)[0] == pytest.approx(values[label][0], abs=1e-9)
         assert ours.over_ious(ones)[0] == pytest.approx(values[label][1], abs=1e-9)
+
+
+@pytest.mark.parametrize("count", [7, 50, 100, 350])
+def test_recalls_that_are_no_binary_fractions(count):
+    """Each recall takes as many hits as the tool says: precision falls with every hit."""
+    places = [(50 * i, 0, 40, 40, 0) for i in range(count)]
+    right = [(*place, 1 - i / 1000) for i, place in enumerate(places)]
+    wrong = [(50 * i, 500, 40, 40, 0, 1 - (i + 0.5) / 1000) for i in range(count)]
+    picture = make_boxes(right + wrong, places)
+    ours = ResampledPrecision([picture], 0, 16, np.array([0])).at_half(np.ones((1, 1)))
+    assert ours[0] == pytest.approx(coco_average_precision([picture], 1, 16)[0][0], abs=1e-12)
+
+
+def test_resamples_do_not_know_of_each_other():
+    scenes = random_scenes(5)
+    ours = ResampledPrecision(scenes.pictures, 0, 16, scenes.groups)
+    weights = np.vstack([group_weights(scenes.n_groups, 20), np.eye(scenes.n_groups)])
+    for statistic in (ours.at_half, ours.over_ious):
+        alone = [statistic(row[None])[0] for row in weights]
+        assert np.isnan(alone).any(), "pictures without such a face"
+        np.testing.assert_allclose(statistic(weights), alone, rtol=1e-12)
 
 
 def test_a_resample_is_what_repeating_the_pictures_gives():

@@ -204,7 +204,7 @@ def _at_recalls(true: Array, precision: Array, faces: Array) -> Array:
 
     Args:
         true, precision: (R, D), running number of hits, and precision, from the surest box down.
-        faces: (R,), number of annotated faces.
+        faces: (R,), number of annotated faces, no less than hits.
     """
     rows, length = true.shape
     # Hits that each recall takes: whole numbers, so that nothing hangs on how 0.7 is rounded.
@@ -212,8 +212,8 @@ def _at_recalls(true: Array, precision: Array, faces: Array) -> Array:
     needed -= (needed - 1) / faces[:, None] >= _RECALLS[None]
     needed += needed / faces[:, None] < _RECALLS[None]
     # Rows are laid behind each other, so that one search serves all of them.
-    offsets = (max(true.max(), needed.max()) + 1) * np.arange(rows)[:, None]
+    offsets = (needed.max() + 1) * np.arange(rows)[:, None]
     places = np.searchsorted((true + offsets).ravel(), (needed + offsets).ravel())
     places = places.reshape(rows, -1) - np.arange(rows)[:, None] * length
     padded = np.hstack([precision, np.zeros((rows, 1))])
-    return np.asarray(np.take_along_axis(padded, np.minimum(places, length), axis=1).mean(axis=1))
+    return np.asarray(np.take_along_axis(padded, places, axis=1).mean(axis=1))
