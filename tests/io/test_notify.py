@@ -2,6 +2,7 @@
 
 import base64
 import json
+import os
 import shlex
 import sys
 import threading
@@ -172,6 +173,37 @@ def test_a_full_queue_leaves_out_and_says_so_once(tmp_path, said, monkeypatch):
     ]
 
 
+def test_how_many_wait_and_that_a_second_jam_is_said_as_well(tmp_path, said):
+    script, begun, go, ended = (tmp_path / name for name in ("alarm", "begun", "go", "ended"))
+    script.write_text(
+        f"#!/bin/sh\ntouch '{begun}'\nuntil [ -e '{go}' ]; do sleep 0.02; done\necho >> '{ended}'\n"
+    )
+    script.chmod(0o755)
+    with Notifier(str(script), lambda error: said.append(str(error))) as notifier:
+        for jam in (1, 2):
+            notifier.send(EVENT)
+            wait_for(begun.exists)
+            for _ in range(notify.WAITING):
+                notifier.send(EVENT)
+            assert len(said) == jam - 1
+            notifier.send(EVENT)
+            notifier.send(EVENT)
+            assert len(said) == jam
+            go.touch()
+            delivered = jam * (1 + notify.WAITING)
+            wait_for(lambda number=delivered: ended.exists() and ended.stat().st_size == number)
+            go.unlink()
+            begun.unlink()
+    assert said == [f"{notify.WAITING} alarms wait to be delivered: more are left out."] * 2
+
+
+def wait_for(happened):
+    deadline = time.monotonic() + 30
+    while not happened():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
 def test_what_waits_at_the_end_is_still_delivered_in_order(tmp_path, said):
     out = tmp_path / "out"
     code = f"open({str(out)!r}, 'a').write(os.environ['MASKLENS_TRACK'] + ' ')"
@@ -240,13 +272,20 @@ def server():
 
 
 def test_an_event_is_posted(server, said):
-    handed, _ = deliver(f"http://me:p%40ss@{server.place}/ok?key=1#x", said)
+    handed, _ = deliver(f"http://m%40e:p%40ss@{server.place}/ok?key=1#x", said)
     assert (handed < 1, said) == (True, [])
     ((path, headers, body),) = server.posted
     assert (path, json.loads(body)) == ("/ok?key=1", EVENT)
     assert headers["Content-Type"] == "application/json"
-    assert base64.b64decode(headers["Authorization"].split()[1]) == b"me:p@ss"
+    assert base64.b64decode(headers["Authorization"].split()[1]) == b"m@e:p@ss"
     assert headers["Host"] == server.place
+
+
+def test_a_name_that_is_no_text_is_posted_too(server, said):
+    """Of a film whose name was written in another encoding."""
+    event = EVENT | {"source": os.fsdecode(b"caf\xe9.mp4")}
+    deliver(f"http://{server.place}/ok", said, event, EVENT)
+    assert ([json.loads(body) for _, _, body in server.posted], said) == ([event, EVENT], [])
 
 
 def test_answers_that_refuse_are_one_line_without_secrets(server, said):
