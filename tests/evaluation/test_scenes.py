@@ -133,6 +133,64 @@ def test_faces_of_all_sizes_are_in_the_size_table_but_not_in_the_recall():
     assert values(scores)["face_recall"].total == 1
 
 
+def test_sizes_are_of_boxes_that_meet_loosely_and_of_the_smallest_faces_that_count():
+    faces = [(0, 0, 8, 8, MASK), (50, 0, 40, 40, MASK)]
+    boxes = [(0, 0, 8, 8, MASK, 0.9), (50, 0, 18, 40, MASK, 0.9)]  # IoU 0.45
+    scores = score_scenes(make_scenes((boxes, faces)), group_weights(1, 20), min_width=4)
+    assert [(name, e.hits, e.total) for name, e in scores.sizes] == [
+        ("< 12 px", 1, 1),
+        ("32–64 px", 1, 1),
+    ]
+
+
+def test_scores_are_held_against_the_label_whether_a_box_is_shown_or_not():
+    faces = [(0, 0, 40, 40, MASK), (100, 0, 40, 40, NONE)]
+    boxes = [
+        (0, 0, 40, 40, MASK, 0.9),  # right
+        (100, 0, 40, 40, MASK, 0.65),  # a face, and not its label
+        (300, 0, 40, 40, NONE, 0.15),  # no face, and not shown
+    ]
+    scores = score_scenes(make_scenes((boxes, faces)), group_weights(1, 20))
+    # Each has a bin of its own, and its gap is there a third, or a half.
+    assert values(scores)["ece"].value == pytest.approx((0.1 + 0.65 + 0.15) / 3)
+    assert values(scores)["ece_shown"].value == pytest.approx((0.1 + 0.65) / 2)
+    assert [(mean, share.hits) for mean, share in scores.calibration] == [
+        (pytest.approx(0.15), 0),
+        (pytest.approx(0.65), 0),
+        (pytest.approx(0.9), 1),
+    ]
+
+
+def test_masked_faces_have_their_own_sizes():
+    found = [(0, 0, 20, 20, MASK), (50, 0, 20, 20, NONE), (100, 0, 20, 20, MASK)]
+    lost = [(150, 0, 20, 20, BAD)]
+    scenes = make_scenes(([(*face, 0.9) for face in found], found + lost))
+    scores = score_scenes(scenes, group_weights(1, 20))
+    assert [(name, e.hits, e.total) for name, e in scores.sizes] == [("16–32 px", 3, 4)]
+    assert [(name, e.hits, e.total) for name, e in scores.masked_sizes] == [("16–32 px", 2, 3)]
+
+
+def test_curves_of_precision_are_those_of_the_labels_that_there_are():
+    faces = [(0, 0, 40, 40, MASK), (100, 0, 40, 40, NONE)]
+    boxes = [(0, 0, 40, 40, MASK, 0.9), (300, 0, 40, 40, NONE, 0.8), (100, 0, 30, 40, NONE, 0.7)]
+    scores = score_scenes(make_scenes((boxes, faces)), group_weights(1, 20))
+    curves = {name: (list(r), list(p)) for name, r, p, _ in scores.precision_recall}
+    assert curves == {
+        "faces": ([0.5, 0.5, 1], [1, 0.5, pytest.approx(2 / 3)]),
+        "with_mask": ([1], [1]),
+        "without_mask": ([0, 1], [0, 0.5]),
+    }
+    for name, _, _, precision in scores.precision_recall:
+        assert precision == values(scores)[f"ap50.{name}"]
+    # The bare face's box overlaps it by 0.75, which is enough for six limits of the ten.
+    found = values(scores)
+    assert found["ap50.without_mask"].value == pytest.approx(0.5)
+    assert found["ap.without_mask"].value == pytest.approx(0.3)
+    assert found["map50"].value == pytest.approx((1 + 0.5) / 2)
+    assert found["map"].value == pytest.approx((1 + 0.3) / 2)
+    assert not [key for key in found if "mask_worn_incorrectly" in key], "there is none"
+
+
 def test_folding_keeps_the_masked_faces():
     scenes = make_scenes(([(0, 0, 40, 40, BAD, 0.9)], [(0, 0, 40, 40, BAD)]))
     scores = values(score_scenes(scenes.fold(LABELS[:2]), group_weights(1, 20)))
