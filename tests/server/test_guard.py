@@ -1,10 +1,15 @@
+import asyncio
+from dataclasses import replace
+
 import httpx
 import pytest
 from benchmarks.api_load import Server
 from click.testing import CliRunner
+from starlette.responses import Response
 
 from masklens.cli import main
 from masklens.errors import ServeError
+from masklens.server.guard import Guard
 from masklens.server.settings import Limits, Settings, token_of
 from tests.server.conftest import error_of
 
@@ -102,6 +107,45 @@ def test_names_that_were_allowed():
             assert answer.status_code == status
 
 
+def ask(settings, path="/", **headers):
+    """The status of what stands behind the guard, 204, or the guard's own."""
+
+    async def get():
+        transport = httpx.ASGITransport(Guard(Response(status_code=204), settings))
+        async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
+            return await client.get(
+                path, headers={k.replace("_", "-"): headers[k] for k in headers}
+            )
+
+    return asyncio.run(get()).status_code
+
+
+@pytest.mark.parametrize(
+    ("host", "status", "without"),
+    [
+        ("masks.example", 204, 204),
+        ("192.168.1.2:8000", 204, 204),  # its own
+        ("localhost", 204, 204),
+        ("evil.example", 421, 204),
+    ],
+)
+def test_names_of_a_server_that_others_can_reach_count_once_some_are_allowed(host, status, without):
+    settings = Settings(host="192.168.1.2", token=TOKEN, hosts=("masks.example",))
+    assert ask(settings, host=host) == status
+    assert ask(replace(settings, hosts=()), host=host) == without
+
+
+@pytest.mark.parametrize("scheme", ["Bearer ", "bearer ", "BEARER   "])
+def test_the_scheme_is_written_as_one_likes(scheme):
+    assert ask(Settings(token=TOKEN), "/v1/model", authorization=f"{scheme}{TOKEN}") == 204
+
+
+@pytest.mark.parametrize("site", ["cross-site", "same-site"])
+def test_pages_of_other_sites_may_link_to_the_page(site):
+    assert ask(Settings(), "/", sec_fetch_site=site) == 204
+    assert ask(Settings(), "/v1/model", sec_fetch_site=site) == 403
+
+
 @pytest.mark.parametrize(
     "name", ["https://masks.example", "masks.example/x", "*", ":8000", "x::y", ""]
 )
@@ -149,4 +193,6 @@ def test_every_answer_carries_the_security_headers(client, path):
     assert headers["permissions-policy"].startswith("camera=(self)")
     assert headers["cross-origin-opener-policy"] == "same-origin"
     assert headers["cross-origin-embedder-policy"] == "require-corp"
+    assert headers["cross-origin-resource-policy"] == "same-origin"
+    assert headers["x-frame-options"] == "DENY"
     assert "server" not in headers
