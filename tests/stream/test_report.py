@@ -136,6 +136,12 @@ def test_people_are_counted_where_they_were_first_seen_with_the_label_they_had_m
     assert (share, low, high) == pytest.approx((1 / 3, expected.low, expected.high))
 
 
+def test_a_person_has_the_label_of_most_frames_and_not_the_first_one(tmp_path):
+    run = Run(tmp_path / "hall.jsonl", "2026-05-04T09:00:00+02:00")
+    run.frames(1, {1: NONE}).frames(3, {1: MASK}).frames(1, {1: NONE})
+    assert dict(only(run.log).total.labels) == {MASK: 1}
+
+
 def test_what_log_and_table_tell_is_counted_once(tmp_path):
     run = Run(tmp_path / "hall.jsonl", "2026-05-04T09:00:00+02:00")
     run.frames(3, {1: MASK, 2: NONE}).end().frames(3, {3: MASK})  # killed: 3 has no row
@@ -162,6 +168,80 @@ def test_a_clock_that_is_set_back_makes_no_second_count_twice(tmp_path):
     run.clock -= timedelta(seconds=10)
     (row,) = only(run.frames(20, {1: MASK}).log).rows
     assert (row.people, row.observed, row.away) == (1, pytest.approx(29.8), 0)
+
+
+def test_a_clock_that_is_set_back_by_an_hour_leaves_each_hour_what_was_watched_in_it(tmp_path):
+    run = Run(tmp_path / "hall.jsonl", "2026-05-04T10:10:00+02:00").frames(20)
+    run.clock -= timedelta(hours=1)
+    nine, ten = only(run.frames(20).log).rows
+    assert (nine.observed, ten.observed) == (pytest.approx(19.8), pytest.approx(19.8))
+
+
+def test_a_clock_that_was_behind_for_a_while_makes_no_interruption_longer(tmp_path):
+    run = Run(tmp_path / "hall.jsonl", "2026-05-04T09:10:00+02:00").frames(60)
+    run.clock -= timedelta(seconds=40)
+    run.frames(20)  # from 20 to 40 seconds, which were watched already
+    run.clock += timedelta(seconds=40)
+    (row,) = only(run.frames(10).log).rows  # from 80 seconds
+    assert (row.observed, row.away) == (pytest.approx(59.8 + 9.8), pytest.approx(20.2))
+
+
+def test_interruptions_of_all_hours_together(tmp_path):
+    run = Run(tmp_path / "hall.jsonl", "2026-05-04T09:10:00+02:00").frames(1)
+    one = only(run.lost(3600).frames(1).lost(1800).frames(1).log)
+    assert [row.away for row in one.rows] == [pytest.approx(3600.2), pytest.approx(1800.2)]
+    assert one.total.away == pytest.approx(5400.4)
+
+
+def test_most_at_once_and_minutes_of_a_camera(tmp_path):
+    run = Run(tmp_path / "hall.jsonl", "2026-05-04T09:59:00+02:00")
+    run.frames(30, {1: MASK, 2: MASK, 3: NONE}).frames(30, {1: MASK}).frames(30, {1: MASK, 4: NONE})
+    rows = only(run.log, by="minute").rows
+    assert [(start_of(row)[11:16], row.people, row.at_once) for row in rows] == [
+        ("09:59", 3, 3),
+        ("10:00", 1, 2),
+    ]
+
+
+def test_a_log_to_which_a_film_and_a_camera_were_appended(tmp_path):
+    for clock in (None, "2026-05-04T09:00:00+02:00"):
+        run = Run(tmp_path / "hall.jsonl", clock).frames(5, {1: MASK})
+    reports, broken = report(run.log)
+    assert [(r.total.people, r.total.observed) for r in reports] == [(1, pytest.approx(4.8))] * 2
+    assert broken == 0
+
+
+def test_between_two_frames_an_hour_ends_for_both(tmp_path):
+    run = Run(tmp_path / "hall.jsonl", "2026-05-04T08:59:55+02:00").frames(30, rate=0.1)
+    eight, nine = only(run.log).rows  # frames at 55, 5 and 15 seconds
+    assert (eight.observed, nine.observed) == (5, 15)
+
+
+@pytest.mark.parametrize("again", ["camera", "run"])
+def test_a_short_interruption_was_not_watched(tmp_path, again):
+    run = Run(tmp_path / "hall.jsonl", "2026-05-04T09:00:00+02:00").frames(10, {1: MASK})
+    run = run.lost(5) if again == "camera" else Run(run.log, "2026-05-04T09:00:15+02:00")
+    (row,) = only(run.frames(10, {1: MASK}).log).rows
+    assert (row.observed, row.away) == (pytest.approx(2 * 9.8), pytest.approx(5.2))
+    assert row.people == (1 if again == "camera" else 2)  # numbers are of a run
+
+
+def test_runs_of_a_single_frame_have_people_of_their_own(tmp_path):
+    for second in (0, 5):
+        run = Run(tmp_path / "hall.jsonl", f"2026-05-04T09:00:0{second}+02:00")
+        run.frames(0.2, {1: MASK})
+    assert only(run.log).total.people == 2
+    for _ in range(2):
+        run = Run(tmp_path / "walk.jsonl", None).frames(0.2, {1: MASK})
+    assert [r.total.people for r in report(run.log)[0]] == [1, 1]
+
+
+@pytest.mark.parametrize(("pause", "observed"), [(15, 30), (30, 0)])
+def test_how_long_a_camera_may_send_nothing(tmp_path, pause, observed):
+    """HLS sends pieces of 15 seconds; half a minute without a frame is an interruption."""
+    run = Run(tmp_path / "hall.jsonl", "2026-05-04T09:00:00+02:00")
+    (row,) = only(run.frames(3 * pause, rate=1 / pause).log).rows
+    assert (row.observed, row.away) == (observed, 60 if pause == 30 else 0)
 
 
 def test_a_run_that_stood_still_did_not_watch(tmp_path):
@@ -288,7 +368,9 @@ def test_films_are_told_by_their_own_time(tmp_path):
         (60.0, 0, {}),
     ]
     assert [r.observed for r in one.rows] == [pytest.approx(60), pytest.approx(9.8)]
-    assert only(tmp_path / "walk.tracks.csv", by="minute").name == "a.mp4"
+    table = tmp_path / "walk.tracks.csv"
+    assert only(table, run.log, by="minute").name == one.name
+    assert only(table, by="minute").name == "a.mp4"
     Run(run.log, None).frames(5, {1: BADLY})  # another film, with --append
     again = report(run.log)[0]
     assert [(r.name, r.total.people) for r in again] == [(one.name, 2), (f"{one.name} (run 2)", 1)]
@@ -302,14 +384,17 @@ def test_what_detect_writes_of_films_and_pictures(tmp_path):
         for film, label in (("a.mp4", MASK), ("b.mp4", NONE)):
             for index in range(10):
                 frame = Frame(np.zeros((9, 9, 3), np.uint8), film, index=index, time=index / 3)
-                lines.write(frame_record(frame, shown({1: label})))
-            table.ended(film, TrackRecord(1, 0, 3, frames_by_label=Counter([label])))
+                tracks = {1: label, 2: label} if index else {1: label}
+                lines.write(frame_record(frame, shown(tracks)))
+            for number, first in ((1, 0), (2, 1 / 3)):
+                record = TrackRecord(number, first, 3, frames_by_label=Counter([label]))
+                table.ended(film, record)
     for places in ([log], [tmp_path / "t.csv"], [tmp_path], [tmp_path / "t.csv", log]):
         reports, broken = report(*places)
         assert broken == 0
         assert [(r.name, dict(r.total.labels)) for r in reports] == [
-            ("a.mp4", {MASK: 1}),
-            ("b.mp4", {NONE: 1}),
+            ("a.mp4", {MASK: 2}),
+            ("b.mp4", {NONE: 2}),
         ]
 
 
