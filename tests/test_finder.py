@@ -12,11 +12,12 @@ from masklens.bundle import FINDER_CARD_FILE, Bundle, write_bundle
 from masklens.card import FaceCalibration, FinderCard
 from masklens.errors import BundleError
 from masklens.faces import YuNet
-from masklens.finder import CellFinder, bundle_finder, grid, load_finder
+from masklens.finder import CellFinder, bundle_finder, grid, load_finder, shipped_finder
+from masklens.runtime import OnnxNetwork
 from tests.conftest import make_toy_model, toy_card
 
 
-def make_toy_finder(path, strides=(8, 16, 32), side=64):
+def make_toy_finder(path, strides=(8, 16, 32), side=64, box=(-1, -0.5, 2, 3)):
     """A finder for 64×64 that answers, whatever it sees, with one face at cell (2, 1), stride 8."""
     cells = sum((side // stride) ** 2 for stride in strides)
     tables = {
@@ -27,7 +28,7 @@ def make_toy_finder(path, strides=(8, 16, 32), side=64):
     }
     place = 1 * (side // strides[0]) + 2
     tables["face"][0, place] = 0.75
-    tables["box"][0, place] = [-1, -0.5, 2, 3]
+    tables["box"][0, place] = box
     tables["landmarks"][0, place] = 0.5
     graph = helper.make_graph(
         [helper.make_node("ReduceMin", ["image"], ["low"], keepdims=0),
@@ -62,6 +63,28 @@ def test_one_rule_turns_cells_into_pixels(finder_bundle):
     np.testing.assert_allclose(found.scores, [0.75])
 
 
+@pytest.mark.parametrize(
+    ("box", "expected"),
+    [
+        ((-9, -9, 9, 2), [[0, 0, 40, 24]]),
+        ((-9, -9, -4, 2), []),  # left of the picture
+        ((-1, 7.5, 1, 8.5), []),  # below it
+    ],
+)
+def test_boxes_end_with_the_picture(tmp_path, box, expected):
+    make_toy_finder(tmp_path / "finder.onnx", box=box)
+    finder = CellFinder(tmp_path / "finder.onnx", FinderCard(long_side=64))
+    assert finder.find(np.zeros((64, 40, 3), np.uint8)).boxes.tolist() == expected
+
+
+def test_of_more_faces_than_asked_for_the_surest_are_kept(portrait):
+    two = np.hstack([portrait, portrait])
+    every = load_finder(None).find(two)
+    one = load_finder(None, max_faces=1).find(two)
+    assert (len(every), len(one)) == (2, 1)
+    assert one.scores[0] == every.scores.max()
+
+
 def test_the_detector_takes_the_bundles_own_finder_else_the_shipped_one(finder_bundle, toy_bundle):
     own = MaskDetector(finder_bundle).finder
     shipped = MaskDetector(toy_bundle).finder
@@ -75,6 +98,8 @@ def test_the_grid_by_hand():
     corners, strides = grid(32, 64, (16, 32))
     assert strides.tolist() == [16] * 8 + [32] * 2
     assert corners[:5].tolist() == [[0, 0], [1, 0], [2, 0], [3, 0], [0, 1]]
+    with pytest.raises(ValueError, match="read-only"):  # every finder shares them
+        corners[0] = 1
 
 
 def test_small_pictures_are_enlarged_at_most_by_the_cards_measure(finder_bundle):
@@ -84,14 +109,43 @@ def test_small_pictures_are_enlarged_at_most_by_the_cards_measure(finder_bundle)
     assert np.count_nonzero(tensor) == 20 * 16 * 3
 
 
+def test_shrinking_loses_no_pixel(finder_bundle):
+    stripes = np.zeros((256, 256, 3), np.uint8)
+    stripes[:, ::4] = 200  # one column in four
+    tensor, scale = load_finder(None, bundle=finder_bundle).prepare(stripes)
+    assert scale == 1 / 4
+    assert np.unique(tensor).tolist() == [50]
+
+
+def test_a_fixed_size_is_filled_as_far_as_the_picture_goes(finder_bundle):
+    finder = load_finder(None, bundle=finder_bundle)
+    finder.fixed = (64, 128)
+    for shape, filled, expected in (
+        ((100, 100), (64, 64), 0.64),
+        ((50, 200), (32, 128), 0.64),
+        ((200, 50), (64, 16), 0.32),
+    ):
+        tensor, scale = finder.prepare(np.full((*shape, 3), 7, np.uint8))
+        assert (tensor.shape, scale) == ((1, 64, 128, 3), expected)
+        assert np.argwhere(tensor[0, :, :, 0]).max(axis=0).tolist() == [side - 1 for side in filled]
+
+
 def test_without_calibration_only_sure_faces_are_returned(finder_bundle):
     card = finder_bundle.card
     assert card.face_calibration is None
     wary = dataclasses.replace(card, finder=dataclasses.replace(card.finder, sure_score=0.8))
     image = np.zeros((32, 32, 3), np.uint8)  # its face has 0.75
     assert len(bundle_finder(dataclasses.replace(finder_bundle, card=wary)).find(image)) == 0
+    wary_bundle = dataclasses.replace(finder_bundle, card=wary)
+    for asked, count in ((0.75, 1), (0.76, 0)):
+        assert len(bundle_finder(wary_bundle, min_score=asked).find(image)) == count
     weighed = dataclasses.replace(wary, face_calibration=FaceCalibration(0, 1, 1))
     assert len(bundle_finder(dataclasses.replace(finder_bundle, card=weighed)).find(image)) == 1
+
+
+def test_the_shipped_finder_alone_returns_sure_faces_only():
+    card = Bundle.load().card.finder
+    assert shipped_finder().min_score == card.sure_score > card.min_score
 
 
 def run_folder(folder, card):
@@ -111,6 +165,11 @@ def test_a_file_beside_its_card_is_run_as_the_card_says(tmp_path, finder_bundle)
     assert finder.name == "finder"
     assert load_finder(finder_bundle.folder / "finder.onnx").long_side == 64
     assert load_finder(file, long_side=96).long_side == 96
+    asked = load_finder(file, min_score=0.3, nms_iou=0.4)
+    assert (asked.min_score, asked.nms_iou) == (0.3, 0.4)
+    assert isinstance(load_finder(file, runtime="litert").network, OnnxNetwork)
+    with pytest.raises(ValueError, match=r"make it with that size\. Received: 96"):
+        load_finder(asked, long_side=96)
 
 
 def test_a_file_that_the_card_beside_it_does_not_name_takes_no_card(tmp_path):
@@ -126,7 +185,7 @@ def test_a_damaged_card_beside_a_finder(tmp_path):
         load_finder(file)
 
 
-@pytest.mark.parametrize("shape", [(1, 1), (1, 64), (64, 2)])
+@pytest.mark.parametrize("shape", [(1, 1), (1, 64), (64, 2), (1, 200), (200, 1)])
 def test_odd_sizes_are_padded(finder_bundle, shape):
     tensor, _ = load_finder(None, bundle=finder_bundle).prepare(np.zeros((*shape, 3), np.uint8))
     assert tensor.shape[1] % 32 == tensor.shape[2] % 32 == 0
@@ -163,6 +222,20 @@ def test_files_that_are_no_finder(toy_bundle, tmp_path):
     (tmp_path / "broken.onnx").write_bytes(b"nothing")
     with pytest.raises(BundleError, match="cannot open"):
         CellFinder(tmp_path / "broken.onnx")
+
+
+def test_a_table_of_another_width(tmp_path):
+    path = tmp_path / "finder.onnx"
+    make_toy_finder(path)
+    model = load(path)
+    (boxes,) = (w for w in model.graph.initializer if w.name == "box_w")
+    wider = np.pad(numpy_helper.to_array(boxes), ((0, 0), (0, 0), (0, 1)))
+    boxes.CopyFrom(numpy_helper.from_array(wider, boxes.name))
+    (output,) = (value for value in model.graph.output if value.name == "box")
+    output.type.tensor_type.shape.dim[2].dim_value = 5
+    save(model, path)
+    with pytest.raises(BundleError, match=r"its outputs \['box'\] are missing or of another shape"):
+        CellFinder(path)
 
 
 def test_a_finder_that_takes_something_else(tmp_path):
