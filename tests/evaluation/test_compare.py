@@ -1,16 +1,27 @@
 """Two models on the same scenes: differences, and when they are called one."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy import stats
 
-from masklens.evaluation.compare import compare
+from masklens.errors import DatasetError
+from masklens.evaluation.compare import (
+    Difference,
+    LabelTest,
+    _from_both,
+    _label_test,
+    compare,
+    verdict,
+)
 from masklens.evaluation.evaluate import Options, evaluate
 from masklens.evaluation.exchange import exchanges
+from masklens.evaluation.measures import Measure
 from masklens.evaluation.selection import select
 from masklens.evaluation.subjects import load_subject
-from masklens.intervals import wilson
+from masklens.intervals import Estimate, wilson
 from masklens.labels import LABELS, MASK_WORN_INCORRECTLY, WITH_MASK
 
 
@@ -62,6 +73,18 @@ def test_six_faces_do(judged):
     low, high = wilson(6, 6)[0], wilson(0, 6)[1]  # all right against all wrong, in every resample
     f1 = found["f1"].estimate
     assert (f1.low, f1.high) == pytest.approx((1 - np.hypot(1 - low, high), 1))
+    labels = comparison.label_test  # of two: a bare face is right as a badly worn mask, too
+    assert (labels.both, labels.only_a, labels.only_b, labels.neither) == (2, 0, 4, 0)
+    assert labels.p_value == 2 / 2**4
+
+
+def test_what_cannot_be_compared(judged):
+    a = judged("a", lambda said: {})
+    fewer = replace(a, selection=a.selection.without({6}))
+    with pytest.raises(DatasetError, match="were not judged on the same pictures"):
+        compare(a, fewer)
+    with pytest.raises(DatasetError, match="fewer than two labels in common"):
+        compare(a, replace(a, labels=(WITH_MASK, "hat")))
 
 
 def test_calibration_errors_are_not_compared(judged):
@@ -72,6 +95,72 @@ def test_calibration_errors_are_not_compared(judged):
         assert (d.a.value_text, d.b.value_text) == ("0.400", "0.100")
         assert (d.change_text, d.interval_text, d.word) == ("–", "–", "")
         assert "not compared" in d.verdict
+
+
+def test_the_interval_of_two_shares_is_newcombes():
+    """His example (a), method 10: 56 of 70 against 48 of 80."""
+    a, b = (
+        Estimate(hits / total, *wilson(hits, total), "wilson")
+        for hits, total in ((48, 80), (56, 70))
+    )
+    found = _from_both(0.2, a, b)
+    assert (found.low, found.high) == pytest.approx((0.0524, 0.3339), abs=5e-5)
+
+
+def test_verdicts_on_measures_of_which_less_or_more_is_better():
+    def difference(title, better, *ends):
+        estimate = Estimate(*ends, "bootstrap")
+        measure = Measure("key", title, Estimate(0.5, 0.4, 0.6, "bootstrap"), len, better)
+        found = Difference(measure, measure, estimate, verdict(measure, estimate))
+        return found.word, found.verdict
+
+    recall, brier = "All faces found", "Brier score"
+    assert difference(recall, 1, 0.02, 0.01, 0.03) == (
+        "B better",
+        "B is better on all faces found, +2.0 points, 95 % interval +1.0 to +3.0",
+    )
+    assert difference(recall, 1, -0.02, -0.03, -0.01)[0] == "B worse"
+    assert difference(brier, -1, -0.02, -0.03, -0.01) == (
+        "B better",
+        "B is better on Brier score, −2.0 points, 95 % interval −3.0 to −1.0",
+    )
+    assert difference(brier, -1, 0.02, 0.01, 0.03) == (
+        "B worse",
+        "B is worse on Brier score, +2.0 points, 95 % interval +1.0 to +3.0",
+    )
+    for low, high in ((0.0, 0.03), (-0.03, 0.0), (-0.01, 0.01)):
+        word, text = difference("F1, macro", 1, 0.01, low, high)
+        assert (word, text.partition(" (")[0]) == ("", "No difference is shown on F1, macro")
+    nan = float("nan")
+    assert difference(recall, 1, 0.0, nan, nan) == ("", "Both are alike on all faces found")
+    assert difference(recall, 1, nan, nan, nan)[1].endswith("cannot be compared on these pictures")
+
+
+@pytest.mark.parametrize(
+    ("only_a", "only_b", "p_value", "text"),
+    [
+        (0, 0, 1, "Both models were right and wrong on the same faces."),
+        (1, 0, 1, "right on 1 face, 1 to 0; that can be chance (p = 1.000)."),
+        (3, 9, 0.146, "right on 12 faces, 3 to 9; that can be chance (p = 0.146)."),
+        (3, 9, 0.05, "right on 12 faces, 3 to 9; that can be chance (p = 0.050)."),
+        (1, 12, 0.0034, "B is right more often: of the 13 faces that only one of the two got "
+         "right, 12 go to B (p = 0.003)."),
+        (30, 2, 1e-6, "A is right more often: of the 32 faces that only one of the two got right, "
+         "30 go to A (p < 0.001)."),
+    ],
+)  # fmt: skip
+def test_verdicts_on_labels(only_a, only_b, p_value, text):
+    assert LabelTest("label right", 5, only_a, only_b, 7, p_value).verdict.endswith(text)
+
+
+def test_who_was_right_is_counted_by_face_and_exchanged_by_group():
+    a = np.array([1, 1, 1, 0, 0, 0, 0, 0, 0, 0], bool)
+    b = np.array([1, 1, 0, 1, 1, 1, 1, 1, 1, 0], bool)
+    test = _label_test("right", a, b, np.arange(10))
+    assert (test.both, test.only_a, test.only_b, test.neither) == (2, 1, 6, 1)
+    assert test.p_value == pytest.approx(stats.binomtest(1, 7).pvalue)
+    pairs = _label_test("right", a, b, np.arange(10) // 2)  # these gain 0, 0, 2, 2 and 1
+    assert (pairs.only_a, pairs.only_b, pairs.p_value) == (1, 6, 2 / 2**3)
 
 
 def test_exchanging_nothing_and_everything(judged):
