@@ -1,6 +1,7 @@
 """The report's figures: nothing hides what they show."""
 
 import re
+from urllib.request import urlopen
 
 import numpy as np
 
@@ -60,6 +61,39 @@ def test_bars_of_neighbouring_bins_do_not_hide_each_other_and_one_item_has_one()
     )
     assert left < first < second < right
     assert panel[3] < high < low < panel[1]  # down is more
+
+
+def test_tables_and_figures_are_numbered_as_they_come_and_pictures_named_after_them():
+    document = Document("A report", "")
+    document.figure("First.", "<svg>ä</svg>", "bars")
+    document.table("Between.", ("", "n"), [("a", "1")])
+    items = [(b"one", "a.jpg", "is mask"), (b"two", "b.jpg", "is none")]
+    document.gallery("Second.", items)
+    document.table("Last.", ("", "n"), [("b", "2")])
+    document.gallery("Third.", items[:1], single=True)
+    assert [(block.label, block.text) for block in document.blocks] == [
+        ("Figure 1", "First."),
+        ("Table 1", "Between."),
+        ("Figure 2", "Second."),
+        ("Table 2", "Last."),
+        ("Figure 3", "Third."),
+    ]
+    pictures = [picture for block in document.blocks for picture in block.pictures]
+    assert [(p.file, p.alt, p.width) for p in pictures] == [
+        ("figure-1.svg", "bars", 100),
+        ("figure-2-1.jpg", "a.jpg: is mask", 100),
+        ("figure-2-2.jpg", "b.jpg: is none", 100),
+        ("figure-3-1.jpg", "a.jpg: is mask", 50),
+    ]
+    for picture, kind, data in zip(
+        pictures,
+        ("svg+xml", "jpeg", "jpeg"),
+        ("<svg>ä</svg>".encode(), b"one", b"two"),
+        strict=False,
+    ):
+        with urlopen(picture.data_uri) as shown:
+            assert (shown.headers["Content-Type"], shown.read()) == (f"image/{kind}", data)
+    assert document.blocks[2].notes == (("a.jpg", "is mask"), ("b.jpg", "is none"))
 
 
 def test_a_bar_in_a_file_name_adds_no_column_to_a_markdown_table():
