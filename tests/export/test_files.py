@@ -185,6 +185,49 @@ def test_int8_is_exact_on_every_processor(tmp_path, source, monkeypatch):
     np.testing.assert_allclose(answers["fast"], expected, rtol=0.02)
 
 
+@pytest.mark.parametrize("transposed", [False, True])
+def test_no_two_neighbours_of_an_inner_product_can_overflow(tmp_path, transposed):
+    """Columns of different sizes: each has a scale of its own, by the sum of two neighbours."""
+    rng, node = np.random.default_rng(0), onnx.helper.make_node
+    hidden = rng.uniform(0.9, 1, (47, 16)) * np.geomspace(0.01, 1, 16)
+    weights = {
+        "hidden": (hidden.T if transposed else hidden).astype(np.float32),
+        "bias": rng.normal(size=16).astype(np.float32),
+        "last": rng.normal(size=(16, 4)).astype(np.float32),
+    }
+    inner = (
+        node("Gemm", ["x", "hidden", "bias"], ["a"], "g", transB=1)
+        if transposed
+        else node("MatMul", ["x", "hidden"], ["a"], "m")
+    )
+    graph = onnx.helper.make_graph(
+        [
+            inner,
+            node("Relu", ["a"], ["b"], "r"),
+            node("MatMul", ["b", "last"], ["probabilities"], "l"),
+        ],
+        "inner",
+        [onnx.helper.make_tensor_value_info("x", 1, ["n", 47])],
+        [onnx.helper.make_tensor_value_info("probabilities", 1, ["n", 4])],
+        [onnx.numpy_helper.from_array(values, name) for name, values in weights.items()],
+    )
+    opset = [onnx.helper.make_opsetid("", 15)]
+    onnx.save(onnx.helper.make_model(graph, opset_imports=opset, ir_version=8), tmp_path / "f.onnx")
+    inputs = rng.uniform(0, 1, (20, 47)).astype(np.float32)
+    model = onnx_int8.quantise(tmp_path / "f.onnx", tmp_path / "q.onnx", (0, 1), inputs)
+    (table,) = (w for w in model.graph.initializer if w.dims in ([16, 47], [47, 16]))
+    rows = onnx.numpy_helper.to_array(table).astype(int)
+    rows = rows if table.dims[0] == 16 else rows.T
+    pairs = np.pad(rows, ((0, 0), (0, 1))).reshape(16, -1, 2).sum(axis=2)
+    assert 120 < pairs.max(axis=1).min() <= pairs.max() <= 128
+    onnx.save(model, tmp_path / "q.onnx")
+    ours, expected = (
+        open_network(tmp_path / name, "onnx", 1).run(inputs, ["probabilities"])[0]
+        for name in ("q.onnx", "f.onnx")
+    )
+    assert np.abs(ours - expected).max() < 0.05 * np.abs(expected).max()
+
+
 def test_a_network_that_does_not_start_with_a_convolution_keeps_its_input(tmp_path, source, crops):
     """As with a report's model that scales its input itself."""
     import keras
