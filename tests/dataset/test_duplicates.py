@@ -125,6 +125,37 @@ def test_how_two_copies_differ(copies: Dataset, found: Duplicates) -> None:
     assert kind_of(duplicates[frozenset(("source", "cropped"))]) == "cropped or scaled"
 
 
+def test_copies_without_local_features_are_found_by_their_pixels(tmp_path: Path) -> None:
+    """Clouds of colour, as of faces far out of focus."""
+
+    def cloud(seed: int) -> Image:
+        few = np.random.default_rng(seed).integers(0, 255, (4, 4, 3), np.uint8)
+        return np.asarray(cv2.resize(few, (200, 200), interpolation=cv2.INTER_CUBIC), np.uint8)
+
+    first = cloud(0)
+    forms = {
+        "a": first,
+        "small": cv2.resize(first, (90, 90)),
+        "quarter": np.rot90(first),
+        "mirrored": first[:, ::-1],
+        "mirrored_quarter": np.rot90(first[:, ::-1]),
+    }
+    pictures = forms | {"other": cloud(1), "third": cloud(2)}
+    for name, pixels in pictures.items():
+        folder = tmp_path / ("without_mask" if name == "other" else "with_mask")
+        folder.mkdir(exist_ok=True)
+        PillowImage.fromarray(np.ascontiguousarray(pixels)).save(folder / f"{name}.png")
+    dataset = load_dataset(tmp_path)
+    found = find_duplicates(dataset)
+    groups = {name: group_of(dataset, found, name) for name in pictures}
+    assert len({groups[name] for name in forms}) == 1
+    assert len(set(groups.values())) == 3
+    names = [picture.path.stem for picture in dataset.pictures]
+    mirrored = {names[pair.second]: pair.mirrored for pair in found.pairs if pair.first == 0}
+    assert mirrored == {name: "mirrored" in name for name in forms if name != "a"}
+    assert not any(pair.inliers for pair in found.pairs)
+
+
 def test_mirrored_features_are_those_of_the_mirror_image(portrait: Image, tmp_path: Path) -> None:
     PillowImage.fromarray(portrait).save(tmp_path / "a.png")
     PillowImage.fromarray(np.ascontiguousarray(portrait[:, ::-1])).save(tmp_path / "b.png")
