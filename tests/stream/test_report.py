@@ -306,6 +306,17 @@ def test_rotated_logs_are_one_and_copies_of_them_change_nothing(tmp_path):
     assert (row.people, row.observed, row.away) == (3, pytest.approx(14.8), 0)
 
 
+@pytest.mark.parametrize("older", [(".2", ".1"), ("-20260503", "-20260504")])
+def test_the_rotated_log_of_a_film_is_of_one_run(tmp_path, older):
+    """Its lines have no clock that says which file goes on with which."""
+    run = Run(tmp_path / "walk.jsonl", None)
+    for suffix in older:
+        run.frames(5, {1: MASK})
+        run.log.rename(f"{run.log}{suffix}")
+    one = only(run.frames(5, {1: MASK, 2: NONE}).log.parent)
+    assert (one.total.people, one.total.observed) == (2, pytest.approx(14.8))
+
+
 def test_a_log_that_is_being_written_and_one_that_was_killed(tmp_path):
     run = Run(tmp_path / "hall.jsonl", "2026-05-04T09:00:00+02:00").frames(2, {1: MASK}).end()
     table = tmp_path / "hall.tracks.csv"

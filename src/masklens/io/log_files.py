@@ -61,25 +61,27 @@ def find_logs(places: Iterable[Path], on_error: Callable[[InputError], None]) ->
 
     In folders other files are passed over. Of two files of one log that begin with the same frame,
     the larger counts: logs are copied before they are emptied, and packed before they are removed.
+    They come in the order in which they were last written: of films nothing else tells which file
+    of a rotated log goes on with which.
 
     Args:
         places: files and folders.
         on_error: called for each that is missing, cannot be read, or holds no log.
     """
-    found: dict[object, LogFile] = {}
+    found: dict[object, tuple[os.stat_result, LogFile]] = {}
     for place in places:
         try:
             logs = _in_folder(place, on_error) if place.is_dir() else [_recognised(place)]
             for log in logs:
                 key = os.path.realpath(log.path) if log.is_table else (log.family, log.first)
-                known = found.setdefault(key, log)
-                if log.path.stat().st_size > known.path.stat().st_size:
-                    found[key] = log
+                status = log.path.stat()
+                if key not in found or status.st_size > found[key][0].st_size:
+                    found[key] = status, log
         except InputError as error:
             on_error(error)
         except OSError as error:  # its folder may not be entered, or it has just been removed
             on_error(InputError(f"Cannot read {place}: {error.strerror}."))
-    return list(found.values())
+    return [log for _, log in sorted(found.values(), key=lambda pair: pair[0].st_mtime_ns)]
 
 
 def records(log: LogFile) -> Iterator[dict[str, Any]]:
