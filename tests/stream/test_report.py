@@ -409,6 +409,19 @@ def test_what_detect_writes_of_films_and_pictures(tmp_path):
         ]
 
 
+def test_films_whose_logs_begin_alike_are_two_runs(tmp_path):
+    """Nobody is there at first, and live does not name its film."""
+    for day, label in (("20260503", MASK), ("20260504", NONE)):
+        Run(tmp_path / f"walk-{day}.jsonl", None).frames(1).frames(9, {1: label})
+    (tmp_path / "walk.jsonl.2").write_bytes((tmp_path / "walk-20260503.jsonl").read_bytes())
+    (tmp_path / "walk.jsonl.3").write_bytes((tmp_path / "walk-20260504.jsonl").read_bytes()[:2000])
+    reports, broken = report(tmp_path)
+    assert [(dict(r.total.labels), broken) for r in reports] == [({MASK: 1}, 0), ({NONE: 1}, 0)]
+    nobody = Run(tmp_path / "empty" / "walk.jsonl", None)
+    nobody.log.parent.mkdir()
+    assert only(nobody.frames(5).log).total.observed == pytest.approx(4.8)
+
+
 def test_two_cameras_are_two_reports(tmp_path):
     for name in ("hall", "gate"):
         Run(tmp_path / f"{name}.jsonl", "2026-05-04T09:00:00+02:00").frames(2, {1: MASK}).end()

@@ -45,7 +45,8 @@ class LogFile:
         family: path without what tells the files of one log apart: ``logs/hall`` for
             ``logs/hall.jsonl.2.gz`` and ``logs/hall.tracks.csv``.
         is_table: rows of tracks; else lines of frames.
-        first: its first line that can be understood.
+        first: its first line that can be understood; of films the first with a face, if there is
+            one, as without faces all begin alike.
         began: POSIX time of that; 0 where it has no clock.
     """
 
@@ -138,7 +139,7 @@ def _recognised(path: Path) -> LogFile:
     if not path.is_file():
         raise InputError(f"{path} is not a file.")
     family = str(path.parent / _SUFFIX.sub("", _ROTATED.sub("", path.name)))
-    first, strange = None, 0
+    first, strange, without_faces = None, 0, None
     for line in _lines(path):
         first = first or line
         if set(_cells(line)) >= _COLUMNS:
@@ -147,9 +148,14 @@ def _recognised(path: Path) -> LogFile:
         if values is None or not isinstance(values.get("faces"), list):
             strange += 1
         elif "time" in values:
-            return LogFile(path, family, False, line, _began(values))
+            log = LogFile(path, family, False, line, _began(values))
+            if log.began or values["faces"]:
+                return log
+            without_faces = without_faces or log
         if strange == _STRANGE:
             break
+    if without_faces is not None:
+        return without_faces
     if first is None:
         raise _NoLogError(f"{path} has no whole line in it yet.")
     shown = first.decode("utf-8", "backslashreplace").strip()
