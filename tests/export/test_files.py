@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import onnx
+import onnxruntime as ort
 import pytest
 from PIL import Image as PillowImage
 
@@ -187,9 +188,9 @@ def test_int8_is_exact_on_every_processor(tmp_path, source, monkeypatch):
 
 @pytest.mark.parametrize("transposed", [False, True])
 def test_no_two_neighbours_of_an_inner_product_can_overflow(tmp_path, transposed):
-    """Columns of different sizes: each has a scale of its own, by the sum of two neighbours."""
+    """Columns of different sizes, one of zeros: each has a scale of its own, by its pairs."""
     rng, node = np.random.default_rng(0), onnx.helper.make_node
-    hidden = rng.uniform(0.9, 1, (47, 16)) * np.geomspace(0.01, 1, 16)
+    hidden = rng.uniform(0.9, 1, (47, 16)) * np.append(0, np.geomspace(0.01, 1, 15))
     weights = {
         "hidden": (hidden.T if transposed else hidden).astype(np.float32),
         "bias": rng.normal(size=16).astype(np.float32),
@@ -219,13 +220,38 @@ def test_no_two_neighbours_of_an_inner_product_can_overflow(tmp_path, transposed
     rows = onnx.numpy_helper.to_array(table).astype(int)
     rows = rows if table.dims[0] == 16 else rows.T
     pairs = np.pad(rows, ((0, 0), (0, 1))).reshape(16, -1, 2).sum(axis=2)
-    assert 120 < pairs.max(axis=1).min() <= pairs.max() <= 128
+    assert not pairs[0].any()
+    assert 120 < pairs[1:].max(axis=1).min() <= pairs.max() <= 128
     onnx.save(model, tmp_path / "q.onnx")
     ours, expected = (
         open_network(tmp_path / name, "onnx", 1).run(inputs, ["probabilities"])[0]
         for name in ("q.onnx", "f.onnx")
     )
     assert np.abs(ours - expected).max() < 0.05 * np.abs(expected).max()
+
+
+def test_a_folded_range_calculates_the_same(tmp_path):
+    """With black and white at -1 and 1, pixel 128 is 0 and half a step is left over."""
+    rng, step = np.random.default_rng(0), 2 / 255
+    weights = {"k": rng.normal(size=(5, 3, 3, 3)), "b": rng.normal(size=5)}
+    graph = onnx.helper.make_graph(
+        [onnx.helper.make_node("Conv", ["x", "k", "b"], ["y"], "c")],
+        "range",
+        [onnx.helper.make_tensor_value_info("x", 1, [1, 3, 8, 8])],
+        [onnx.helper.make_tensor_value_info("y", 1, [1, 5, 6, 6])],
+        [onnx.numpy_helper.from_array(v.astype(np.float32), n) for n, v in weights.items()],
+    )
+    opset = [onnx.helper.make_opsetid("", 15)]
+    model = onnx.helper.make_model(graph, opset_imports=opset, ir_version=8)
+    pixels = rng.integers(0, 256, (1, 3, 8, 8)).astype(np.float32)
+
+    def run(values):
+        session = ort.InferenceSession(model.SerializeToString())
+        return session.run(None, {"x": values.astype(np.float32)})[0]
+
+    expected = run(pixels * step - 1)
+    onnx_int8._fold_range(model.graph, model.graph.node[0], step, step / 2)
+    np.testing.assert_allclose(run(pixels - 128), expected, atol=1e-4)
 
 
 def test_a_network_that_does_not_start_with_a_convolution_keeps_its_input(tmp_path, source, crops):
