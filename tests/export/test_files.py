@@ -84,6 +84,12 @@ def test_int8_runs_in_integers_but_for_the_last_layers(float32, source, crops, t
     assert inputs["Conv"] == {"DequantizeLinear"}
     assert inputs["Gemm"] == {None}, "their weights are float32"
     assert not any(node.op_type in ("Shape", "Concat") for node in graph.node)
+    zero_points = [
+        (tuple(w.dims), onnx.numpy_helper.to_array(w).tobytes())
+        for w in graph.initializer
+        if w.data_type == onnx.TensorProto.UINT8
+    ]
+    assert len(set(zero_points)) == len(zero_points), "equal constants are kept once"
     per_channel = [w for w in graph.initializer if w.data_type == onnx.TensorProto.INT8]
     assert len({tuple(w.dims) for w in per_channel}) > 1
 
