@@ -140,6 +140,16 @@ def test_bad_parameters_say_what_was_received(client, query):
     assert query.partition("=")[2] in error_of(answer)["message"]
 
 
+@pytest.mark.parametrize("path", ["/v1/detect", "/v1/detect/annotated"])
+def test_misspelt_parameters_are_not_passed_over(client, portrait_file, path):
+    answer = client.post(f"{path}?treshold=0.99", content=portrait_file.read_bytes())
+    assert answer.status_code == 422
+    error = error_of(answer)
+    assert error["code"] == "bad_parameter"
+    for part in ("treshold", "only threshold and preset", "0.99"):
+        assert part in error["message"]
+
+
 def test_answers_are_what_the_description_says(client, portrait_file):
     description = client.get("/openapi.json").json()
     files = [("picture", ("a.jpg", portrait_file.read_bytes())), ("picture", ("b.jpg", b"x"))]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from fastapi import Depends, FastAPI, Query, Request, Response
 from fastapi.params import Depends as Dependency
@@ -30,18 +30,10 @@ from masklens.server.failures import ApiError
 from masklens.server.guard import Guard
 from masklens.server.linger import Linger
 from masklens.server.metrics import MetricsMiddleware
-from masklens.server.schemas import ONE_PICTURE, Answer, Failure, Health, form
+from masklens.server.schemas import ONE_PICTURE, Answer, Asked, Failure, Health, form
 from masklens.server.schemas import failures as failing
 from masklens.server.service import Service
 from masklens.server.settings import Settings
-
-Threshold = Annotated[
-    float | None,
-    Query(ge=0, le=1, description="Leave out faces with a lower score. Goes before `preset`."),
-]
-Preset = Annotated[
-    Literal["default", "precise", "sensitive"], Query(description="Which of the card's thresholds.")
-]
 
 _DESCRIPTION = """Finds every face in a picture and says whether it wears a mask (`with_mask`),
 wears it badly (`mask_worn_incorrectly`) or wears none (`without_mask`).
@@ -111,15 +103,13 @@ def _add_detection(app: FastAPI, service: Service, secured: Sequence[Dependency]
         openapi_extra={"requestBody": {"required": True, "content": ONE_PICTURE | form(True)}},
         dependencies=secured,
     )
-    async def detect(
-        request: Request, threshold: Threshold = None, preset: Preset = "default"
-    ) -> Response:
+    async def detect(request: Request, asked: Annotated[Asked, Query()]) -> Response:
         """Send one picture as the body, or several as files of a form.
 
         Of several, those that cannot be read have an `error` in place of `faces`; when none can be
         read, the answer is the first one's error.
         """
-        least = service.threshold(threshold, preset)
+        least = service.threshold(asked.threshold, asked.preset)
 
         def finish(image: Image, found: Detections, omitted: int) -> dict[str, Any]:
             record = frame_record(Frame(image, ""), service.counted(found.above(least)))
@@ -161,11 +151,9 @@ def _add_detection(app: FastAPI, service: Service, secured: Sequence[Dependency]
         openapi_extra={"requestBody": {"required": True, "content": ONE_PICTURE | form(False)}},
         dependencies=secured,
     )
-    async def annotated(
-        request: Request, threshold: Threshold = None, preset: Preset = "default"
-    ) -> Response:
+    async def annotated(request: Request, asked: Annotated[Asked, Query()]) -> Response:
         """Send one picture, as the body or as a file of a form; metadata is left behind."""
-        least = service.threshold(threshold, preset)
+        least = service.threshold(asked.threshold, asked.preset)
         kind = _wanted(request.headers.get("accept", ""))
         style, options = _WRITERS[kind]
 

@@ -19,6 +19,7 @@ from starlette.responses import JSONResponse, Response
 
 from masklens.errors import InputError
 from masklens.io.pictures import PictureError
+from masklens.server.schemas import Asked
 
 log = logging.getLogger("masklens.server")
 
@@ -99,10 +100,13 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(RequestValidationError)
     async def parameters(request: Request, error: RequestValidationError) -> JSONResponse:
-        parts = []
+        asked, parts = list(Asked.model_fields), []
         for problem in error.errors():
             name = ".".join(str(part) for part in problem["loc"][1:])
-            parts.append(f"{name}: {problem['msg']}. Received: {str(problem.get('input'))[:80]!r}")
+            said = problem["msg"]
+            if problem["type"] == "extra_forbidden":
+                name, said = name[:80], f"There is no such parameter, only {' and '.join(asked)}"
+            parts.append(f"{name}: {said}. Received: {str(problem.get('input'))[:80]!r}")
         return ApiError(422, "bad_parameter", "; ".join(parts)).response()
 
     @app.exception_handler(ClientDisconnect)

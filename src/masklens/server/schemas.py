@@ -13,6 +13,17 @@ class _Closed(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
+class Asked(_Closed):
+    """What the address may ask of both POST requests; a misspelt name would be passed over."""
+
+    threshold: float | None = Field(
+        None, ge=0, le=1, description="Leave out faces with a lower score. Goes before `preset`."
+    )
+    preset: Literal["default", "precise", "sensitive"] = Field(
+        "default", description="Which of the card's thresholds."
+    )
+
+
 class ErrorRecord(_Closed):
     """What went wrong."""
 
