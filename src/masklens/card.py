@@ -251,6 +251,13 @@ class ModelCard:
         except (TypeError, ValueError) as error:
             raise BundleError(f"The card cannot be read: {error}") from error
 
+    @property
+    def training_data(self) -> tuple[str, ...]:
+        """Hashes of the data sets that classifier and finder were trained on, as far as it says."""
+        finder = self.finder.training if self.finder else {}
+        told = [t["data_sha256"] for t in (self.training, finder) if "data_sha256" in t]
+        return tuple(x for one in told for x in (one if isinstance(one, list) else [one]))
+
     def to_dict(self) -> dict[str, Any]:
         """The card as JSON values, in the order of the fields."""
         return dataclasses.asdict(self)

@@ -18,6 +18,7 @@ from PIL import Image as PillowImage
 from masklens.bundle import write_bundle
 from masklens.cli import main
 from masklens.dataset import duplicates
+from masklens.dataset.scan import load_dataset
 from masklens.dataset.split import COLUMNS
 from masklens.evaluation import extras
 from masklens.evaluation.compare import compare, signed
@@ -47,6 +48,35 @@ def blind_bundle(tmp_path):
 
 def scores(file):
     return {k: v["value"] for k, v in json.loads(file.read_text())["scores"].items()}
+
+
+@pytest.mark.parametrize("listed", [False, True], ids=["one", "several"])
+def test_pictures_that_the_model_was_trained_on_are_told(run, folders, tmp_path, listed):
+    data = load_dataset(folders).sha256()
+    make_toy_model(tmp_path / "seen.onnx")
+    card = toy_card(training={"data_sha256": ["0" * 64, data] if listed else data})
+    seen = write_bundle(tmp_path / "seen", card, {"classifier.onnx": tmp_path / "seen.onnx"}).folder
+    options = ("--json", tmp_path / "s.json", "--report", tmp_path / "r", "--format", "md")
+    result = run(seen, folders, "--faces", "whole", *options)
+    sentence = "toy 1 was trained on these pictures, so that the scores are too good"
+    assert sentence in result.output
+    assert sentence in (tmp_path / "r" / "report.md").read_text()
+    assert json.loads((tmp_path / "s.json").read_text())["data"]["trained_on"] is True
+
+
+def test_of_a_split_or_of_other_pictures_it_is_not_said(run, folders, tmp_path):
+    make_toy_model(tmp_path / "seen.onnx")
+    rows = [COLUMNS, ("with_mask/0.png", "with_mask", 0, "test"),
+            ("without_mask/0.png", "without_mask", 1, "test"),
+            ("with_mask/1.png", "with_mask", 2, "train")]  # fmt: skip
+    (tmp_path / "m.csv").write_text("".join(",".join(map(str, row)) + "\n" for row in rows))
+    for name, data in (("split", load_dataset(folders).sha256()), ("other", "0" * 64)):
+        card = toy_card(training={"data_sha256": data})
+        bundle = write_bundle(tmp_path / name, card, {"classifier.onnx": tmp_path / "seen.onnx"})
+        split = ("--split", f"{tmp_path / 'm.csv'}:test") if name == "split" else ()
+        result = run(bundle.folder, folders, "--faces", "whole", *split)
+        assert result.exit_code == 0, result.output
+        assert "trained on" not in result.output
 
 
 @pytest.mark.parametrize("faces", ["find", "whole"])

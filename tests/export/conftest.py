@@ -12,6 +12,7 @@ from PIL import Image as PillowImage
 from masklens.bundle import Bundle, write_bundle
 from masklens.card import ModelCard
 from masklens.crop import crop_face
+from masklens.dataset.scan import load_dataset
 from masklens.labels import LABELS, NOT_A_FACE
 
 keras = pytest.importorskip("keras", reason="needs the extra export")
@@ -109,7 +110,7 @@ def trained(others):
 
 
 @pytest.fixture(scope="session")
-def trained_bundle_folder(trained, tmp_path_factory) -> Path:
+def trained_bundle_folder(trained, others, tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("trained")
     model = folder / "model.keras"
     trained.save(model)
@@ -125,6 +126,7 @@ def trained_bundle_folder(trained, tmp_path_factory) -> Path:
         thresholds={"default": 0.5},
         refines_box=True,
         finder=shipped.card.finder,
+        training={"data_sha256": [load_dataset(others).sha256()]},
     )
     files = {"classifier.keras": model} | shipped.finder_files()
     write_bundle(folder / "bundle", card, files)

@@ -45,6 +45,16 @@ def test_every_format_in_every_precision_holds_its_bar(exported):
     assert "classifier-int8.tflite" in text
 
 
+def test_faces_that_were_trained_on_flatter_the_accuracy_and_it_is_said(
+    exported, trained_bundle_folder, others, tmp_path
+):
+    arguments = ["--to", "onnx", "--precision", "fp32", "--data", others, "--out", tmp_path / "x"]
+    code, text = run(trained_bundle_folder, *arguments)
+    assert code == 0, text
+    assert "was trained on pictures of" in text
+    assert "was trained on pictures of" not in exported[2]
+
+
 def test_the_proof_is_kept(exported):
     out, _, text = exported
     proof = json.loads((out / "parity.json").read_text())

@@ -88,6 +88,17 @@ def test_the_proof_says_how_fast_int8_should_be():
     assert "int8 should have 2×, but that depends on the machine" in proof.markdown()
 
 
+def test_the_proof_says_that_the_faces_were_trained_on():
+    keras = {"accuracy": {"value": 1.0, "low": 0.9, "high": 1.0}, "bytes": 1}
+    data = {"name": "faces", "sha256": "0" * 64, "faces": 1}
+    proof = Proof("street 1", data | {"trained_on": True}, {"processor": "any"}, keras, [])
+    assert proof.caveat.startswith("street 1 was trained on pictures of faces")
+    assert proof.caveat in proof.markdown()
+    others = Proof("street 1", data | {"trained_on": False}, {"processor": "any"}, keras, [])
+    assert others.caveat == ""
+    assert "was trained on" not in others.markdown()
+
+
 def test_the_bars_are_documented():
     from masklens.export import parity, table
 

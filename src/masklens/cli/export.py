@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from masklens.cli.options import NamedPath, folder_option, rounds_option
-from masklens.cli.terminal import show_skipped, written
+from masklens.cli.terminal import plain, show_skipped, written
 
 
 @click.command("export")
@@ -101,6 +101,8 @@ def command(
         say=lambda text: click.echo(f"{text} …", err=True),
     )
     click.echo(done.proof.table())
+    if done.proof.caveat:
+        click.secho(plain(done.proof.caveat), fg="yellow", err=True)
     written(done.written)
     show_skipped(done.skipped)
     for name, missed in done.rejected.items():

@@ -63,6 +63,7 @@ class Evaluation:
         answers: to portraits or annotated boxes; None for predictions on scenes.
         label_scores: scores of ``answers``.
         scenes, scene_scores: None for portraits.
+        trained_on: the model was trained on the judged pictures, as its card says.
     """
 
     subject: Subject
@@ -75,6 +76,7 @@ class Evaluation:
     label_scores: LabelScores | None = None
     scenes: Scenes | None = None
     scene_scores: SceneScores | None = None
+    trained_on: bool = False
 
     @property
     def sections(self) -> tuple[Section, ...]:
@@ -94,7 +96,16 @@ class Evaluation:
 
     @property
     def conditions(self) -> str:
-        """A sentence: what was left out, and how the pictures were treated."""
+        """Sentences: what was left out, how the pictures were treated, and who had seen them."""
+        return self._treatment + (
+            f" {self.subject.name} was trained on these pictures, so that the scores are too good: "
+            "judge it on others, or with the --split of its training."
+            if self.trained_on
+            else ""
+        )
+
+    @property
+    def _treatment(self) -> str:
         o = self.options
         if self.selection.dataset.boxed:
             text = f"Annotated faces narrower than {o.min_face:g} px count neither way."
@@ -161,7 +172,28 @@ def evaluate(
         *(result.unreadable[number] for number in sorted(result.unreadable)),
     )
     selection, result = selection.without(set(result.unreadable)), result.readable()
-    return judge(Evaluation(subject, selection, options, result, labels, unreadable=reasons))
+    return judge(
+        Evaluation(
+            subject,
+            selection,
+            options,
+            result,
+            labels,
+            unreadable=reasons,
+            trained_on=_trained_on(subject, selection),
+        )
+    )
+
+
+def _trained_on(subject: Subject, selection: Selection) -> bool:
+    """Whether the card says so; a split is taken for the one by which a part was set aside."""
+    if subject.bundle is None or selection.split is not None:
+        return False
+    known = subject.bundle.card.training_data
+    try:
+        return bool(known) and selection.whole.sha256() in known
+    except DatasetError:  # a file cannot be read: training would have refused it
+        return False
 
 
 def judge(evaluation: Evaluation, labels: tuple[str, ...] | None = None) -> Evaluation:

@@ -55,6 +55,7 @@ def record(
             "groups": evaluation.selection.n_groups,
             "split": evaluation.selection.split,
             "sha256": provenance.data_sha256,
+            "trained_on": evaluation.trained_on,
             "unreadable": list(evaluation.unreadable),
         },
         "options": asdict(evaluation.options),

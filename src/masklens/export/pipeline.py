@@ -226,7 +226,12 @@ def _prove(
 def _proof(source: KerasSource, crops: Crops, keras: Reference, rows: Sequence[Row]) -> Proof:
     return Proof(
         model=f"{source.card.name} {source.card.version}",
-        data={"name": crops.name, "sha256": crops.sha256, "faces": len(crops)},
+        data={
+            "name": crops.name,
+            "sha256": crops.sha256,
+            "faces": len(crops),
+            "trained_on": crops.sha256 in source.card.training_data,
+        },
         machine=machine(),
         keras={
             "file": source.file.name,

@@ -40,7 +40,8 @@ class Proof:
 
     Attributes:
         model: name and version.
-        data: name, sha256 and number of faces that were compared.
+        data: name, sha256 and number of faces that were compared, and whether the model was
+            trained on them.
         machine: see :func:`masklens.export.timing.machine`.
         keras: accuracy and size of the original.
         rows: :meth:`masklens.export.parity.Row.to_dict` of each artefact; one that was measured
@@ -67,6 +68,16 @@ class Proof:
         stay = [facts | row for row in earlier["rows"] if row["file"] not in new]
         return dataclasses.replace(self, rows=[*self.rows, *stay])
 
+    @property
+    def caveat(self) -> str:
+        """A sentence where the accuracy flatters; else empty."""
+        if not self.data.get("trained_on"):
+            return ""
+        return (
+            f"{self.model} was trained on pictures of {self.data['name']}: the accuracy is too "
+            "good, and only the agreement with Keras is a proof."
+        )
+
     def markdown(self) -> str:
         """Title, table and notes."""
         keras = self.keras
@@ -78,6 +89,7 @@ class Proof:
             "",
             self.table(),
             "",
+            *([self.caveat, ""] if self.caveat else []),
             f"Keras: accuracy {_estimate(keras['accuracy'])}, {_size(keras['bytes'])}. "
             "Difference: of the probabilities to Keras, largest and mean; box: of its sides, as a "
             "share of the crop's side. Speed: one thread, one face at a time, against the float32 "
