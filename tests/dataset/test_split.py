@@ -210,5 +210,16 @@ def test_folds_as_named_parts(folder: Path, tmp_path: Path) -> None:
     dataset = load_dataset(folder)
     train, test = named_parts(dataset, f"{file}:fold-2")
     assert (len(train), len(test)) == (32, 8)
-    with pytest.raises(DatasetError, match=r'has no part "test".*Name a part: .*:fold-1'):
+    with pytest.raises(DatasetError, match=r'has no part "test", only .*Name a part: .*:fold-1'):
         named_parts(dataset, str(file))
+
+
+def test_a_manifest_of_one_part_is_not_told_to_name_the_part_that_was_named(
+    folder: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "m.csv").write_text(
+        "file,label,group,split\nwith_mask/0.png,with_mask,0,test\n", encoding="utf-8"
+    )
+    with pytest.raises(DatasetError, match='of the part "test", so that none is left') as error:
+        named_parts(load_dataset(folder), f"{tmp_path / 'm.csv'}:test")
+    assert "Name a part" not in str(error.value)

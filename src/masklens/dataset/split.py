@@ -260,10 +260,14 @@ def named_parts(
     path, part = manifest_and_part(split)
     rows = read_manifest(path)
     present = sorted({row.split for row in rows})
-    if part not in present or len(present) < 2:
+    if part not in present:
         raise DatasetError(
-            f'{path} has no part "{part}" to test on beside another one, only {present}. '
-            f"Name a part: {path}:{present[0]}."
+            f'{path} has no part "{part}", only {present}. Name a part: {path}:{present[0]}.'
+        )
+    if len(present) < 2:
+        raise DatasetError(
+            f'All pictures in {path} are of the part "{part}", so that none is left to train on. '
+            "Name those of the training part in it too, as masklens dataset split does."
         )
     return parts_of(rows, part)
 
