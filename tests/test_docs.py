@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import configparser
 import re
 import tomllib
 from collections.abc import Iterator
@@ -80,6 +81,17 @@ def test_shown_commands_and_their_options_exist() -> None:
         for word in words:
             if word.startswith("--"):
                 assert word in known | {"--help"}, f"{page}: {line}: no option {word}"
+
+
+def test_the_service_of_the_docs_can_be_enabled_and_has_a_place_for_its_log() -> None:
+    (text,) = re.findall(r"(?ms)^```ini\n(.*?)^```", (ROOT / "docs" / "video.md").read_text())
+    unit = configparser.ConfigParser()
+    unit.optionxform = str  # type: ignore[assignment,method-assign]
+    unit.read_string(text)
+    assert unit["Install"]["WantedBy"], "systemctl enable refuses a unit without"
+    log = re.search(r"--json (\S+)", unit["Service"]["ExecStart"])
+    assert log is not None
+    assert Path(log[1]).parent == Path("/var/lib") / unit["Service"]["StateDirectory"]
 
 
 def test_the_list_of_rooms_is_in_the_order_of_the_import_contract() -> None:
