@@ -6,6 +6,8 @@ import sys
 
 import pytest
 
+from masklens.limits import _quota, cores
+
 
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="Linux binds processes to cores")
 def test_no_more_threads_than_cores_that_may_be_used():
@@ -19,3 +21,33 @@ def test_no_more_threads_than_cores_that_may_be_used():
     )
     done = subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, check=True)
     assert done.stdout.split() == [b"1"] * 3
+
+
+@pytest.mark.parametrize(
+    ("limits", "quota"),
+    [
+        ({"hall/camera": "150000 100000"}, 1.5),
+        ({"hall/camera": "max 100000", "hall": "50000 100000"}, 0.5),
+        ({"": "200000 100000", "hall/camera": "400000 100000"}, 2),
+        ({"hall/camera": "max 100000", "hall": "nonsense"}, float("inf")),
+        ({}, float("inf")),
+    ],
+)
+def test_a_share_of_the_processors_time_is_a_limit(tmp_path, limits, quota):
+    groups = tmp_path / "groups"
+    (groups / "hall" / "camera").mkdir(parents=True)
+    for group, limit in limits.items():
+        (groups / group / "cpu.max").write_text(f"{limit}\n")
+    of_this = tmp_path / "cgroup"
+    of_this.write_text("1:name=systemd:/elsewhere\n0::/hall/camera\n")
+    assert _quota(of_this, groups) == quota
+
+
+def test_where_nothing_tells_of_limits_there_are_none(tmp_path):
+    assert _quota(tmp_path / "cgroup", tmp_path) == float("inf")
+
+
+@pytest.mark.parametrize("quota", [0.5, 1.0])
+def test_less_than_a_core_is_one(monkeypatch, quota):
+    monkeypatch.setattr("masklens.limits._quota", lambda: quota)
+    assert cores() == 1

@@ -6,6 +6,11 @@ It imports next to nothing, because the command line shows its options before an
 from __future__ import annotations
 
 import os
+from math import ceil, inf
+from pathlib import Path
+
+#: Where Linux keeps the limits of groups of processes (cgroup v2).
+_GROUPS = Path("/sys/fs/cgroup")
 
 #: More threads than any machine has cores only take memory, each of them, in each network.
 MAX_THREADS = 256
@@ -18,7 +23,31 @@ TEST_SHARES = (0.05, 0.95)
 
 
 def cores() -> int:
-    """The cores that this process may use: a container may have been given fewer than there are."""
+    """The cores that this process may use: a container may have been given fewer than there are.
+
+    Either fewer of them, or a share of their time (``docker run --cpus``, a limit of Kubernetes,
+    ``CPUQuota`` of systemd), which is rounded up to whole cores.
+    """
     if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+        there = len(os.sched_getaffinity(0))
+    else:
+        there = os.cpu_count() or 1
+    return max(1, min(there, ceil(min(there, _quota()))))
+
+
+def _quota(of_this: Path = Path("/proc/self/cgroup"), groups: Path = _GROUPS) -> float:
+    """The processor time that Linux gives this process at most, in cores; inf without a limit."""
+    try:
+        lines = of_this.read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return inf
+    found = inf
+    for path in (line.removeprefix("0::/") for line in lines if line.startswith("0::/")):
+        # The limit of a group holds for all groups in it.
+        for group in (groups / path, *(groups / path).parents):
+            try:
+                time, period = (group / "cpu.max").read_text(encoding="ascii").split()
+                found = min(found, int(time) / int(period))  # "max" is no number: no limit
+            except (OSError, ValueError):
+                continue
+    return found

@@ -93,7 +93,7 @@ def open_network(model: Path | bytes, runtime: str = "onnx", threads: int = 0) -
 def open_session(model: bytes, threads: int = 0, name: str = "the model") -> ort.InferenceSession:
     """Open the content of an ONNX file in ONNX Runtime; see :func:`open_network`."""
     options = ort.SessionOptions()
-    options.intra_op_num_threads = threads
+    options.intra_op_num_threads = threads or cores()
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
     # Finder and classifier take turns: a pool that spins while it waits steals the other's core.
@@ -217,7 +217,7 @@ class OpenVinoNetwork:
         settings = {
             # Processors with bfloat16 units would use them unasked, and lose two digits.
             "INFERENCE_PRECISION_HINT": "f32",
-            "INFERENCE_NUM_THREADS": threads,
+            "INFERENCE_NUM_THREADS": threads or cores(),
             "NUM_STREAMS": 1,
         }
         core = openvino.Core()
