@@ -286,6 +286,22 @@ test("a turned phone keeps its boxes on the faces and counts nobody twice; an un
   }
 });
 
+test("a camera is let go of before it ends: WebKitGTK hangs otherwise", async ({ page }) => {
+  await canvasCamera(page, ASTRONAUT);
+  await page.addInitScript(() => {
+    const { stop } = MediaStreamTrack.prototype;
+    MediaStreamTrack.prototype.stop = function () {
+      const { srcObject } = document.getElementById("video") as HTMLVideoElement;
+      Object.assign(window, { shownAtItsEnd: srcObject !== null });
+      stop.call(this);
+    };
+  });
+  await openPage(page, "./#camera");
+  await expect(page.locator("#faces .chip")).toHaveText(["With mask"]);
+  await page.locator("#stop").click();
+  expect(await page.evaluate(() => (window as unknown as { shownAtItsEnd?: boolean }).shownAtItsEnd)).toBe(false);
+});
+
 test("who was counted stays counted while the page is hidden, and so does a frozen picture", async ({ page }) => {
   await canvasCamera(page, ASTRONAUT);
   await openPage(page, "./#camera");

@@ -145,12 +145,12 @@ export class Cinema {
     this.live?.stop();
     this.live = undefined;
     this.last = undefined;
-    this.darken();
-    this.stream = undefined;
     this.video.pause();
     if (this.video.src.startsWith("blob:")) URL.revokeObjectURL(this.video.src);
     this.video.srcObject = null;
     this.video.removeAttribute("src");
+    this.darken(); // only now: WebKitGTK hangs when a camera ends while it is shown
+    this.stream = undefined;
     this.showFrozen(false);
   }
 
