@@ -34,7 +34,10 @@ test("pictures in, right boxes and labels out, nothing leaves the origin", async
   await openPage(page);
   await screenshot(page, "start-light");
   await expectNothingSerious(page);
+  const title = page.getByRole("heading", { level: 1 });
+  await expect(title).toHaveCount(1);
   await pick(page, FILES);
+  await expect(title).toHaveCount(1);
   const results = await savedJson(page);
   expect(results.map(({ file }) => file)).toEqual(EXAMPLES);
   expect(results.map(({ faces }) => faces.map(({ label }) => label))).toEqual(LABELS.map((l) => [l]));
