@@ -295,7 +295,7 @@ def is_bare(form: str) -> bool:
 
 def duration_of(stream: Any) -> float | None:
     """Seconds that a stream says it lasts."""
-    if stream.duration is not None and stream.time_base is not None:
+    if stream.duration is not None and stream.time_base:
         return float(stream.duration * stream.time_base)
     whole = stream.container.duration
     return None if whole is None or whole <= 0 else whole / 1e6
@@ -309,7 +309,7 @@ def end_of(stream: Any) -> tuple[float | None, bool]:
     """
     container = stream.container
     if container.format.name not in _ONE_DURATION:
-        if stream.duration is None or stream.time_base is None:
+        if stream.duration is None or not stream.time_base:
             return None, False
         lasts = stream.duration
         if container.format.name == "avi":  # of one that was cut, FFmpeg shortens the duration
@@ -380,12 +380,12 @@ def display_matrix(picture: Any) -> tuple[int, int, int, int] | None:
 
     None when the frame has none. From ISO/IEC 14496-12, 6.2.2; phones turn pictures this way.
     """
-    for side in picture.side_data:
-        if side.type.name == "DISPLAYMATRIX":
-            m = np.frombuffer(bytes(side), np.int32)
-            a, b, c, d = (int(np.sign(v)) if abs(v) > 1 << 14 else 0 for v in m[[0, 1, 3, 4]])
-            return a, b, c, d
-    return None
+    side = picture.side_data.get(import_av().sidedata.sidedata.Type.DISPLAYMATRIX)
+    if side is None:
+        return None
+    m = np.frombuffer(bytes(side), np.int32)
+    a, b, c, d = (int(np.sign(v)) if abs(v) > 1 << 14 else 0 for v in m[[0, 1, 3, 4]])
+    return a, b, c, d
 
 
 def upright(image: Image, matrix: tuple[int, int, int, int] | None) -> Image:
