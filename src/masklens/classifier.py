@@ -112,7 +112,7 @@ class MaskClassifier:
         labels = probabilities[:, self._label_columns]
         face = labels.sum(axis=1)
         return Classification(
-            probabilities=labels / np.maximum(face, 1e-12)[:, None],
+            probabilities=labels / face.clip(1e-12)[:, None],
             face=face if NOT_A_FACE in self.card.outputs else np.ones_like(face),
             boxes=raw[1] if self.card.refines_box else None,
         )

@@ -106,6 +106,6 @@ def correlate_plain(a: Features, b: Features) -> float:
             continue
         x = cv2.resize(np.ascontiguousarray(x), b.grey.shape[::-1]).astype(np.float32)
         y = b.grey.astype(np.float32)
-        if min(x.std(), y.std()) > _TEXTURE:
+        if x.std() > _TEXTURE and y.std() > _TEXTURE:
             best = max(best, float(np.corrcoef(x.ravel(), y.ravel())[0, 1]))
     return best

@@ -153,8 +153,8 @@ def to_integers(values: FloatArray, axis: int) -> tuple[npt.NDArray[np.int8], Fl
     The scale broadcasts against the values.
     """
     others = tuple(i for i in range(values.ndim) if i != axis)
-    scale = np.abs(values).max(axis=others, keepdims=True) / 127
-    scale = np.where(scale == 0, 1, scale).astype(np.float32)
+    steps = np.abs(values).max(axis=others, keepdims=True) / 127
+    scale = np.where(steps == 0, 1, steps).astype(np.float32)
     return np.rint(values / scale).astype(np.int8), scale
 
 
