@@ -68,6 +68,17 @@ def test_names_in_a_damaged_file_end_in_a_sentence(capfd, name):
     assert capfd.readouterr().out == ""
 
 
+@pytest.mark.parametrize(("allowed", "asked", "threads"), [(8, 0, 0), (3, 0, 3), (3, 5, 5)])
+def test_the_choice_of_onnx_runtime_counts_unless_there_are_fewer_cores(
+    toy_bundle, monkeypatch, allowed, asked, threads
+):
+    """Its own is one per physical core: processors with two threads in each have half as many."""
+    monkeypatch.setattr(os, "cpu_count", lambda: 8)
+    monkeypatch.setattr(runtime, "cores", lambda: allowed)
+    session = open_network(toy_bundle.path(), threads=asked).session
+    assert session.get_session_options().intra_op_num_threads == threads
+
+
 def test_what_is_not_in_use_is_used_again():
     spares = runtime.Spares(object)
     with spares.one() as first, spares.one() as second:

@@ -90,10 +90,19 @@ def open_network(model: Path | bytes, runtime: str = "onnx", threads: int = 0) -
     raise BundleError(f'No runtime is called "{runtime}", only {", ".join(RUNTIMES)}.')
 
 
+def _default_threads() -> int:
+    """Threads of ONNX Runtime and OpenVINO; 0 leaves it to them: one per physical core.
+
+    They do not see when a process may use fewer cores than there are.
+    """
+    allowed = cores()
+    return allowed if allowed < (os.cpu_count() or 1) else 0
+
+
 def open_session(model: bytes, threads: int = 0, name: str = "the model") -> ort.InferenceSession:
     """Open the content of an ONNX file in ONNX Runtime; see :func:`open_network`."""
     options = ort.SessionOptions()
-    options.intra_op_num_threads = threads or cores()
+    options.intra_op_num_threads = threads or _default_threads()
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
     # Finder and classifier take turns: a pool that spins while it waits steals the other's core.
@@ -217,7 +226,7 @@ class OpenVinoNetwork:
         settings = {
             # Processors with bfloat16 units would use them unasked, and lose two digits.
             "INFERENCE_PRECISION_HINT": "f32",
-            "INFERENCE_NUM_THREADS": threads or cores(),
+            "INFERENCE_NUM_THREADS": threads or _default_threads(),
             "NUM_STREAMS": 1,
         }
         core = openvino.Core()
