@@ -32,7 +32,7 @@ def cores() -> int:
         there = len(os.sched_getaffinity(0))
     else:
         there = os.cpu_count() or 1
-    return max(1, min(there, ceil(min(there, _quota()))))
+    return ceil(min(there, _quota()))
 
 
 def _quota(of_this: Path = Path("/proc/self/cgroup"), groups: Path = _GROUPS) -> float:
