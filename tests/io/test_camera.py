@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image as PillowImage
 
 from masklens.errors import InputError
 from masklens.io import camera as camera_module
@@ -111,6 +112,26 @@ def test_small_pictures_that_come_slowly():
             if frame.session > 0 and frame.time > 3:
                 break
     assert frame.time == pytest.approx(frame.arrived - camera._began, abs=0.05)
+
+
+def test_pictures_other_than_jpeg_come_back_after_an_interruption(tmp_path):
+    picture = tmp_path / "a.png"
+    PillowImage.fromarray(next(frames(1))).save(picture)
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200)
+            self.end_headers()
+            with contextlib.suppress(OSError):
+                for _ in range(30):
+                    self.wfile.write(picture.read_bytes())
+                    time.sleep(0.03)
+
+        def log_message(self, *_):
+            pass
+
+    with _served(Handler) as address, open_source(address, give_up=5) as camera:
+        assert any(frame.session > 0 for frame in camera)
 
 
 @pytest.mark.parametrize("kind", ["image/jpg", "image/jpeg; charset=utf-8"])

@@ -185,7 +185,7 @@ class Camera:
         last = 0.0
         duration = None
         form = container.format.name
-        if form != "mpjpeg" and is_bare(form):
+        if form in (_JPEGS, "jpeg_pipe"):  # to be opened again without guessing
             self._form = _JPEGS
         try:
             stream = video_stream(container, self.name)
