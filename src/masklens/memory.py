@@ -8,6 +8,7 @@ from __future__ import annotations
 import ctypes
 import gc
 import platform
+import sys
 
 # Parameters of mallopt(3), by their names in glibc's malloc.h.
 _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_THRESHOLD, _M_MMAP_MAX, _M_ARENA_MAX = -1, -2, -3, -4, -8
@@ -68,4 +69,5 @@ def _tell(parameter: int, value: int) -> None:
 
 
 def _is_glibc() -> bool:
-    return platform.libc_ver()[0] == "glibc"
+    # Elsewhere it would look into Python's program, which the one of Microsoft's store forbids.
+    return sys.platform == "linux" and platform.libc_ver()[0] == "glibc"
