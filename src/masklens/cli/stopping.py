@@ -1,6 +1,7 @@
 """SIGTERM and SIGHUP end a command as Ctrl-C does: what was done is kept, nothing half stays.
 
-A service manager sends the one, a terminal that is closed the other.
+A service manager sends the one, a terminal that is closed the other. Windows has SIGBREAK instead,
+which programs send, and Ctrl-Break.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 from types import FrameType
 from typing import NoReturn
 
-_NAMES = ("SIGTERM", "SIGHUP")  # Windows has no SIGHUP
+_NAMES = ("SIGTERM", "SIGHUP", "SIGBREAK")  # those that the system has
 
 
 class Stopped(KeyboardInterrupt):
