@@ -87,6 +87,24 @@ def test_no_shell_reads_the_command(tmp_path, said):
     assert sorted(p.name for p in tmp_path.iterdir()) == ["$HOME", "a b", "c;d"]
 
 
+def test_a_command_with_paths_of_windows(monkeypatch):
+    """Backslashes were taken for escapes: C:Usersmebell.bat was not found."""
+    monkeypatch.setattr(sys, "platform", "win32")
+    line = r"""C:\Users\me\bell.bat "D:\My Sounds\O'Brien.wav" /v:5"""
+    expected = [r"C:\Users\me\bell.bat", r"D:\My Sounds\O'Brien.wav", "/v:5"]
+    assert notify._split(line) == expected
+
+
+def test_a_command_is_run_where_it_was_found(tmp_path, said, monkeypatch):
+    """Windows finds bell.bat for "bell", but runs only programs by such a name."""
+    made = tmp_path / "bell.bat"
+    made.write_text(f"#!/bin/sh\ntouch '{tmp_path / 'rung'}'\n")
+    made.chmod(0o755)
+    monkeypatch.setattr(notify.shutil, "which", {"bell": str(made)}.get)
+    deliver("bell", said)
+    assert (said, (tmp_path / "rung").exists()) == ([], True)
+
+
 def test_nowhere_starts_nothing(said):
     before = threading.active_count()
     with Notifier(None, said.append) as notifier:

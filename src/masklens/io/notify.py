@@ -17,6 +17,7 @@ import shlex
 import shutil
 import signal
 import subprocess
+import sys
 import threading
 import time
 import urllib.error
@@ -119,16 +120,19 @@ class _Command:
 
     def __init__(self, line: str) -> None:
         try:
-            self._words = shlex.split(line)
+            self._words = _split(line)
         except ValueError as error:
             raise OutputError(f"The alarm's command cannot be split: {error}.") from error
         if not self._words:
             raise OutputError("The alarm's command is empty.")
-        if shutil.which(self._words[0]) is None:
+        self._name, *arguments = self._words
+        found = shutil.which(self._name)
+        if found is None:
             raise OutputError(
-                f"There is no command {self._words[0]} for the alarm. Name one that can be run, "
+                f"There is no command {self._name} for the alarm. Name one that can be run, "
                 "or an address that begins with http:// or https://."
             )
+        self._words = [found, *arguments]  # Windows itself would look for programs only, no .bat
 
     def __call__(self, event: Event, seconds_left: Callable[[], float]) -> None:
         """Run it, and wait for its end.
@@ -136,7 +140,7 @@ class _Command:
         Raises:
             OutputError: it cannot be run, fails, or takes too long; it has ended.
         """
-        name = f"The alarm's command {self._words[0]}"
+        name = f"The alarm's command {self._name}"
         variables = {f"MASKLENS_{k.upper()}": str(event[k]) for k in _VARIABLES if k in event}
         try:
             process = subprocess.Popen(
@@ -163,10 +167,19 @@ class _Command:
             raise OutputError(f"{name} failed: {_ending(process.returncode)}.")
 
 
+def _split(line: str) -> list[str]:
+    """The words of a command, as a shell of this system would part them."""
+    words = shlex.shlex(line, posix=True)
+    words.whitespace_split, words.commenters = True, ""
+    if sys.platform == "win32":  # a backslash is a part of paths there, and ' one of names
+        words.escape, words.quotes = "", '"'
+    return list(words)
+
+
 def _kill(process: subprocess.Popen[bytes]) -> None:
     """End a command and what it has started."""
     with contextlib.suppress(OSError):
-        if hasattr(os, "killpg"):
+        if sys.platform != "win32":
             os.killpg(process.pid, signal.SIGKILL)
         else:
             process.kill()
