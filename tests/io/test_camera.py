@@ -1,4 +1,5 @@
 import contextlib
+import errno
 import itertools
 import os
 import socket
@@ -16,6 +17,7 @@ from PIL import Image as PillowImage
 
 from masklens.errors import InputError
 from masklens.io import camera as camera_module
+from masklens.io import video as video_module
 from masklens.io.camera import Camera, _Clock
 from masklens.io.sources import FrameFolder, open_source
 from masklens.io.video import VideoReader
@@ -313,6 +315,93 @@ def test_no_such_camera(address, message):
         open_source(address)
     assert "secret" not in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+class OpenedBy:
+    """Takes the place of PyAV, and of the drivers that Windows and macOS have in it."""
+
+    error = camera_module.import_av().error
+
+    def __init__(self, fails=None):
+        self.fails = fails
+        self.asked = []
+
+    def enumerate_input_devices(self, driver):
+        assert driver == "dshow"
+        named = [("@device_pnp_a", "Front", ["video"]), ("@device_cm_b", "Microphone", ["audio"])]
+        named.append(("@device_pnp_c", "USB", ["video", "audio"]))
+        return [
+            types.SimpleNamespace(name=name, description=shown, media_types=kinds)
+            for name, shown, kinds in named
+        ]
+
+    def open(self, address, *, format, options, timeout):
+        self.asked.append((address, format, options))
+        if self.fails is not None:
+            raise self.error.OSError(self.fails, os.strerror(self.fails), address)
+        return self
+
+
+def opened_on(system, monkeypatch, address, fails=None):
+    av = OpenedBy(fails)
+    monkeypatch.setattr(sys, "platform", system)
+    for module in (camera_module, video_module):
+        monkeypatch.setattr(module, "import_av", lambda: av)
+    camera_module.connect(address)
+    return av.asked
+
+
+def test_webcams_of_windows_have_numbers(monkeypatch):
+    """DirectShow knows names only: "video=0" is no camera."""
+    assert opened_on("win32", monkeypatch, "0") == [("video=@device_pnp_a", "dshow", {})]
+    assert opened_on("win32", monkeypatch, "1") == [("video=@device_pnp_c", "dshow", {})]
+    for absent in ("2", "/dev/video0", "²"):
+        with pytest.raises(InputError, match=r"Found: 0 \(Front\), 1 \(USB\)\.$"):
+            opened_on("win32", monkeypatch, absent)
+
+
+def test_webcams_of_a_mac_are_asked_for_a_rate_that_they_have(monkeypatch):
+    """FFmpeg's own, 29.97, is refused as "not supported by the device"."""
+    asked = opened_on("darwin", monkeypatch, "0")
+    assert asked == [("0", "avfoundation", {"framerate": "30"})]
+
+
+@pytest.mark.parametrize(
+    ("system", "number", "told"),
+    [
+        ("darwin", errno.EIO, "System Settings, Privacy & Security, Camera"),
+        ("win32", errno.EIO, "another program uses it"),
+        ("darwin", errno.EACCES, "Permission denied"),  # not what helps on Linux
+    ],
+)
+def test_what_to_do_about_a_webcam_depends_on_the_system(monkeypatch, system, number, told):
+    with pytest.raises(InputError, match=rf"cannot be opened: .*{told}\.?") as caught:
+        opened_on(system, monkeypatch, "0", number)
+    assert "usermod" not in str(caught.value)
+
+
+class NotYet:
+    """A container whose driver answers EAGAIN instead of waiting, as that of a Mac's webcams."""
+
+    def __init__(self, *answers):
+        self.answers = list(answers)
+
+    def demux(self):
+        while self.answers:
+            if (answer := self.answers.pop(0)) is None:
+                error = camera_module.import_av().error.BlockingIOError
+                raise error(errno.EAGAIN, "Resource temporarily unavailable")
+            yield answer
+
+
+def test_a_webcam_without_a_frame_yet_is_not_lost():
+    assert list(video_module.packets(NotYet(None, None, 1, None, 2, 3, None))) == [1, 2, 3]
+
+
+def test_a_webcam_without_frames_for_seconds_is_lost(monkeypatch):
+    monkeypatch.setattr(video_module, "_PATIENCE", 0.1)
+    with pytest.raises(BlockingIOError):
+        list(video_module.packets(NotYet(*[None] * 1000)))
 
 
 @pytest.mark.parametrize("scheme", ["rtsp", "rtsps", "https"])

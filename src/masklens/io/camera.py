@@ -49,12 +49,25 @@ _LOW_DELAY = {
     "analyzeduration": "1000000",
 }
 
-#: What the system's failures mean of webcams on Linux.
-_OF_DEVICES: dict[int | None, str] = {
-    errno.EACCES: "your user may not use it. Run: sudo usermod -aG video $USER, and log in again",
-    errno.EBUSY: "another program uses it. Close that first",
-    errno.ENOTTY: "it is no camera",
+#: What failures mean of webcams, by FFmpeg's name of the system's driver.
+_OF_DEVICES: dict[str, dict[int | None, str]] = {
+    "v4l2": {
+        errno.EACCES: "your user may not use it. Run: sudo usermod -aG video $USER, and log in "
+        "again",
+        errno.EBUSY: "another program uses it. Close that first",
+        errno.ENOTTY: "it is no camera",
+    },
+    "avfoundation": {
+        errno.EIO: "there is none of that number, or your terminal may not use it: see System "
+        "Settings, Privacy & Security, Camera",
+    },
+    "dshow": {
+        errno.EIO: "another program uses it, or Windows does not allow it: see Settings, Privacy, "
+        "Camera",
+    },
 }
+#: What FFmpeg's drivers are told: Macs' cameras have no 29.97 frames a second, which it asks for.
+_OF_DRIVERS = {"avfoundation": {"framerate": "30"}}
 #: FFmpeg's name of JPEGs that come one after the other, whatever stands between them.
 _JPEGS = "mjpeg"
 
@@ -306,9 +319,9 @@ def connect(address: str, timeout: float | None = None, form: str | None = None)
     path, driver = device(address)
     if driver:
         try:
-            return open_container(path, driver, timeout=(timeout, patience))
+            return open_container(path, driver, _OF_DRIVERS.get(driver), (timeout, patience))
         except InputError as error:
-            reason = _OF_DEVICES.get(getattr(error.__cause__, "errno", None))
+            reason = _OF_DEVICES[driver].get(getattr(error.__cause__, "errno", None))
             if reason is None:
                 raise
             raise InputError(f"{path} cannot be opened: {reason}.") from error
@@ -337,7 +350,7 @@ def device(address: str) -> tuple[str, str | None]:
     if sys.platform == "darwin":
         return address, "avfoundation"
     if sys.platform == "win32":
-        return (f"video={address}", "dshow")
+        return f"video={_of_directshow(address)}", "dshow"
     path = f"/dev/video{address}" if address.isdigit() else address
     if not Path(path).exists():
         found = ", ".join(cameras()) or "none"
@@ -348,3 +361,13 @@ def device(address: str) -> tuple[str, str | None]:
 def cameras() -> list[str]:
     """The camera devices of a Linux machine."""
     return sorted(str(path) for path in Path("/dev").glob("video*"))
+
+
+def _of_directshow(number: str) -> str:
+    """The name of a webcam on Windows, which has no numbers for them: they are counted from 0."""
+    devices = [d for d in import_av().enumerate_input_devices("dshow") if "video" in d.media_types]
+    by_number = {str(n): device for n, device in enumerate(devices)}
+    if number not in by_number:
+        found = ", ".join(f"{n} ({d.description})" for n, d in by_number.items()) or "none"
+        raise InputError(f"There is no camera {number}. Found: {found}.")
+    return str(by_number[number].name)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import math
 import re
 import time
 from collections.abc import Callable, Iterator
@@ -43,6 +44,8 @@ FAR = 2**32 / 90_000
 _MISSING_SECONDS = 0.5
 #: Formats that hold one duration: the time at which the last of all streams ends.
 _ONE_DURATION = frozenset({"matroska,webm", "flv", "asf"})
+#: Seconds after which a webcam without frames is broken off, and between two looks for one.
+_PATIENCE, _PAUSE = 3.0, 0.01
 _TOO_LATE = "it did not answer in time"
 
 
@@ -279,10 +282,25 @@ def packets(container: Any, *streams: Any) -> Iterator[Any]:
     """The packets of some streams of PyAV, or of all that its container had at the start.
 
     A recording may get another stream in the middle, such as sound. PyAV gives all packets of the
-    first ones, too, but then ends in an ``IndexError``.
+    first ones, too, but then ends in an ``IndexError``. Webcams of a Mac answer "Resource
+    temporarily unavailable" until there is a frame, where others make one wait for it.
+
+    Raises:
+        av.error.FFmpegError: it was broken off, or such a webcam had no frame for seconds.
     """
+    until = math.inf
     with contextlib.suppress(IndexError):
-        yield from container.demux(*streams)
+        while True:
+            try:
+                for packet in container.demux(*streams):
+                    until = math.inf
+                    yield packet
+                return
+            except BlockingIOError:
+                until = min(until, time.monotonic() + _PATIENCE)
+                if time.monotonic() >= until:
+                    raise
+                time.sleep(_PAUSE)
 
 
 def is_bare(form: str) -> bool:
