@@ -1,6 +1,26 @@
+import nturl2path
+import urllib.request
+from pathlib import PureWindowsPath
+
 import pytest
 
-from masklens.io.addresses import without_password
+from masklens.io import addresses
+from masklens.io.addresses import file_of, without_password
+
+
+@pytest.mark.parametrize(
+    ("address", "named"),
+    [
+        ("file:///C:/My%20Films/a.mp4", r"C:\My Films\a.mp4"),
+        ("FILE://localhost/D:/a.mp4", r"D:\a.mp4"),
+        (r"C:\a.mp4", r"C:\a.mp4"),
+    ],
+)
+def test_files_of_windows(monkeypatch, address, named):
+    monkeypatch.setattr(urllib.request, "url2pathname", nturl2path.url2pathname)
+    monkeypatch.setattr(addresses, "Path", PureWindowsPath)
+    assert str(file_of(address)) == named
+    assert without_password(named) == named
 
 
 @pytest.mark.parametrize(

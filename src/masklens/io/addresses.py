@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from urllib.parse import unquote
 
 #: What follows an @ is surely a host when it is an IP address, or has a port.
 _HOST = r"(?:\d+(?:\.\d+){3}|\[|[^/@:?]+:\d)"
@@ -40,5 +39,7 @@ def file_of(address: str) -> Path:
     """The file that an address of moving pictures names, in its own words or as ``file://``."""
     scheme, separator, rest = address.partition("://")
     if separator and scheme.lower() == "file":
-        return Path(unquote(rest.removeprefix("localhost")))
+        from urllib.request import url2pathname  # late: it brings all of HTTP
+
+        return Path(url2pathname(rest.removeprefix("localhost")))  # on Windows /C:/ is C:\
     return Path(address)
