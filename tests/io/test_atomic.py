@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -102,6 +103,26 @@ def test_checking_leaves_nothing(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="too long"):
         check_writable(tmp_path / "new" / ("x" * 300))
     assert sorted(path.name for path in tmp_path.rglob("*")) == ["link", "old.json", "there"]
+
+
+def test_a_table_that_is_open_in_excel_is_found_out_before_the_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Windows renames no file that is open, and none to its name; it is played here."""
+    table = tmp_path / "faces.csv"
+    table.write_text("old")
+    rename, told = os.rename, "The process cannot access the file"
+
+    def refuse(source: Path, target: Path) -> None:
+        if table in (Path(source), Path(target)):
+            raise PermissionError(errno.EACCES, told, str(source))
+        rename(source, target)
+
+    for name in ("rename", "replace"):
+        monkeypatch.setattr(os, name, refuse)
+    with pytest.raises(OutputError, match=f"Cannot write .*faces.csv: {told}"):
+        check_writable(table)
+    assert [path.name for path in tmp_path.iterdir()] == ["faces.csv"]
 
 
 @pytest.mark.skipif(os.name != "posix", reason="rights of POSIX")
