@@ -86,10 +86,14 @@ def test_coco_pictures_may_lie_in_images(tmp_path: Path) -> None:
     assert load_dataset(tmp_path / "x.json").pictures[0].path == tmp_path / "images" / "a.jpg"
 
 
-def test_coco_names_may_say_images_themselves(tmp_path: Path) -> None:
-    """As Roboflow and CVAT write them: beside the file there is images/, and the names have it."""
+@pytest.mark.parametrize("name", ["images/a.jpg", r"images\a.jpg"])
+def test_coco_names_may_say_images_themselves(tmp_path: Path, name: str) -> None:
+    """As Roboflow and CVAT write them: beside the file there is images/, and the names have it.
+
+    With backslashes they are of a tool on Windows.
+    """
     touch(tmp_path, "images/a.jpg")
-    listed = COCO | {"images": [image | {"file_name": "images/a.jpg"} for image in COCO["images"]]}
+    listed = COCO | {"images": [image | {"file_name": name} for image in COCO["images"]]}
     listed["images"] = listed["images"][:1]
     listed["annotations"] = [a for a in COCO["annotations"] if a["image_id"] == 7]
     (tmp_path / "x.json").write_text(json.dumps(listed))

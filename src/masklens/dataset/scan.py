@@ -259,12 +259,10 @@ def _load_coco(file: Path) -> Dataset:
             (crowds if entry.get("iscrowd") else faces)[entry["image_id"]].append(annotation)
         pictures = [
             Picture(
-                _beside(file, image["file_name"]),
-                image["file_name"],
-                tuple(faces[image["id"]]),
-                tuple(crowds[image["id"]]),
+                _beside(file, name), name, tuple(faces[image["id"]]), tuple(crowds[image["id"]])
             )
             for image in images
+            for name in [image["file_name"].replace("\\", "/")]  # as Windows' tools write them
         ]
     except (AttributeError, KeyError, OverflowError, TypeError, ValueError) as error:
         kind = "" if type(error) is ValueError else f"{type(error).__name__} "

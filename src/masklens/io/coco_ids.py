@@ -29,7 +29,7 @@ class CocoIds:
         try:
             self._images: dict[str, list[tuple[PurePosixPath, int]]] = {}
             for image in content["images"]:
-                path = PurePosixPath(image["file_name"])
+                path = _path(image["file_name"])
                 self._images.setdefault(path.name, []).append((path, _id(image)))
             ids = {str(category["name"]): _id(category) for category in content["categories"]}
             self.categories = {name: number for name, number in ids.items() if name in LABELS}
@@ -55,7 +55,7 @@ class CocoIds:
         Raises:
             InputError: there is no such picture, it could be several, or another one has its id.
         """
-        path = PurePosixPath(Path(name).as_posix())
+        path = _path(name)
         same = self._images.get(path.name, [])
         if len(same) > 1:
             same = [(p, i) for p, i in same if path.parts[-len(p.parts) :] == p.parts]
@@ -72,6 +72,11 @@ class CocoIds:
                 "has only one picture of that name. Leave one out."
             )
         return number
+
+
+def _path(name: str) -> PurePosixPath:
+    """A name with the separators of any system: files of Windows' tools have backslashes."""
+    return PurePosixPath(name.replace("\\", "/"))
 
 
 def _id(entry: Any) -> int:
