@@ -3,6 +3,7 @@ import errno
 import json
 import os
 import resource
+import sys
 import tracemalloc
 from pathlib import Path
 
@@ -170,6 +171,15 @@ def test_ids_of_equal_names_in_several_folders(tmp_path):
     assert [r["image_id"] for r in json.loads(target.read_text())] == [71, 71, 70, 70, 72, 72]
 
 
+def test_ids_from_a_tool_of_windows(tmp_path):
+    ids = coco_file(tmp_path / "ids.json", ["monday\\1.jpg", "tuesday\\1.jpg", "in\\2.jpg"])
+    target = tmp_path / "r.json"
+    with CocoWriter(target, ids) as writer:
+        for index, name in enumerate(["in/tuesday/1.jpg", "C:\\in\\monday\\1.jpg", "2.jpg"]):
+            writer.write(frame(name, index), FOUND)
+    assert [r["image_id"] for r in json.loads(target.read_text())] == [71, 71, 70, 70, 72, 72]
+
+
 @pytest.mark.parametrize(
     ("listed", "names", "message"),
     [
@@ -203,6 +213,15 @@ def test_equal_names_get_numbers_and_folders_stay(tmp_path):
         writer.write(frame("d/sub/x.png", relative="sub/x.png"), FOUND)
     found = sorted(p.relative_to(tmp_path / "out").as_posix() for p in tmp_path.rglob("*.*"))
     assert found == ["sub/x.png", "x-2.jpg", "x-3.jpg", "x.jpg"]
+
+
+def test_names_that_are_equal_to_a_mac_get_numbers(tmp_path, monkeypatch):
+    """IMG_1.JPG of a camera and img_1.jpg of a phone: the second would replace the first there."""
+    monkeypatch.setattr(sys, "platform", "darwin")
+    with PictureWriter(tmp_path) as writer:
+        for index, name in enumerate(["IMG_1.JPG", "img_1.jpg"]):
+            writer.write(frame(f"{index}/{name}", relative=name), FOUND)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["IMG_1.JPG", "img_1-2.jpg"]
 
 
 def test_a_source_is_never_overwritten(tmp_path):

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import sys
 import textwrap
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -268,8 +269,12 @@ def _is_in_the_way(path: Path) -> bool:
 
 
 def real_paths(paths: Iterable[str | Path]) -> set[Path]:
-    """Where the paths lead: two names of one file have one of them."""
-    return {Path(os.path.realpath(path)) for path in paths}
+    """Where the paths lead: two names of one file have one of them.
+
+    In lower case on macOS, where A.jpg and a.jpg are one file; Windows' paths compare so.
+    """
+    same = str.lower if sys.platform == "darwin" else str
+    return {Path(same(os.path.realpath(path))) for path in paths}
 
 
 def save_picture(path: Path, image: Any, *, signed: bool = False) -> None:
