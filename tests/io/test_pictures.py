@@ -11,7 +11,7 @@ import zlib
 import numpy as np
 import pytest
 from PIL import Image as PillowImage
-from PIL import ImageFile
+from PIL import ImageFile, ImageOps
 
 from masklens.errors import InputError
 from masklens.io import pictures
@@ -61,6 +61,46 @@ def test_exif_rotation_is_applied(tmp_path):
         assert image.shape == (40, 20, 3)
         assert image[:8].mean() > 240
         assert image[12:].mean() < 15
+
+
+@pytest.mark.parametrize("turned", [*range(10), 65535])
+@pytest.mark.parametrize("name", ["a.png", "a.tiff", "a.webp"])
+def test_every_orientation_as_pillow_turns_it(tmp_path, name, turned):
+    picture = plain((4, 3), WHITE)
+    picture.putpixel((0, 0), RED)
+    exif = picture.getexif()
+    exif[0x0112] = turned
+    path = save(tmp_path, name, picture, exif=exif, **{"lossless": True} if "webp" in name else {})
+    with PillowImage.open(path) as opened:
+        upright = ImageOps.exif_transpose(opened).convert("RGB")
+    assert np.array_equal(read_picture(path), np.asarray(upright))
+
+
+@pytest.mark.parametrize(
+    "exif",
+    [
+        b"Exif\x00\x00XX\x00*\x00\x00\x00\x08",  # no TIFF
+        b"Exif\x00\x00MM\x00*\x00",  # ends in its header
+        b"Exif\x00\x00MM\x00*\x00\x00\x00\x08\x00\x01\x01\x12",  # ends in its table
+        b"Exif",
+        # Two entries: one that Pillow reads and cannot write again, and an Orientation of 6.
+        b"Exif\x00\x00MM\x00*\x00\x00\x00\x08\x00\x02"
+        b"\x01\x07\x00\x02\x00\x00\x00\x04abc\x00"
+        b"\x01\x12\x00\x03\x00\x00\x00\x01\x00\x06\x00\x00",
+    ],
+)
+@pytest.mark.parametrize("name", ["a.jpg", "a.png", "a.webp"])
+@pytest.mark.parametrize("mode", ["RGB", "RGBA"])
+def test_damaged_exif_data_costs_no_picture(tmp_path, name, mode, exif):
+    if (name, mode) == ("a.jpg", "RGBA"):
+        pytest.skip("there is no transparent JPEG")
+    path = save(tmp_path, name, plain().convert(mode), exif=exif)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        image = read_picture(path)
+    turned = b"\x01\x12\x00\x03" in exif
+    assert image.shape == ((40, 30, 3) if turned else (30, 40, 3))
+    assert np.abs(image.astype(int) - RED).max() <= 6
 
 
 def test_an_uncompressed_tiff_on_its_side(tmp_path):

@@ -14,8 +14,8 @@ import numpy as np
 from PIL import (  # the plugins are imported because that makes their formats known
     AvifImagePlugin,  # noqa: F401
     BmpImagePlugin,  # noqa: F401
+    ExifTags,
     GifImagePlugin,  # noqa: F401
-    ImageOps,
     JpegImagePlugin,  # noqa: F401
     PngImagePlugin,  # noqa: F401
     TiffImagePlugin,  # noqa: F401
@@ -52,6 +52,17 @@ _HEIC = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
 
 #: TIFF 6.0, section 15: TileWidth and TileLength.
 _TILE_TAGS = (322, 323)
+
+#: EXIF 2.3, section 4.6.4: what makes a picture of each Orientation upright.
+_UPRIGHT = {
+    2: PillowImage.Transpose.FLIP_LEFT_RIGHT,
+    3: PillowImage.Transpose.ROTATE_180,
+    4: PillowImage.Transpose.FLIP_TOP_BOTTOM,
+    5: PillowImage.Transpose.TRANSPOSE,
+    6: PillowImage.Transpose.ROTATE_270,
+    7: PillowImage.Transpose.TRANSVERSE,
+    8: PillowImage.Transpose.ROTATE_90,
+}
 
 #: Greyscale values from here on are no light: TIFFs mark places without data by 1e20, 3e38 or NaN.
 _NO_DATA = 1e6
@@ -235,8 +246,10 @@ def _tile(picture: PillowImage.Image) -> tuple[int, int]:
 
 
 def _to_rgb(picture: PillowImage.Image) -> Image:
+    picture.load()
+    turn = _turn(picture)
     if picture.mode in ("I", "F") or picture.mode.startswith("I;16"):
-        values = np.asarray(ImageOps.exif_transpose(picture))
+        values = np.asarray(_turned(picture, turn))
         grey = _to_8_bit(values)
         if "transparency" in picture.info:  # one grey value of a PNG
             grey[values == picture.info["transparency"]] = 255
@@ -247,14 +260,27 @@ def _to_rgb(picture: PillowImage.Image) -> Image:
             layer.putalpha(255)  # many programs leave that byte 0; browsers take it so, too
         upright = PillowImage.new("RGBA", layer.size, "white")
         upright.alpha_composite(layer)
-        upright.info.update(picture.info)
-        upright = ImageOps.exif_transpose(upright)
     else:
-        upright = ImageOps.exif_transpose(picture)
-    image = np.asarray(upright.convert("RGB"))
+        upright = picture
+    image = np.asarray(_turned(upright, turn).convert("RGB"))
     if image.size == 0:
         raise ValueError("it has no pixels")
     return image
+
+
+def _turn(picture: PillowImage.Image) -> PillowImage.Transpose | None:
+    """What makes a picture upright; None, as in browsers, where its EXIF data is damaged.
+
+    ``ImageOps.exif_transpose`` would fail with all of the picture, and writes the data anew.
+    """
+    try:
+        return _UPRIGHT.get(picture.getexif().get(ExifTags.Base.Orientation, 1))
+    except DAMAGED:
+        return None
+
+
+def _turned(picture: PillowImage.Image, turn: PillowImage.Transpose | None) -> PillowImage.Image:
+    return picture if turn is None else picture.transpose(turn)
 
 
 def _to_8_bit(values: np.ndarray) -> Image:
