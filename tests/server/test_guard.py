@@ -91,6 +91,41 @@ def test_names_that_are_ours(client, host):
     assert client.get("/healthz", headers={"Host": host}).status_code == 200
 
 
+@pytest.mark.parametrize(
+    ("target", "host", "status"),
+    [
+        ("http://127.0.0.1:8000/healthz", "127.0.0.1", 200),
+        ("HTTP://localhost/healthz?x=1", "evil.example", 200),  # the Host header does not count
+        ("http://localhost/health%7A", "localhost", 200),
+        ("http://evil.example/healthz", "127.0.0.1", 421),
+        ("http:///healthz", "127.0.0.1", 421),
+        ("http:healthz", "127.0.0.1", 421),
+        ("http://[/healthz", "127.0.0.1", 404),
+        ("ftp://localhost/healthz", "localhost", 404),
+    ],
+)
+def test_a_whole_address_as_the_target(client, target, host, status):
+    """RFC 9112, section 3.2.2: servers accept what clients send to proxies."""
+    request = client.build_request(
+        "GET", "/", headers={"Host": host}, extensions={"target": target.encode()}
+    )
+    answer = client.send(request)
+    assert answer.status_code == status
+    if status == 200:
+        assert answer.json() == {"status": "ok"}
+
+
+def test_a_whole_address_without_a_path_is_the_page(client):
+    request = client.build_request("GET", "/x", extensions={"target": b"http://localhost"})
+    assert client.send(request).text == client.get("/").text
+
+
+def test_a_whole_address_goes_round_no_token(guarded):
+    target = f"http://127.0.0.1:{guarded.base_url.port}/v1/model"
+    request = guarded.build_request("GET", "/", extensions={"target": target.encode()})
+    assert guarded.send(request).status_code == 401
+
+
 def test_names_that_were_allowed():
     names = ("masks.example", "Proxy.Example:8443", "[2001:DB8::1]", "2001:db8::2")
     with Server(*(part for name in names for part in ("--allow-host", name))) as server:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import hmac
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -63,6 +63,7 @@ class Guard:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        _to_origin_form(scope)
         started = False
 
         async def secured(message: Message) -> None:
@@ -129,6 +130,21 @@ class Guard:
                 f'The header "Authorization: Bearer TOKEN" is needed; {what}.',
                 {"WWW-Authenticate": 'Bearer realm="masklens"'},
             )
+
+
+def _to_origin_form(scope: Scope) -> None:
+    """Take a whole address as the target, as clients ask proxies: RFC 9112, section 3.2.2.
+
+    Its host then goes before that of the Host header.
+    """
+    try:
+        scheme, host, path, _, _ = urlsplit(scope["raw_path"].decode("ascii"))
+    except ValueError:
+        return
+    if scheme in ("http", "https"):
+        scope["path"] = unquote(path) or "/"
+        scope["raw_path"] = path.encode("ascii") or b"/"
+        MutableHeaders(scope=scope)["host"] = host
 
 
 def _netloc(address: str) -> str:
