@@ -22,6 +22,7 @@ from masklens.dataset.synthesize.garments import WAYS
 from masklens.dataset.synthesize.geometry import CHIN, face_frame
 from masklens.dataset.synthesize.masks import draw_mask
 from masklens.dataset.synthesize.produce import BareFace, bare_faces, choose_styles, paintings
+from masklens.dataset.synthesize.textures import PRINTS, print_tile
 from masklens.errors import DatasetError, InputError
 from masklens.faces import Faces
 from masklens.finder import shipped_finder
@@ -194,6 +195,15 @@ def test_a_beard_leaves_the_lips(face: Image, seed: int) -> None:
     changed = change(face, paint(face, LANDMARKS, BOX, "beard", np.random.default_rng(seed)).image)
     assert around(np.array([[120, 150]], np.float32), changed, 2).max() < 1
     assert around(np.array([[120, 178]], np.float32), changed, 5).min() > 3
+
+
+@pytest.mark.parametrize("kind", PRINTS)
+def test_prints_cover_a_part_of_the_cloth(kind: str) -> None:
+    base = np.full(3, 0.5, np.float32)
+    for seed in range(5):
+        tile = print_tile(np.random.default_rng(seed), kind, base)
+        printed = (np.abs(tile - base).max(axis=2) > 0.02).mean()
+        assert 0.01 < printed < 1
 
 
 @pytest.mark.parametrize("angle", [-35, 50, 90, 180])

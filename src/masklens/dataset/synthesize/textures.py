@@ -182,13 +182,14 @@ def _blossom(tile: FloatArray, rng: np.random.Generator, colour: FloatArray, pet
 
 
 def _letters(tile: FloatArray, rng: np.random.Generator, colour: FloatArray) -> None:
-    value = tuple(float(c) for c in colour)
+    letters = np.zeros(tile.shape[:2], np.uint8)  # OpenCV 5 writes on bytes only
     alphabet = np.array(list("ABCDEFGHIKLMNOPRSTUVXYZ"))
     for row in range(int(rng.integers(1, 4))):
         word = "".join(rng.choice(alphabet, int(rng.integers(3, 8))))
         size = rng.uniform(0.7, 1.7)
         place = (int(rng.integers(0, 40)), 50 + row * 55)
-        cv2.putText(tile, word, place, 0, size, value, max(2, round(size * 3)), cv2.LINE_AA)
+        cv2.putText(letters, word, place, 0, size, 255, max(2, round(size * 3)))
+    _ink(tile, colour, letters > 127)
 
 
 def _wrap_blur(noise: FloatArray, sigma_x: float, sigma_y: float) -> FloatArray:
