@@ -347,16 +347,20 @@ def test_pictures_that_are_saved_are_told_and_may_fail(tmp_path, monkeypatch, ca
     monkeypatch.setattr(live_console, "Window", Asking)
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
     film = types.SimpleNamespace(name="a film", live=False)
-    screen = live_console.Screen(film, True, threading.Event(), live_console.StatusLine())
     frame = Frame(np.full((32, 32, 3), 90, np.uint8), "a", time=0.0)
     gone = tmp_path / "gone"
     gone.mkdir()
-    for folder, told in ((tmp_path, "Written: masklens-"), (gone, "Error: Cannot write masklens-")):
-        monkeypatch.chdir(folder)
-        if folder == gone:
-            gone.rmdir()
-        assert screen.show(Labelled(frame, Detections.empty(LABELS), 25.0))
-        assert told in click.unstyle(capsys.readouterr().err)
+    with live_console.StatusLine() as line:
+        screen = live_console.Screen(film, True, threading.Event(), line)
+        for folder, told in (
+            (tmp_path, "Written: masklens-"),
+            (gone, "Error: Cannot write masklens-"),
+        ):
+            monkeypatch.chdir(folder)
+            if folder == gone:
+                gone.rmdir()
+            assert screen.show(Labelled(frame, Detections.empty(LABELS), 25.0))
+            assert told in click.unstyle(capsys.readouterr().err)
     (saved,) = tmp_path.glob("masklens-*-0.png")
     assert not is_signed(saved)  # signed, a later detect --out could replace it
 
