@@ -10,13 +10,22 @@ import platform
 from collections.abc import Sequence
 from pathlib import Path
 
+import cv2
 import numpy as np
 
 from masklens.boxes import iou
 from masklens.evaluation.measures import ratio
 from masklens.intervals import Estimate, bootstrap, group_weights, wilson
 
-__all__ = ["data_root", "iou", "machine", "print_table", "resampled_ratio", "wilson"]
+__all__ = [
+    "data_root",
+    "haar_cascade",
+    "iou",
+    "machine",
+    "print_table",
+    "resampled_ratio",
+    "wilson",
+]
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -32,6 +41,17 @@ def data_root() -> Path:
 def machine() -> str:
     """One line about where the figures were taken."""
     return f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
+
+
+def haar_cascade() -> cv2.CascadeClassifier:
+    """The face detector of the notebook."""
+    if not hasattr(cv2, "CascadeClassifier"):
+        raise SystemExit(
+            f"OpenCV {cv2.__version__} has no Haar cascade. Take OpenCV 4, as the "
+            "extra yunet does, or --no-notebook."
+        )
+    file = Path(cv2.data.haarcascades) / "haarcascade_frontalface_default.xml"
+    return cv2.CascadeClassifier(str(file))
 
 
 def resampled_ratio(counts: np.ndarray) -> Estimate:
