@@ -26,6 +26,7 @@ from masklens.classifier import MaskClassifier
 from masklens.crop import crop_faces
 from masklens.curves import calibration_error
 from masklens.dataset.scan import Dataset, load_dataset
+from masklens.dataset.split import held_in
 from masklens.dataset.synthesize import STYLES, paint
 from masklens.detector import MaskDetector
 from masklens.errors import InputError
@@ -37,7 +38,6 @@ from masklens.labels import LABELS, MASK_WORN_INCORRECTLY, WITH_MASK, WITHOUT_MA
 from masklens.runtime import open_session
 from masklens.training.mobilenet import street_network
 from masklens.training.scoring import classify_annotated, detect_all, judge, true_boxes
-from masklens.training.street import held_in
 from masklens.training.street_files import save_onnx
 
 BARE, BADLY, MASKED = (LABELS.index(n) for n in (WITHOUT_MASK, MASK_WORN_INCORRECTLY, WITH_MASK))

@@ -18,11 +18,13 @@ from masklens.dataset.scan import Annotation, Picture, load_dataset
 from masklens.dataset.split import (
     Row,
     grouped_split,
+    held_in,
     label_of,
     named_parts,
     parts_of,
     read_manifest,
     report_split,
+    was_trained_on,
     write_manifest,
 )
 from masklens.errors import DatasetError
@@ -223,3 +225,15 @@ def test_a_manifest_of_one_part_is_not_told_to_name_the_part_that_was_named(
     with pytest.raises(DatasetError, match='of the part "test", so that none is left') as error:
         named_parts(load_dataset(folder), f"{tmp_path / 'm.csv'}:test")
     assert "Name a part" not in str(error.value)
+
+
+def test_what_a_model_was_trained_on_is_told_by_all_of_it_or_its_four_fifths(folder: Path) -> None:
+    """The street recipe notes the pictures that it trains on, the report's all that it is given."""
+    whole = load_dataset(folder)
+    part, rest = held_in(whole), held_in(whole, test=True)
+    assert (len(whole), len(part), len(rest)) == (40, 32, 8)
+    for known in (whole, part):
+        assert was_trained_on(whole, [known.sha256()])
+    assert not was_trained_on(whole, [rest.sha256()])
+    assert not was_trained_on(rest, [part.sha256()])
+    assert not was_trained_on(whole, [])

@@ -10,8 +10,8 @@ from __future__ import annotations
 import csv
 import io
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -270,6 +270,32 @@ def named_parts(
             "Name those of the training part in it too, as masklens dataset split does."
         )
     return parts_of(rows, part)
+
+
+def held_in(dataset: Dataset, *, test: bool = False) -> Dataset:
+    """The four fifths of a folder of classes that the street recipe trains on, or the other fifth.
+
+    As the report's recipe splits, see :func:`report_split`; COCO files stay whole.
+    """
+    if dataset.boxed:
+        return dataset
+    names = set(named_parts(dataset, "report")[1 if test else 0])
+    return replace(dataset, pictures=tuple(p for p in dataset.pictures if p.name in names))
+
+
+def was_trained_on(dataset: Dataset, known: Collection[str]) -> bool:
+    """Whether a model has seen these pictures, or the four fifths of them that are trained on.
+
+    Args:
+        dataset: all of it.
+        known: what the model's card says, :attr:`masklens.card.ModelCard.training_data`.
+    """
+    if not known:
+        return False
+    try:
+        return dataset.sha256() in known or held_in(dataset).sha256() in known
+    except DatasetError:  # a file cannot be read, or too few for a fifth: none was trained on
+        return False
 
 
 def picture_groups(dataset: Dataset, split: str, duplicates: Duplicates | None) -> dict[str, int]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from masklens.dataset.split import was_trained_on
 from masklens.errors import DatasetError
 from masklens.evaluation import classification
 from masklens.evaluation.answers import Answers
@@ -189,11 +190,7 @@ def _trained_on(subject: Subject, selection: Selection) -> bool:
     """Whether the card says so; a split is taken for the one by which a part was set aside."""
     if subject.bundle is None or selection.split is not None:
         return False
-    known = subject.bundle.card.training_data
-    try:
-        return bool(known) and selection.whole.sha256() in known
-    except DatasetError:  # a file cannot be read: training would have refused it
-        return False
+    return was_trained_on(selection.whole, subject.bundle.card.training_data)
 
 
 def judge(evaluation: Evaluation, labels: tuple[str, ...] | None = None) -> Evaluation:

@@ -230,7 +230,7 @@ def _proof(source: KerasSource, crops: Crops, keras: Reference, rows: Sequence[R
             "name": crops.name,
             "sha256": crops.sha256,
             "faces": len(crops),
-            "trained_on": crops.sha256 in source.card.training_data,
+            "trained_on": crops.trained_on,
         },
         machine=machine(),
         keras={

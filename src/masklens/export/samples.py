@@ -17,6 +17,7 @@ from masklens.card import ModelCard
 from masklens.crop import Image, crop_face, whole_picture
 from masklens.dataset.readable import read_each
 from masklens.dataset.scan import Annotation, Picture, load_dataset
+from masklens.dataset.split import was_trained_on
 from masklens.errors import DatasetError
 
 #: Crops that the activations' ranges are measured on.
@@ -35,6 +36,7 @@ class Crops:
         pictures: int64 (N,), number of the picture that each was cut from, from 0.
         name: of the data set.
         sha256: of the data set.
+        trained_on: the card says that the model was trained on it.
         skipped: pictures that could not be read, each with the reason.
     """
 
@@ -43,6 +45,7 @@ class Crops:
     pictures: npt.NDArray[np.int64]
     name: str
     sha256: str
+    trained_on: bool = False
     skipped: tuple[str, ...] = ()
 
     def __len__(self) -> int:
@@ -94,6 +97,7 @@ def cut_crops(source: Path, card: ModelCard, limit: int | None = None) -> Crops:
         np.array(pictures, np.int64),
         dataset.short_name,
         dataset.sha256(),
+        was_trained_on(dataset, card.training_data),
         tuple(skipped),
     )
 

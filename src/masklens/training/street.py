@@ -25,7 +25,7 @@ from masklens.card import ModelCard, SecondLook
 from masklens.crop import FloatArray
 from masklens.dataset.readable import OnError, readable
 from masklens.dataset.scan import Dataset, Picture, load_dataset
-from masklens.dataset.split import named_parts
+from masklens.dataset.split import held_in
 from masklens.errors import DatasetError, InputError
 from masklens.finder import shipped_finder
 from masklens.io.atomic import write_json
@@ -295,18 +295,6 @@ def _with_options(recipe: StreetRecipe, options: TrainOptions) -> StreetRecipe:
             seed=(options.seed + 1) % 2**31,
         )
     return replace(recipe, fit=settings, polish=polish)
-
-
-def held_in(dataset: Dataset, *, test: bool = False) -> Dataset:
-    """The four fifths of a folder of classes that are trained on, or the fifth that is not.
-
-    As the report's recipe splits, see :func:`masklens.dataset.split.report_split`; COCO files stay
-    whole.
-    """
-    if dataset.boxed:
-        return dataset
-    names = set(named_parts(dataset, "report")[1 if test else 0])
-    return replace(dataset, pictures=tuple(p for p in dataset.pictures if p.name in names))
 
 
 def cut_all(datasets: Sequence[Dataset], seed: int, on_error: OnError) -> Samples:
