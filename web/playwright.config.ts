@@ -1,7 +1,8 @@
 /**
- * End-to-end tests of the built page in Debian's Chromium (CHROMIUM names another one), served by
- * `masklens serve` with its headers: PYTHON runs it, MASKLENS_BUNDLE is the bundle that the page
- * was built with. PAGE_URL runs them against any other server that has the page.
+ * End-to-end tests of the built page in Debian's Chromium (CHROMIUM names another one;
+ * firefox.spec.ts opens Firefox by itself), served by `masklens serve` with its headers: PYTHON runs
+ * it, MASKLENS_BUNDLE is the bundle that the page was built with. PAGE_URL runs them against any
+ * other server that has the page.
  */
 
 import { createServer } from "node:net";
