@@ -102,8 +102,9 @@ def write_pdf(target: Path, html: str) -> None:
         import weasyprint
     except OSError as error:
         raise OutputError(
-            "Writing a PDF needs Pango, which is not installed. Run: apt-get install "
-            "libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0; or use --format html,md."
+            "Writing a PDF needs Pango, which is not installed. On Debian run: apt-get install "
+            "libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0; on macOS: brew install pango; "
+            "for Windows see WeasyPrint's First Steps. Or use --format html,md."
         ) from error
     finally:
         # Importing it tells Pillow to fill what truncated files lack with grey, for everybody.
