@@ -5,6 +5,7 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
 from PIL import Image as PillowImage
@@ -134,19 +135,55 @@ def test_a_folder_that_cannot_be_written(tmp_path):
         RunFolder.open(options(tmp_path / "file"), SETTINGS)
 
 
+def network(outputs=2):
+    model = keras.Sequential([keras.layers.Input((3,)), keras.layers.Dense(outputs)])
+    model.compile(keras.optimizers.Adam())
+    return model
+
+
 def test_a_checkpoint_survives_the_disk(tmp_path):
-    state = Checkpoint(({"epoch": 1, "loss": 0.5},), (np.eye(2), np.ones(3)), (np.array(7),))
+    state = Checkpoint.take(network(), [{"epoch": 1, "loss": 0.5}])
     state.save(tmp_path / "head.npz")
-    loaded = Checkpoint.load(tmp_path / "head.npz")
+    model = network()
+    loaded = Checkpoint.load(tmp_path / "head.npz", model)
     assert loaded.history == state.history
-    for mine, theirs in zip(
-        loaded.weights + loaded.optimizer, state.weights + state.optimizer, strict=True
-    ):
-        np.testing.assert_array_equal(mine, theirs)
+    restored = Checkpoint.take(model, [])
+    for read in (loaded, restored):
+        for mine, theirs in zip(
+            read.weights + read.optimizer, state.weights + state.optimizer, strict=True
+        ):
+            np.testing.assert_array_equal(mine, theirs)
 
 
 @pytest.mark.parametrize("content", [b"", b"junk", b"PK\x03\x04junk"])
 def test_a_damaged_checkpoint(tmp_path, content):
     (tmp_path / "head.npz").write_bytes(content)
     with pytest.raises(InputError, match="--overwrite"):
-        Checkpoint.load(tmp_path / "head.npz")
+        Checkpoint.load(tmp_path / "head.npz", network())
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"weight_0": np.zeros((2, 2))},
+        {"optimizer_0": np.array("x")},
+        {"optimizer_2": np.zeros(3)},
+        {"optimizer_9": np.zeros(3)},
+        {"history": np.array("[null]")},
+        {"history": np.array("5")},
+    ],
+)
+def test_a_checkpoint_that_does_not_fit(tmp_path, changes):
+    path = tmp_path / "head.npz"
+    Checkpoint.take(network(), [{"epoch": 1}]).save(path)
+    with np.load(path) as arrays:
+        kept = dict(arrays)
+    np.savez(path, **(kept | changes))
+    with pytest.raises(InputError, match=r"another version .* --overwrite"):
+        Checkpoint.load(path, network())
+
+
+def test_a_checkpoint_of_another_network(tmp_path):
+    Checkpoint.take(network(), []).save(tmp_path / "head.npz")
+    with pytest.raises(InputError, match=r"another version .* --overwrite"):
+        Checkpoint.load(tmp_path / "head.npz", network(outputs=4))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,23 +56,23 @@ class Checkpoint:
             np.savez(temporary, history=np.array(json.dumps(self.history)), **arrays)
 
     @classmethod
-    def load(cls, path: Path) -> Checkpoint:
-        """Read what :meth:`save` wrote.
+    def load(cls, path: Path, model: keras.Model) -> Checkpoint:
+        """Read what :meth:`save` wrote, and put it into a network as :meth:`restore` does.
 
         Raises:
-            InputError: the file is damaged.
+            InputError: the file is damaged, or is of another network.
         """
         try:
             with np.load(path, allow_pickle=False) as arrays:
-                return cls(
-                    tuple(json.loads(str(arrays["history"]))),
-                    _column(arrays, "weight"),
-                    _column(arrays, "optimizer"),
-                )
-        except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
+                history = tuple(map(dict, json.loads(str(arrays["history"]))))
+                state = cls(history, _column(arrays, "weight"), _column(arrays, "optimizer"))
+            state.restore(model)
+        except Exception as error:  # NumPy, zipfile and Keras each raise their own
             raise InputError(
-                f"{path} is damaged, so its run cannot be resumed. Start anew with --overwrite."
+                f"{path} is damaged or was written by another version of masklens, so its run "
+                "cannot be resumed. Start anew with --overwrite."
             ) from error
+        return state
 
 
 def _column(arrays: Any, prefix: str) -> tuple[np.ndarray, ...]:

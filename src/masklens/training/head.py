@@ -52,6 +52,9 @@ def fit_head(
 
     Returns:
         The head and a row per finished epoch: all of them, or those before Ctrl-C.
+
+    Raises:
+        InputError: the checkpoint is damaged, or another version's.
     """
     features, targets = train_data
     top = head(outputs, seed)
@@ -62,8 +65,7 @@ def fit_head(
         loss="sparse_categorical_crossentropy",
         metrics=["accuracy"],
     )
-    state = Checkpoint.load(checkpoint) if checkpoint.exists() else Checkpoint.take(top, [])
-    state.restore(top)
+    state = Checkpoint.load(checkpoint, top) if checkpoint.exists() else Checkpoint.take(top, [])
     rows = np.arange(len(features))
     first_view = np.random.default_rng(seed).integers(features.shape[1], size=len(features))
     with tqdm(
