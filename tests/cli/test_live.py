@@ -391,6 +391,18 @@ def test_disk_full(film, tmp_path):
     one_sentence(run("live", film, "--json", tmp_path / "full.jsonl"), "No space left")
 
 
+@pytest.mark.skipif(os.name != "posix", reason="limits of POSIX")
+def test_nothing_is_said_to_be_written_that_is_not_there(film, tmp_path):
+    record = tmp_path / "out.mp4"
+    words = [sys.executable, "-m", "masklens", "live", str(film), "--record", str(record)]
+    shell = ["bash", "-c", 'ulimit -f 0; exec "$@"', "bash", *words]
+    result = subprocess.run(shell, capture_output=True, text=True)
+    assert result.returncode == 1
+    assert f"Error: Cannot write {record}" in result.stderr
+    assert not record.exists()
+    assert "Written" not in result.stdout
+
+
 def test_coco_is_for_pictures(film, tmp_path):
     result = run("detect", film, "--coco", tmp_path / "r.json")
     one_sentence(result, "COCO results are for pictures")

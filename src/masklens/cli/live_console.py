@@ -80,23 +80,24 @@ def run_live(
             check_writable(record)
         stopping = stack.enter_context(asked_to_stop(source))
         screen = stack.enter_context(Screen(source, show, stopping, line))
-        recorder = stack.enter_context(VideoWriter(record, rate_at_most(source.rate, max_fps)))
+        recorder = VideoWriter(record, rate_at_most(source.rate, max_fps))
         table = stack.enter_context(TrackTable(tracks, append=append))
         log = stack.enter_context(JsonLines(json_file, append=append))
 
         frames = counted_frames(detector, source, summary, table, every=every, max_fps=max_fps)
         failure: MasklensError | None = None
         try:
-            for labelled in frames:
-                frame = labelled.frame
-                log.write(frame_line(frame, labelled.detections))
-                if record is not None:
-                    recorder.write(labelled.picture, frame.time or 0.0)
-                if event := alarm.update(frame, labelled.detections):
-                    notifier.send({"source": source.name, **event})
-                line.show(labelled)
-                if not screen.show(labelled) or stopping.is_set():
-                    break
+            with recorder:  # closed before it is said to be written
+                for labelled in frames:
+                    frame = labelled.frame
+                    log.write(frame_line(frame, labelled.detections))
+                    if record is not None:
+                        recorder.write(labelled.picture, frame.time or 0.0)
+                    if event := alarm.update(frame, labelled.detections):
+                        notifier.send({"source": source.name, **event})
+                    line.show(labelled)
+                    if not screen.show(labelled) or stopping.is_set():
+                        break
         except MasklensError as error:
             failure = error
         finally:
