@@ -129,6 +129,20 @@ def test_names_longer_than_the_system_allows(run, portrait_file, tmp_path):
     assert "too long" in result.output
 
 
+@pytest.mark.parametrize("box", ["x" * 5000, list(range(5000))], ids=["text", "list"])
+def test_what_is_wrong_is_said_in_a_sentence_of_some_length(run, tmp_path, box):
+    boxed = {"id": 1, "image_id": 1, "category_id": 1, "bbox": box}
+    picture = {"id": 1, "file_name": "a.jpg", "width": 9, "height": 9}
+    labels = [{"id": 1, "name": "with_mask"}]
+    coco = tmp_path / "coco.json"
+    coco.write_text(json.dumps({"images": [picture], "annotations": [boxed], "categories": labels}))
+    result = run("dataset", "summary", coco)
+    assert result.exit_code == 1
+    assert f"{coco} is not a COCO detection file" in result.output
+    assert result.output.endswith('and "categories".\n')  # how it should be
+    assert len(result.output) < 1100
+
+
 def test_results_that_cannot_be_written_are_found_out_before_the_work(run, portrait_file, tmp_path):
     (tmp_path / "file").write_text("in the way")
     for option in ("--json", "--csv", "--coco"):

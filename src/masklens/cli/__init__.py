@@ -15,7 +15,7 @@ from typing import Any
 import click
 
 from masklens.cli.stopping import Stopped, stopped_by_signals, true_to_the_stop
-from masklens.cli.terminal import plain
+from masklens.cli.terminal import sentence
 from masklens.errors import MasklensError
 
 #: command -> module of this package that holds it as ``command``
@@ -63,13 +63,13 @@ class Commands(click.Group):
             with true_to_the_stop():
                 return super().invoke(ctx)
         except MasklensError as error:
-            raise click.ClickException(plain(error)) from error
+            raise click.ClickException(sentence(error)) from error
         except OSError as error:
             if error.errno == errno.EPIPE:  # click knows what that is: nobody reads on
                 raise
             name = "standard output" if error.filename is None else error.filename
-            sentence = f"Cannot use {name}: {error.strerror or error}."
-            raise click.ClickException(plain(sentence)) from error
+            message = f"Cannot use {name}: {error.strerror or error}."
+            raise click.ClickException(sentence(message)) from error
         except KeyboardInterrupt as error:
             click.echo("Interrupted.", err=True)
             ctx.exit(128 + (error.number if isinstance(error, Stopped) else signal.SIGINT))

@@ -13,7 +13,7 @@ import click
 from tqdm import tqdm
 
 from masklens.batch import Summary
-from masklens.cli.terminal import plain, progress
+from masklens.cli.terminal import plain, progress, sentence
 from masklens.detections import Detections
 from masklens.errors import MasklensError
 from masklens.faces import FaceFinder
@@ -102,7 +102,7 @@ class Results:
 
 def complain(error: MasklensError) -> None:
     """One input failed, and the others go on."""
-    click.secho(f"Error: {plain(error)}", fg="red", err=True)
+    click.secho(f"Error: {sentence(error)}", fg="red", err=True)
 
 
 def tell_of_copies(copies: Collection[Path]) -> None:

@@ -16,7 +16,7 @@ from masklens.cli.options import (
     seed_option,
     sheet_option,
 )
-from masklens.cli.terminal import plain, step_bar, written
+from masklens.cli.terminal import plain, sentence, step_bar, written
 from masklens.plural import many
 
 
@@ -98,7 +98,7 @@ def command(
     def on_error(path: Path, error: MasklensError) -> None:
         nonlocal failed
         failed += 1
-        click.secho(f"Unreadable: {plain(error)}", fg="red", err=True)
+        click.secho(f"Unreadable: {sentence(error)}", fg="red", err=True)
 
     shown: list[produce.Painting] = []
     with step_bar(count, unit="face") as advance:

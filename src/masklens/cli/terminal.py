@@ -16,10 +16,21 @@ from masklens.io.atomic import stream_of
 #: Of ASCII and Latin-1: what moves the cursor, renames the window, or ends the line.
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
+#: Characters of a message that are shown: names in a file of somebody else's have any length.
+_LONGEST = 1000
+
 
 def plain(text: object) -> str:
     """A name, or a message with names in it, as a line that a terminal shows and does not obey."""
     return _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), str(text))
+
+
+def sentence(error: object) -> str:
+    """A message as a line of :func:`plain`; of a very long one the middle is left out."""
+    text = plain(error)
+    if len(text) <= _LONGEST:
+        return text
+    return f"{text[: _LONGEST // 2]} … {text[-_LONGEST // 2 :]}"  # its end says what to do
 
 
 def progress(
