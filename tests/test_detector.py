@@ -12,7 +12,7 @@ from masklens.card import FaceCalibration
 from masklens.classifier import Classification, MaskClassifier, logit, with_temperature
 from masklens.detector import BATCH, MaskDetector
 from masklens.errors import InputError
-from masklens.faces import YuNet
+from masklens.faces import Faces, YuNet
 from masklens.finder import load_finder
 from masklens.io.pictures import read_picture
 from masklens.runtime import RUNTIMES
@@ -149,6 +149,8 @@ def test_the_threshold_leaves_out(toy_bundle, portrait):
 def test_arrays_that_are_no_pictures(detector, array):
     with pytest.raises(InputError, match="Received"):
         detector.detect(array)
+    with pytest.raises(InputError, match="Received"):
+        detector.label(array, Faces(np.zeros((1, 4)), np.zeros(1), np.zeros((1, 5, 2))))
 
 
 def test_endless_input_is_read_only_as_far_as_needed(detector, portrait):

@@ -183,7 +183,11 @@ class MaskDetector:
 
         Returns:
             One row per face, in their order; faces below the threshold are not left out.
+
+        Raises:
+            InputError: the array has another form.
         """
+        image = check_image(image)
         crops = crop_faces(image, found.boxes, self.card.size, self.card.margin)
         result = self.classifier.predict(crops, twice=twice)
         return self._in_order(image, found, result)
