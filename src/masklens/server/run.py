@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import gc
 import logging
@@ -29,6 +30,16 @@ class _Server(uvicorn.Server):
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         self.force_exit = self.should_exit
         self.should_exit = True
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        # From Python 3.12 on it waits for open connections even when the second signal came.
+        ending = asyncio.create_task(super().shutdown(sockets))
+        done: set[asyncio.Task[None]] = set()
+        while not done:
+            done, _ = await asyncio.wait([ending], timeout=0.1)
+            if self.force_exit:
+                return
+        await ending
 
 
 def run(detector: MaskDetector, settings: Settings, ready: Callable[[str], None]) -> None:
