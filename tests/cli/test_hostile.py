@@ -363,3 +363,18 @@ def test_a_stop_while_modules_are_imported(start, portrait_file, tmp_path):
     done = start(portrait_file, env=os.environ | {"PYTHONPATH": paths})
     assert done.stderr == b"Interrupted.\n"
     assert done.returncode == 143
+
+
+def test_of_a_damaged_tiff_one_sentence_is_said(tmp_path, toy_bundle):
+    path = tmp_path / "a.tiff"
+    noise = np.random.default_rng(0).integers(0, 256, (20, 20, 3), np.uint8)
+    PillowImage.fromarray(noise).save(path, compression="tiff_adobe_deflate")
+    content = bytearray(path.read_bytes())
+    content[8:40] = bytes(range(32))  # Pillow puts the pixels first
+    path.write_bytes(content)
+    command = [sys.executable, "-m", "masklens", "detect", path, "--bundle", toy_bundle.folder]
+    done = subprocess.run(command, stderr=subprocess.PIPE, text=True)
+    assert done.returncode == 1
+    said, count = done.stderr.splitlines()
+    assert said.startswith(f"Error: {path} cannot be read")
+    assert count == "1 picture could not be read"

@@ -94,6 +94,7 @@ def command(
     from masklens.detector import MaskDetector
     from masklens.errors import InputError
     from masklens.io.logs import check_log_writable
+    from masklens.io.quiet import hush_libtiff
     from masklens.io.sources import find_pictures, is_video
     from masklens.io.writers import CocoWriter, CsvWriter, JsonWriter, PictureWriter, real_paths
     from masklens.memory import keep_flat
@@ -139,6 +140,7 @@ def command(
 
     if tracks is not None:
         check_log_writable(tracks)
+    hush_libtiff()
     if videos:
         keep_flat()
     failed = len(unusable)

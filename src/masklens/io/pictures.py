@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import io
 import math
 import struct
@@ -22,7 +21,6 @@ from PIL import (  # the plugins are imported because that makes their formats k
     TiffImagePlugin,  # noqa: F401
     UnidentifiedImageError,
     WebPImagePlugin,  # noqa: F401
-    _imaging,
 )
 from PIL import Image as PillowImage
 
@@ -35,11 +33,6 @@ with contextlib.suppress(ImportError):  # optional: HEIC, the format of many pho
     from pillow_heif import register_heif_opener
 
     register_heif_opener()
-
-# libtiff, which Pillow loads, writes a line for every flaw of a TIFF, with bytes of it, to standard
-# error, and so to the server's log. Where it is linked so that it cannot be reached, it stays so.
-with contextlib.suppress(AttributeError, OSError):
-    ctypes.CDLL(_imaging.__file__).TIFFSetErrorHandler(None)
 
 #: Pillow's names of the formats that are read, whatever a file is called. Others are left out: some
 #: run programs (EPS), most are hardly ever met.

@@ -18,6 +18,7 @@ from prometheus_client import disable_created_metrics
 
 from masklens.detector import MaskDetector
 from masklens.errors import ServeError
+from masklens.io.quiet import hush_libtiff
 from masklens.memory import give_back_large
 from masklens.server.api import create_app
 from masklens.server.protocol import bounded
@@ -56,6 +57,7 @@ def run(detector: MaskDetector, settings: Settings, ready: Callable[[str], None]
     give_back_large()
     cv2.setNumThreads(1)  # the workers are what uses the cores
     warnings.filterwarnings("ignore", module=r"PIL\.")  # of harmless flaws in EXIF and TIFF tags
+    hush_libtiff()
     listener = _listen(settings.host, settings.port)
     detector.detect(np.zeros((64, 64, 3), np.uint8))  # the first run of a network takes longer
     app, service = create_app(detector, settings)
