@@ -1,4 +1,5 @@
 import os
+import signal
 import subprocess
 import sys
 
@@ -34,6 +35,11 @@ def test_ctrl_c_while_the_command_line_is_loaded(tmp_path):
     path = os.pathsep.join([str(tmp_path), *sys.path])
     command = [sys.executable, "-m", "masklens", "detect", "a.jpg"]
     done = subprocess.run(
-        command, env={**os.environ, "PYTHONPATH": path}, capture_output=True, text=True
+        command,
+        env={**os.environ, "PYTHONPATH": path},
+        # What a shell runs in the background ignores it.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        capture_output=True,
+        text=True,
     )
     assert (done.returncode, done.stderr) == (130, "Interrupted.\n")
