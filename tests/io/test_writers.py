@@ -161,21 +161,27 @@ def test_ids_that_are_no_whole_numbers(tmp_path, kind, number):
         CocoWriter(tmp_path / "r.json", ids)
 
 
-def test_ids_of_equal_names_in_several_folders(tmp_path):
+@pytest.mark.parametrize(
+    ("listed", "names"),
+    [
+        pytest.param(
+            ["monday/1.jpg", "tuesday/1.jpg", "2.jpg"],
+            ["in/tuesday/1.jpg", "in/monday/1.jpg", "elsewhere/2.jpg"],
+            id="posix",
+        ),
+        pytest.param(
+            ["monday\\1.jpg", "tuesday\\1.jpg", "in\\2.jpg"],
+            ["in/tuesday/1.jpg", "C:\\in\\monday\\1.jpg", "2.jpg"],
+            id="tool of windows",
+        ),
+    ],
+)
+def test_ids_of_equal_names_in_several_folders(tmp_path, listed, names):
     """Cameras begin to count anew in every folder."""
-    ids = coco_file(tmp_path / "ids.json", ["monday/1.jpg", "tuesday/1.jpg", "2.jpg"])
+    ids = coco_file(tmp_path / "ids.json", listed)
     target = tmp_path / "r.json"
     with CocoWriter(target, ids) as writer:
-        for index, name in enumerate(["in/tuesday/1.jpg", "in/monday/1.jpg", "elsewhere/2.jpg"]):
-            writer.write(frame(name, index), FOUND)
-    assert [r["image_id"] for r in json.loads(target.read_text())] == [71, 71, 70, 70, 72, 72]
-
-
-def test_ids_from_a_tool_of_windows(tmp_path):
-    ids = coco_file(tmp_path / "ids.json", ["monday\\1.jpg", "tuesday\\1.jpg", "in\\2.jpg"])
-    target = tmp_path / "r.json"
-    with CocoWriter(target, ids) as writer:
-        for index, name in enumerate(["in/tuesday/1.jpg", "C:\\in\\monday\\1.jpg", "2.jpg"]):
+        for index, name in enumerate(names):
             writer.write(frame(name, index), FOUND)
     assert [r["image_id"] for r in json.loads(target.read_text())] == [71, 71, 70, 70, 72, 72]
 
