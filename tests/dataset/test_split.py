@@ -14,6 +14,7 @@ from PIL import Image as PillowImage
 from sklearn.model_selection import train_test_split
 
 from masklens.cli import main
+from masklens.dataset import scan
 from masklens.dataset.scan import Annotation, Picture, load_dataset
 from masklens.dataset.split import (
     Row,
@@ -237,3 +238,18 @@ def test_what_a_model_was_trained_on_is_told_by_all_of_it_or_its_four_fifths(fol
     assert not was_trained_on(whole, [rest.sha256()])
     assert not was_trained_on(rest, [part.sha256()])
     assert not was_trained_on(whole, [])
+
+
+def test_no_file_is_hashed_twice(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """evaluate and export ask what the data is, and whether all or a part was trained on."""
+    read: list[Path] = []
+
+    def counted(path: Path) -> str:
+        read.append(path)
+        return path.as_posix()
+
+    monkeypatch.setattr(scan, "file_sha256", counted)
+    whole = load_dataset(folder)
+    whole.sha256()
+    assert not was_trained_on(whole, ["another"])
+    assert len(read) == len(set(read)) == 40

@@ -158,6 +158,19 @@ def test_photographs_to_calibrate_on_are_read_before_the_training(
     ]
 
 
+def test_a_name_that_no_file_can_have_is_named_with_photographs_to_calibrate_on_too(
+    scenes: Path, tmp_path: Path
+) -> None:
+    content = json.loads(scenes.read_text())
+    content["images"][0]["file_name"] = "a\0b.png"
+    file = scenes.with_name("no file.json")
+    file.write_text(json.dumps(content))
+    options = TrainOptions(data=(file,), out=tmp_path / "run", calibrate_on=scenes)
+    with pytest.raises(DatasetError, match=r"names .*b\.png, which cannot be read"):
+        train(options, recipe=TOY)
+    assert not (tmp_path / "run").exists()
+
+
 @pytest.mark.parametrize("way", ["keras file", "back from onnx"])
 def test_onnx_and_keras_agree(finished: TrainResult, way: str) -> None:
     import keras

@@ -11,6 +11,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -41,7 +42,7 @@ class Annotation:
     box: tuple[float, float, float, float] | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Picture:
     """One file with its faces.
 
@@ -57,6 +58,16 @@ class Picture:
     name: str
     annotations: tuple[Annotation, ...]
     crowds: tuple[Annotation, ...] = ()
+
+    @cached_property
+    def content(self) -> str:
+        """The sha256 of the file, which is read once; of a link to nothing, where it leads.
+
+        Raises:
+            OSError: the file cannot be read.
+            ValueError: no file can have that name.
+        """
+        return str(self.path.readlink()) if is_dead_link(self.path) else file_sha256(self.path)
 
     def crowd_boxes(self) -> FloatArray:
         """The regions of crowds: float32 (C, 4), xyxy pixels."""
@@ -145,17 +156,14 @@ class Dataset:
     def sha256(self) -> str:
         """A hash over every file's name, content and annotations: the identity of the data.
 
-        Of a link to nothing, where it leads stands for its content.
-
         Raises:
             DatasetError: a file cannot be read.
         """
         digest = hashlib.sha256()
         for picture in self.pictures:
             try:
-                dead = is_dead_link(picture.path)
-                content = str(picture.path.readlink()) if dead else file_sha256(picture.path)
-            except (OSError, ValueError) as error:  # the latter of a name that no file can have
+                content = picture.content
+            except (OSError, ValueError) as error:
                 reason = getattr(error, "strerror", None) or error
                 raise DatasetError(
                     f"{self.source} names {picture.path}, which cannot be read: {reason}."

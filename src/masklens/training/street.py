@@ -8,10 +8,9 @@ thresholds are then fitted on photographs that were not trained on.
 
 from __future__ import annotations
 
-import contextlib
 import itertools
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -20,7 +19,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from masklens.bundle import CLASSIFIER_FILE, Bundle, file_sha256, write_bundle
+from masklens.bundle import CLASSIFIER_FILE, Bundle, write_bundle
 from masklens.card import ModelCard, SecondLook
 from masklens.crop import FloatArray
 from masklens.dataset.readable import OnError, readable
@@ -134,17 +133,15 @@ def train(
     def left_out(picture: Picture, error: InputError) -> None:
         skipped[picture.path] = str(error)
 
+    settings = {
+        "recipe": "street",
+        "data_sha256": [dataset.sha256() for dataset in datasets],
+        "network": asdict(recipe),
+    }
     if others is not None:
         others = readable(others, left_out)  # now, not after training
         _check_apart(datasets, others)
-    run = RunFolder.open(
-        options,
-        {
-            "recipe": "street",
-            "data_sha256": [dataset.sha256() for dataset in datasets],
-            "network": asdict(recipe),
-        },
-    )
+    run = RunFolder.open(options, settings)
     started = time.monotonic()
     keras.utils.set_random_seed(recipe.fit.seed)
     samples = cut_all(datasets, options.seed, left_out)
@@ -178,19 +175,13 @@ def train(
 
 def _check_apart(datasets: Sequence[Dataset], others: Dataset) -> None:
     """Refuse to calibrate on photographs that are trained on: they would flatter every score."""
-    trained = {digest: path for dataset in datasets for digest, path in _contents(dataset)}
-    for digest, path in _contents(others):
-        if digest in trained:
+    trained = {picture.content: picture.path for d in datasets for picture in d.pictures}
+    for picture in others.pictures:
+        if picture.content in trained:
             raise DatasetError(
-                f"{path}, to calibrate on, is trained on as {trained[digest]}. Give photographs "
-                "that are not in the data."
+                f"{picture.path}, to calibrate on, is trained on as {trained[picture.content]}. "
+                "Give photographs that are not in the data."
             )
-
-
-def _contents(dataset: Dataset) -> Iterator[tuple[str, Path]]:
-    for picture in dataset.pictures:
-        with contextlib.suppress(OSError):  # what cannot be read is not trained on
-            yield file_sha256(picture.path), picture.path
 
 
 def _train_rounds(
