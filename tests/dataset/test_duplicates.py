@@ -18,7 +18,7 @@ from masklens.dataset.audit import audit, kind_of, leak, sheet
 from masklens.dataset.duplicates import Duplicates, find_duplicates, group
 from masklens.dataset.features import extract
 from masklens.dataset.scan import Dataset, load_dataset
-from masklens.dataset.split import grouped_split, report_split
+from masklens.dataset.split import Parts, grouped_split, report_split
 from masklens.errors import DatasetError
 from masklens.finder import shipped_finder
 
@@ -194,12 +194,12 @@ def test_leak_counts_test_pictures_with_a_copy_in_training(copies: Dataset) -> N
     assert report.across_labels == 1
     train = ["without_mask/source.png", "with_mask/other0.png"]
     test = ["without_mask/turned.jpg", "with_mask/masked.jpg", "with_mask/other1.png"]
-    result = leak(report.groups, copies, (train, test), "mine")
+    result = leak(report.groups, copies, Parts(train, test, {}), "mine")
     assert (result.train, result.test) == (2, 3)
     assert (result.with_twin, result.with_same_label) == (2, 1)
     assert result.share == pytest.approx(2 / 3)
     with pytest.raises(DatasetError, match="split mine names no pictures"):
-        leak(report.groups, copies, (["x"], test), "mine")
+        leak(report.groups, copies, Parts(["x"], test, {}), "mine")
     captions = [tile.caption for block in sheet(report) for tile in block.tiles]
     assert captions
     assert not any("/" in caption for caption in captions)  # their ends must not be cut for it

@@ -114,7 +114,8 @@ def test_manifest_round_trip(tmp_path: Path) -> None:
     write_manifest(file, rows)
     assert file.read_bytes().startswith(b"file,label,group,split\n")
     assert read_manifest(file) == rows
-    assert parts_of(rows) == (["with_mask/a, b.jpg"], ["ü.jpg", latin_1])
+    parts = parts_of(rows)
+    assert (parts.train, parts.test) == (["with_mask/a, b.jpg"], ["ü.jpg", latin_1])
 
 
 @pytest.mark.parametrize(
@@ -182,8 +183,8 @@ def test_command_and_named_parts(folder: Path, tmp_path: Path) -> None:
 
     dataset = load_dataset(folder)
     assert named_parts(dataset, str(file)) == named_parts(dataset, "grouped") == parts_of(rows)
-    train, test = named_parts(dataset, "report")
-    assert (len(train), len(test)) == (32, 8)
+    parts = named_parts(dataset, "report")
+    assert (len(parts.train), len(parts.test), parts.groups) == (32, 8, {})
 
 
 @pytest.mark.parametrize("command", ["split", "audit"])
@@ -211,8 +212,8 @@ def test_folds_as_named_parts(folder: Path, tmp_path: Path) -> None:
     result = CliRunner().invoke(main, arguments)
     assert result.exit_code == 0, result.output
     dataset = load_dataset(folder)
-    train, test = named_parts(dataset, f"{file}:fold-2")
-    assert (len(train), len(test)) == (32, 8)
+    parts = named_parts(dataset, f"{file}:fold-2")
+    assert (len(parts.train), len(parts.test), len(parts.groups)) == (32, 8, 40)
     with pytest.raises(DatasetError, match=r'has no part "test", only .*Name a part: .*:fold-1'):
         named_parts(dataset, str(file))
 

@@ -16,7 +16,7 @@ from typing import Any
 from masklens.dataset.duplicates import Duplicate, Duplicates, Progress, find_duplicates
 from masklens.dataset.scan import Dataset, Picture
 from masklens.dataset.sheet import Block, Tile, contain
-from masklens.dataset.split import GROUPED, named_parts
+from masklens.dataset.split import GROUPED, Parts, named_parts
 from masklens.errors import DatasetError
 from masklens.io.draw import SHORT_NAMES
 from masklens.io.pictures import read_picture
@@ -165,7 +165,7 @@ def audit(
 def leak(
     groups: Sequence[Group],
     dataset: Dataset,
-    parts: tuple[Sequence[str], Sequence[str]],
+    parts: Parts,
     split: str = "",
     unreadable: Collection[str] = (),
 ) -> Leak:
@@ -174,7 +174,7 @@ def leak(
     Args:
         groups: of copies.
         dataset: that is split.
-        parts: names of the training and of the test pictures.
+        parts: that it is split into.
         split: as it was named.
         unreadable: names of pictures that count in neither part.
 
@@ -182,7 +182,7 @@ def leak(
         DatasetError: the split names none of the data set's pictures for one of its parts.
     """
     names = {picture.name for picture in dataset.pictures}.difference(unreadable)
-    train, test = (names & set(part) for part in parts)
+    train, test = names.intersection(parts.train), names.intersection(parts.test)
     if not train or not test:
         raise DatasetError(f"The split {split} names no pictures of {dataset.source}.")
     with_twin = same_label = 0

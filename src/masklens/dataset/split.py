@@ -45,6 +45,21 @@ class Row:
     split: str
 
 
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What a split sets apart.
+
+    Attributes:
+        train, test: names of the pictures.
+        groups: name of a picture -> number of its group of near-duplicates; nothing where they are
+            not known.
+    """
+
+    train: list[str]
+    test: list[str]
+    groups: dict[str, int]
+
+
 def report_split(labels: Sequence[Any] | npt.NDArray[Any]) -> tuple[Indices, Indices]:
     """The original report's split: one in five for the test, by label, seed 42, groups ignored.
 
@@ -216,12 +231,13 @@ def read_manifest(file: Path) -> list[Row]:
     return rows
 
 
-def parts_of(rows: Iterable[Row], test: str = TEST) -> tuple[list[str], list[str]]:
-    """File names for training and for the test: everything else, and the part of that name."""
+def parts_of(rows: Iterable[Row], test: str = TEST) -> Parts:
+    """The part of that name for the test, and everything else for training."""
     rows = list(rows)
-    return (
+    return Parts(
         [row.file for row in rows if row.split != test],
         [row.file for row in rows if row.split == test],
+        {row.file: row.group for row in rows},
     )
 
 
@@ -233,19 +249,14 @@ def manifest_and_part(split: str) -> tuple[Path, str]:
     return Path(path), part
 
 
-def named_parts(
-    dataset: Dataset,
-    split: str,
-    progress: Progress | None = None,
-    duplicates: Duplicates | None = None,
-) -> tuple[list[str], list[str]]:
-    """File names for training and for the test.
+def named_parts(dataset: Dataset, split: str, duplicates: Duplicates | None = None) -> Parts:
+    """The pictures for training and for the test.
 
     Args:
         dataset: whose pictures are split.
         split: "report" (:func:`report_split`), "grouped" (:func:`split_dataset` with its defaults),
             or a manifest: FILE.csv, or FILE.csv:fold-2 to test on that fold.
-        progress, duplicates: see :func:`split_dataset`.
+        duplicates: see :func:`split_dataset`.
 
     Raises:
         DatasetError: no such split.
@@ -254,9 +265,9 @@ def named_parts(
         counts = dataset.counts()
         train, test = report_split([label_of(picture, counts) for picture in dataset.pictures])
         names = [picture.name for picture in dataset.pictures]
-        return [names[i] for i in train], [names[i] for i in test]
+        return Parts([names[i] for i in train], [names[i] for i in test], {})
     if split == GROUPED:
-        return parts_of(split_dataset(dataset, progress=progress, duplicates=duplicates)[0])
+        return parts_of(split_dataset(dataset, duplicates=duplicates)[0])
     path, part = manifest_and_part(split)
     rows = read_manifest(path)
     present = sorted({row.split for row in rows})
@@ -279,7 +290,8 @@ def held_in(dataset: Dataset, *, test: bool = False) -> Dataset:
     """
     if dataset.boxed:
         return dataset
-    names = set(named_parts(dataset, "report")[1 if test else 0])
+    parts = named_parts(dataset, "report")
+    names = set(parts.test if test else parts.train)
     return replace(dataset, pictures=tuple(p for p in dataset.pictures if p.name in names))
 
 
@@ -296,25 +308,6 @@ def was_trained_on(dataset: Dataset, known: Collection[str]) -> bool:
         return dataset.sha256() in known or held_in(dataset).sha256() in known
     except DatasetError:  # a file cannot be read, or too few for a fifth: none was trained on
         return False
-
-
-def picture_groups(dataset: Dataset, split: str, duplicates: Duplicates | None) -> dict[str, int]:
-    """The groups of near-duplicates that a split is made by.
-
-    Args:
-        dataset: whose pictures are split.
-        split: as of :func:`named_parts`.
-        duplicates: in the data set, where they were looked for; a manifest names the groups itself.
-
-    Returns:
-        Name of the picture -> number of the group; nothing where groups are not known.
-    """
-    if duplicates is not None:
-        names = (picture.name for picture in dataset.pictures)
-        return dict(zip(names, duplicates.groups.tolist(), strict=True))
-    if split == "report":
-        return {}
-    return {row.file: row.group for row in read_manifest(manifest_and_part(split)[0])}
 
 
 def _sklearn() -> Any:

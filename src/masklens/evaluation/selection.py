@@ -13,7 +13,7 @@ import numpy as np
 
 from masklens.dataset.duplicates import Duplicates, find_duplicates
 from masklens.dataset.scan import Dataset, load_dataset
-from masklens.dataset.split import GROUPED, named_parts, picture_groups
+from masklens.dataset.split import GROUPED, named_parts
 from masklens.errors import DatasetError
 from masklens.evaluation.bars import Bar, no_bar, search_bar
 from masklens.intervals import Ints
@@ -99,14 +99,13 @@ def _refuse_one_label(dataset: Dataset, split: str | None, what: str = "pictures
 
 def _part(dataset: Dataset, split: str, duplicates: Duplicates | None) -> tuple[Dataset, Ints]:
     """The judged part of a data set, and the group of each of its pictures."""
-    _, names = named_parts(dataset, split, duplicates=duplicates)
-    group_of = picture_groups(dataset, split, duplicates)
-    wanted = set(names)
+    parts = named_parts(dataset, split, duplicates)
+    wanted = set(parts.test)
     pictures = tuple(p for p in dataset.pictures if p.name in wanted)
     if not pictures:
         raise DatasetError(
-            f"The split {split} names no picture of {dataset.source}: it lists {names[0]}, the "
-            f"data has {dataset.pictures[0].name}."
+            f"The split {split} names no picture of {dataset.source}: it lists {parts.test[0]}, "
+            f"the data has {dataset.pictures[0].name}."
         )
     if missing := sorted(wanted - {p.name for p in pictures}):
         raise DatasetError(
@@ -114,6 +113,6 @@ def _part(dataset: Dataset, split: str, duplicates: Duplicates | None) -> tuple[
             f"{split} lists, such as {missing[0]}."
         )
     # Without known groups every picture is one of its own.
-    numbers = [group_of.get(p.name, i) for i, p in enumerate(pictures)]
+    numbers = [parts.groups.get(p.name, i) for i, p in enumerate(pictures)]
     _, groups = np.unique(numbers, return_inverse=True)
     return Dataset(dataset.source, dataset.boxed, pictures), groups

@@ -32,7 +32,7 @@ from masklens.crop import FloatArray, Image, in_range
 from masklens.dataset.bars import step_bars
 from masklens.dataset.duplicates import find_duplicates
 from masklens.dataset.scan import Dataset, load_dataset
-from masklens.dataset.split import GROUPED, named_parts, picture_groups
+from masklens.dataset.split import GROUPED, named_parts
 from masklens.errors import DatasetError, OutputError
 from masklens.labels import LABELS
 from masklens.runtime import open_session
@@ -92,8 +92,8 @@ def train(
         if options.split == GROUPED:
             with step_bars() as progress:
                 duplicates = find_duplicates(dataset, progress=progress)
-        split = named_parts(dataset, options.split, duplicates=duplicates)
-        group_of = picture_groups(dataset, options.split, duplicates)
+        parts = named_parts(dataset, options.split, duplicates)
+        split, group_of = (parts.train, parts.test), parts.groups
     portraits = read_portraits(dataset)
     train_part, test_part = split_by_name(portraits.names, split, portraits.skipped_names)
     views = options.views or VIEWS
