@@ -14,7 +14,7 @@ from masklens.bundle import Bundle
 from masklens.classifier import MaskClassifier
 from masklens.cli import main
 from masklens.dataset.scan import load_dataset
-from masklens.dataset.split import TEST, TRAIN, Row, write_manifest
+from masklens.dataset.split import TEST, TRAIN, Parts, Row, write_manifest
 from masklens.errors import (
     BundleError,
     DatasetError,
@@ -163,19 +163,21 @@ def test_damaged_features_are_computed_anew(report, whole, options, tmp_path, ke
 def test_a_given_split_is_used(report, options, tmp_path):
     train_names = ["with_mask/0.png", "without_mask/0.png", "without_mask/1.png"]
     test_names = ["with_mask/5.png", "without_mask/5.png"]
-    given = dataclasses.replace(options, out=tmp_path / "run", epochs=1, views=1)
-    report.train(given, split=(train_names, test_names))
+
+    def train(out, test):
+        rows = [Row(name, "", n, TRAIN) for n, name in enumerate(train_names)]
+        rows += [Row(name, "", 10 + n, TEST) for n, name in enumerate(test)]
+        write_manifest(tmp_path / "split.csv", rows)
+        split = str(tmp_path / "split.csv")
+        report.train(dataclasses.replace(options, out=out, epochs=1, views=1, split=split))
+
+    train(tmp_path / "run", test_names)
     predictions = (tmp_path / "run" / "predictions.csv").read_text().splitlines()[1:]
     assert [line.split(",")[0] for line in predictions] == test_names
     with pytest.raises(DatasetError, match="that can be read, for the test"):
-        report.train(
-            dataclasses.replace(given, out=tmp_path / "b"), split=(train_names, ["gone.png"])
-        )
+        train(tmp_path / "b", ["gone.png"])
     with pytest.raises(DatasetError, match=r"lacks 1 of the 6 pictures .* such as gone\.png"):
-        report.train(
-            dataclasses.replace(given, out=tmp_path / "c"),
-            split=(train_names, [*test_names, "gone.png"]),
-        )
+        train(tmp_path / "c", [*test_names, "gone.png"])
     assert not (tmp_path / "c").exists()
 
 
@@ -199,7 +201,9 @@ def test_the_groups_of_a_manifest_widen_the_interval(report, options, tmp_path):
 
 
 def test_a_split_may_list_pictures_that_cannot_be_read():
-    train, test = split_by_name(["a", "b", "c"], (["a", "x"], ["c", "y"]), skipped=["x", "y"])
+    train, test = split_by_name(
+        ["a", "b", "c"], Parts(["a", "x"], ["c", "y"], {}), skipped=["x", "y"]
+    )
     assert (train.tolist(), test.tolist()) == ([0], [2])
 
 

@@ -13,6 +13,7 @@ from tqdm import tqdm
 
 from masklens.crop import Image, whole_picture
 from masklens.dataset.scan import Dataset
+from masklens.dataset.split import Parts
 from masklens.errors import DatasetError, InputError
 from masklens.io.pictures import read_picture
 from masklens.labels import LABELS
@@ -92,15 +93,13 @@ def read_portraits(dataset: Dataset) -> Portraits:
 
 
 def split_by_name(
-    names: Sequence[str],
-    split: tuple[Sequence[str], Sequence[str]],
-    skipped: Sequence[str] = (),
+    names: Sequence[str], split: Parts, skipped: Sequence[str] = ()
 ) -> tuple[Indices, Indices]:
     """Indices of the training and of the test pictures that a split names; others are left out.
 
     Args:
         names: of the pictures that could be read.
-        split: names for training and for the test.
+        split: names pictures for training and for the test.
         skipped: names that a split may list, too: of the others.
 
     Raises:
@@ -108,14 +107,15 @@ def split_by_name(
     """
     index = {name: i for i, name in enumerate(names)}
     train_part, test_part = (
-        np.array([index[name] for name in part if name in index], np.intp) for part in split
+        np.array([index[name] for name in part if name in index], np.intp)
+        for part in (split.train, split.test)
     )
     if len(train_part) == 0 or len(test_part) == 0:
         raise DatasetError(
             "The split names no picture of this data set that can be read, for "
             f"{'training' if len(train_part) == 0 else 'the test'}."
         )
-    listed = {name for part in split for name in part}
+    listed = {*split.train, *split.test}
     if missing := sorted(listed - set(names) - set(skipped)):
         raise DatasetError(
             f"The data lacks {len(missing)} of the {len(listed)} pictures that the split lists, "

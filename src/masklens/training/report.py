@@ -64,7 +64,6 @@ _PARITY = 32
 def train(
     options: TrainOptions,
     *,
-    split: tuple[Sequence[str], Sequence[str]] | None = None,
     after_epoch: AfterEpoch | None = None,
 ) -> TrainResult:
     """Train the report's model and write its run folder.
@@ -73,8 +72,6 @@ def train(
 
     Args:
         options: ``data`` is one folder of classes.
-        split: names of the training and the test pictures, as the data set names them; None makes
-            the split that ``options.split`` names.
         after_epoch: called with the row of the history after each epoch.
 
     Raises:
@@ -85,17 +82,14 @@ def train(
     if options.calibrate_on is not None:
         raise DatasetError("The report's recipe does not calibrate: run it without --calibrate-on.")
     dataset = _load(options.data)
-    group_of: dict[str, int] = {}
+    duplicates = None
+    if options.split == GROUPED:
+        with step_bars() as progress:
+            duplicates = find_duplicates(dataset, progress=progress)
     # Of all pictures, not of the readable ones: evaluate and audit must name the same test part.
-    if split is None:
-        duplicates = None
-        if options.split == GROUPED:
-            with step_bars() as progress:
-                duplicates = find_duplicates(dataset, progress=progress)
-        parts = named_parts(dataset, options.split, duplicates)
-        split, group_of = (parts.train, parts.test), parts.groups
+    parts = named_parts(dataset, options.split, duplicates)
     portraits = read_portraits(dataset)
-    train_part, test_part = split_by_name(portraits.names, split, portraits.skipped_names)
+    train_part, test_part = split_by_name(portraits.names, parts, portraits.skipped_names)
     views = options.views or VIEWS
     epochs = options.epochs or EPOCHS
     batch_size = options.batch_size or BATCH_SIZE
@@ -145,7 +139,7 @@ def train(
             portraits.targets[test_part],
             _predict(files[CLASSIFIER_FILE], portraits.images[test_part]),
             # Without known groups every picture is one of its own.
-            np.array([group_of.get(portraits.names[i], -1 - i) for i in test_part]),
+            np.array([parts.groups.get(portraits.names[i], -1 - i) for i in test_part]),
         )
         facts["largest_difference_keras_onnx"] = parity
         metrics = run.write_results(history, predictions, facts)
