@@ -74,7 +74,6 @@ class Samples:
         found: float32 (N, 4), the finder's box, the same way; NaN where it found nothing.
         scores: float32 (N,), the finder's score; 0 where it found nothing.
         widths: float32 (N,), width of the face in pixels of its picture.
-        groups: int64 (N,), number of the picture, counted through all data sets.
         painted: bool (N,), drawn on a bare face.
     """
 
@@ -84,27 +83,13 @@ class Samples:
     found: FloatArray
     scores: FloatArray
     widths: FloatArray
-    groups: npt.NDArray[np.int64]
     painted: npt.NDArray[np.bool_]
-
-    def __len__(self) -> int:
-        return len(self.targets)
-
-    def __getitem__(self, rows: npt.NDArray[np.bool_] | npt.NDArray[np.intp]) -> Samples:
-        """The rows that a boolean mask or indices select."""
-        return Samples(**{f.name: getattr(self, f.name)[rows] for f in fields(self)})
 
     @classmethod
     def concatenate(cls, parts: Sequence[Samples]) -> Samples:
-        """All rows of all parts; groups are renumbered so that no two parts share one."""
-        columns = {
-            f.name: np.concatenate([getattr(part, f.name) for part in parts])
-            for f in fields(cls)
-            if f.name != "groups"
-        }
-        starts = np.cumsum([0] + [int(p.groups.max(initial=-1)) + 1 for p in parts[:-1]])
-        groups = [part.groups + start for part, start in zip(parts, starts, strict=True)]
-        return cls(**columns, groups=np.concatenate(groups))
+        """All rows of all parts."""
+        names = [field.name for field in fields(cls)]
+        return cls(*(np.concatenate([getattr(part, n) for part in parts]) for n in names))
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +103,6 @@ class _Row:
     found: FloatArray
     score: float
     width: float
-    group: int
     face: int
     painted: bool = False
 
@@ -152,12 +136,12 @@ def cut_samples(
     rng = np.random.default_rng(seed)
     rows: list[_Row] = []
     pictures = tqdm(dataset.pictures, "faces", disable=None)
-    for group, (picture, image) in enumerate(read_each(pictures, on_error)):
+    for picture, image in read_each(pictures, on_error):
         faces = finder.find(image)
         if dataset.boxed:
-            new = _boxed(image, picture, faces, group, rng)
+            new = _boxed(image, picture, faces, rng)
         else:
-            new = [_whole(image, picture, faces, group)]
+            new = [_whole(image, picture, faces)]
         rows += new
         if paints:
             rows += [painted for row in new if (painted := _painted(image, row, faces, rng))]
@@ -170,14 +154,11 @@ def cut_samples(
         found=np.stack([row.found for row in rows]),
         scores=np.array([row.score for row in rows], np.float32),
         widths=np.array([row.width for row in rows], np.float32),
-        groups=np.array([row.group for row in rows], np.int64),
         painted=np.array([row.painted for row in rows], np.bool_),
     )
 
 
-def _boxed(
-    image: Image, picture: Picture, faces: Faces, group: int, rng: np.random.Generator
-) -> list[_Row]:
+def _boxed(image: Image, picture: Picture, faces: Faces, rng: np.random.Generator) -> list[_Row]:
     rows = []
     truth = picture.boxes(image.shape[1], image.shape[0])
     overlap = iou(faces.boxes, truth)
@@ -189,7 +170,7 @@ def _boxed(
             # A finder's box goes to the face it covers best, not to every face it touches.
             if overlap[best].argmax() == column:
                 match, score, face = faces.boxes[best], float(faces.scores[best]), best
-        rows.append(_row(image, box, annotation.label, box, match, score, group, face))
+        rows.append(_row(image, annotation.label, box, match, score, face))
     crowds = picture.crowd_boxes()
     stray = overlap.max(axis=1, initial=0) < STRAY_IOU
     stray &= coverage(faces.boxes, crowds).max(axis=1, initial=0) < STRAY_IOU
@@ -197,14 +178,14 @@ def _boxed(
     limit = np.where(widths < STRAY_SMALL, STRAY_MAX_SCORE_SMALL, STRAY_MAX_SCORE)
     for i in np.flatnonzero(stray & (faces.scores < limit)):
         box, score = faces.boxes[i], float(faces.scores[i])
-        rows.append(_row(image, box, NOT_A_FACE, _UNKNOWN, box, score, group, int(i)))
+        rows.append(_row(image, NOT_A_FACE, _UNKNOWN, box, score, int(i)))
     background = _background(image, np.concatenate([truth, faces.boxes, crowds]), rng)
     if background is not None:
-        rows.append(_row(image, background, NOT_A_FACE, _UNKNOWN, background, 0.0, group))
+        rows.append(_row(image, NOT_A_FACE, _UNKNOWN, background))
     return rows
 
 
-def _whole(image: Image, picture: Picture, faces: Faces, group: int) -> _Row:
+def _whole(image: Image, picture: Picture, faces: Faces) -> _Row:
     height, width = image.shape[:2]
     label = picture.annotations[0].label
     good = np.flatnonzero(faces.scores >= 0.5)
@@ -214,7 +195,7 @@ def _whole(image: Image, picture: Picture, faces: Faces, group: int) -> _Row:
         sides = faces.boxes[good, 2] - faces.boxes[good, 0]
         best = int(good[(sides * faces.scores[good]).argmax()])
         box, score = faces.boxes[best], float(faces.scores[best])
-    return _row(image, box, label, _UNKNOWN, box, score, group, best)
+    return _row(image, label, _UNKNOWN, box, score, best)
 
 
 def _painted(image: Image, row: _Row, faces: Faces, rng: np.random.Generator) -> _Row | None:
@@ -252,14 +233,14 @@ def _background(image: Image, faces: FloatArray, rng: np.random.Generator) -> Fl
 
 def _row(
     image: Image,
-    centre: FloatArray,
     label: str,
     annotated: FloatArray,
     found: FloatArray,
-    score: float,
-    group: int,
+    score: float = 0.0,
     face: int = -1,
 ) -> _Row:
+    """A sample cut around the annotated box, or around the other where that is not known."""
+    centre = annotated if np.isfinite(annotated[0]) else found
     left, top, side = crop_square(centre, CONTEXT_MARGIN)
     origin = np.array([left, top, left, top], np.float32)
     return _Row(
@@ -270,6 +251,5 @@ def _row(
         found=((found - origin) / side).astype(np.float32),
         score=score,
         width=float(centre[2] - centre[0]),
-        group=group,
         face=face,
     )
