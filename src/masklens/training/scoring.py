@@ -16,7 +16,6 @@ from tqdm import tqdm
 
 from masklens.boxes import iou
 from masklens.bundle import Bundle, write_bundle
-from masklens.card import ModelCard
 from masklens.classifier import MaskClassifier
 from masklens.crop import FloatArray, crop_faces
 from masklens.curves import calibration_error
@@ -105,7 +104,7 @@ def calibrate(bundle: Bundle, dataset: Dataset) -> tuple[Bundle, dict[str, Any]]
             "sensitive": f"keeps 99 % of the right detections on {where}",
         },
     )
-    measured = measure(bundle, card, dataset)
+    measured = _measure(replace(bundle, card=card), judged, dataset)
     card = replace(card, scores=measured)
     return write_bundle(bundle.folder, card, bundle.paths()), measured
 
@@ -119,12 +118,8 @@ def _precise_note(judged: Judged, threshold: float, where: str) -> str:
     return f"precision {PRECISE} is not reached on {where}; this shows {reached}"
 
 
-def measure(bundle: Bundle, card: ModelCard, dataset: Dataset) -> dict[str, Any]:
-    """The scores of a bundle with a card on photographs with boxed faces.
-
-    A share of nothing is None.
-    """
-    bundle = replace(bundle, card=card)
+def _measure(bundle: Bundle, judged: Judged, dataset: Dataset) -> dict[str, Any]:
+    """The scores of a calibrated bundle; a share of nothing is None."""
     probabilities, targets, widths = classify_annotated(bundle, dataset)
     large = widths >= LABEL_MIN_WIDTH
     got, wanted = probabilities[large].argmax(axis=1), targets[large]
@@ -132,8 +127,7 @@ def measure(bundle: Bundle, card: ModelCard, dataset: Dataset) -> dict[str, Any]
     photographs = np.repeat(np.arange(len(faces)), faces)[large]
     badly, bare = LABELS.index(MASK_WORN_INCORRECTLY), LABELS.index(WITHOUT_MASK)
     said, true = got == badly, wanted == badly
-    judged = judge(dataset, detect_all(bundle, dataset))
-    shown = judged.scores >= card.threshold()
+    shown = judged.scores >= bundle.card.threshold()
     hits, boxes = int(judged.right[shown].sum()), int(shown.sum())
     called_masked = got[wanted == bare] == LABELS.index(WITH_MASK)
     return {
