@@ -8,8 +8,6 @@ exact on every processor.
 
 from __future__ import annotations
 
-import logging
-import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -78,19 +76,17 @@ def quantise(
         exclude += [node.name for node in graph.node[: list(graph.node).index(first)]]
     overrides = pixels | _without_overflow(graph, exclude)
     onnx.save(model, draft)
-    with warnings.catch_warnings(), _QuietRoot():
-        warnings.simplefilter("ignore")
-        quantize_static(
-            draft,
-            path,
-            _Reader(graph.input[0].name, calibration),
-            quant_format=QuantFormat.QDQ,
-            per_channel=True,
-            weight_type=QuantType.QInt8,
-            activation_type=QuantType.QUInt8,
-            nodes_to_exclude=exclude,
-            extra_options={"QuantizeBias": False, "TensorQuantOverrides": overrides},
-        )
+    quantize_static(
+        draft,
+        path,
+        _Reader(graph.input[0].name, calibration),
+        quant_format=QuantFormat.QDQ,
+        per_channel=True,
+        weight_type=QuantType.QInt8,
+        activation_type=QuantType.QUInt8,
+        nodes_to_exclude=exclude,
+        extra_options={"QuantizeBias": False, "TensorQuantOverrides": overrides},
+    )
     draft.unlink()
     quantised = onnx.load(path)
     if first is not None:
@@ -280,14 +276,3 @@ class _Reader(CalibrationDataReader):  # type: ignore[misc]
     def get_next(self) -> dict[str, npt.NDArray[Any]] | None:
         """One batch, or None at the end."""
         return next(self._batches, None)
-
-
-class _QuietRoot:
-    """The quantiser advises on the root logger; what it advises is done."""
-
-    def __enter__(self) -> None:
-        self._level = logging.root.level
-        logging.root.setLevel(logging.ERROR)
-
-    def __exit__(self, *_: object) -> None:
-        logging.root.setLevel(self._level)

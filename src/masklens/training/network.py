@@ -7,9 +7,6 @@ they are computed once and the head is trained on them (:mod:`masklens.training.
 
 from __future__ import annotations
 
-import logging
-from pathlib import Path
-
 import keras
 from keras import layers
 
@@ -79,14 +76,3 @@ def join(trunk: keras.Model, top: keras.Model) -> keras.Model:
     for layer in top.layers[1:]:
         x = layer(x)
     return keras.Model(trunk.input, x, name="report")
-
-
-def save_h5(model: keras.Model, path: Path) -> None:
-    """Save in the report's format, without Keras' advice to use another."""
-    log = logging.getLogger("absl")
-    level = log.level
-    log.setLevel(logging.ERROR)
-    try:
-        model.save(path)
-    finally:
-        log.setLevel(level)

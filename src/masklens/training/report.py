@@ -34,12 +34,13 @@ from masklens.dataset.duplicates import find_duplicates
 from masklens.dataset.scan import Dataset, load_dataset
 from masklens.dataset.split import GROUPED, named_parts
 from masklens.errors import DatasetError, OutputError
+from masklens.io.quiet import quiet
 from masklens.labels import LABELS
 from masklens.runtime import open_session
 from masklens.training.convert import check_parity, to_onnx
 from masklens.training.features import BATCH, FeatureExtractor
 from masklens.training.head import AfterEpoch, fit_head
-from masklens.training.network import SIZE, VALUE_RANGE, backbone, join, save_h5
+from masklens.training.network import SIZE, VALUE_RANGE, backbone, join
 from masklens.training.portraits import (
     Indices,
     Portraits,
@@ -172,7 +173,8 @@ def _save(model: Any, folder: Path, sample: Image) -> tuple[dict[str, Path], flo
     to_onnx(model, files[CLASSIFIER_FILE])
     parity = check_parity(model, files[CLASSIFIER_FILE], in_range(sample, VALUE_RANGE))
     model.save(files["classifier.keras"])
-    save_h5(model, files["classifier.h5"])
+    with quiet():  # Keras advises against the report's own format
+        model.save(files["classifier.h5"])
     return files, parity
 
 
