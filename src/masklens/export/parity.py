@@ -81,19 +81,9 @@ class Row:
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON values."""
-        return {
-            "file": self.file,
-            "runtime": self.runtime,
-            "precision": self.precision,
-            "bytes": self.bytes,
-            "max_difference": self.max_difference,
-            "mean_difference": self.mean_difference,
-            "box_max": self.box_max,
-            "box_mean": self.box_mean,
-            "agreement": self.agreement,
+        return vars(self) | {
             "accuracy": self.accuracy.to_dict(),
             "timings": [timing.to_dict() for timing in self.timings],
-            "speedup": self.speedup,
             "missed": list(self.missed),
         }
 
