@@ -24,9 +24,7 @@ _IDENTIFIER = b"TFL3"
 _ALIGNMENT = 16  # of a buffer's data, bytes
 
 
-def export_litert(
-    source: KerasSource, path: Path, precision: str, calibration: FloatArray | None = None
-) -> None:
+def export_litert(source: KerasSource, path: Path, precision: str, calibration: FloatArray) -> None:
     """Convert the network.
 
     Args:
@@ -45,8 +43,7 @@ def export_litert(
     if precision == "fp16":
         settings["target_spec"] = {"supported_types": [tf.float16]}
     if precision == "int8":
-        crops = np.zeros((0, size, size, 3), np.float32) if calibration is None else calibration
-        settings["representative_dataset"] = lambda: ([crop[None]] for crop in crops)
+        settings["representative_dataset"] = lambda: ([crop[None]] for crop in calibration)
         settings["target_spec"] = {"supported_ops": [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]}
         settings["inference_input_type"] = tf.uint8
     source.model.export(

@@ -14,7 +14,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from masklens.bundle import CARD_FILE, Bundle, default_bundle_folder, write_bundle
+from masklens.card import ModelCard
+from masklens.crop import FloatArray
 from masklens.errors import BundleError, InputError, MasklensError, OutputError
 from masklens.export import FORMATS, PRECISIONS, onnx
 from masklens.export.litert import export_litert
@@ -30,6 +34,9 @@ from masklens.io.quiet import quiet
 REJECTED = ".rejected"
 
 Say = Callable[[str], None]
+
+#: Name in a bundle -> where the file lies.
+Files = dict[str, Path]
 
 
 @dataclass(frozen=True)
@@ -97,7 +104,11 @@ def export(
     with quiet():
         source = load_source(path)
     if out is None:
-        check_writable(_own_folder(source, formats) / CARD_FILE)
+        own = _own_bundle(source, formats)
+        out, files, best = own.folder, own.paths(), True
+        check_writable(out / CARD_FILE)
+    else:  # what the card says of the face finder goes with its files
+        files = source.bundle.finder_files() if source.bundle else {}
     say(f"Cutting the faces of {data}")
     crops = cut_crops(data, source.card)
     for_int8 = None
@@ -108,15 +119,13 @@ def export(
         work = Path(folder)
         made = _make(source, work, formats, precisions, for_int8, say)
         proof, rows = _prove(source, work, made, crops, rounds, say)
-        if out is None or best:
-            done = _keep_best(out, source, work, rows, proof)
-        else:
-            done = _keep_all(out, source, work, rows, proof)
+        keep = _keep_best if best else _keep_all
+        done = keep(out, source.card, files, work, rows, proof)
     return dataclasses.replace(done, skipped=crops.skipped + (for_int8.skipped if for_int8 else ()))
 
 
-def _own_folder(source: KerasSource, formats: Sequence[str]) -> Path:
-    """The folder of the bundle that is exported, if artefacts may be put into it."""
+def _own_bundle(source: KerasSource, formats: Sequence[str]) -> Bundle:
+    """The bundle that is exported, if artefacts may be put into it."""
     if source.bundle is None or source.bundle.folder.samefile(default_bundle_folder()):
         raise BundleError(
             f"{source.path} is no bundle that artefacts can be put into. Give --best and --out DIR "
@@ -127,7 +136,7 @@ def _own_folder(source: KerasSource, formats: Sequence[str]) -> Path:
             f"{source.file} is all that is left of the Keras model, and an export would take its "
             "place. Give --best and --out DIR instead."
         )
-    return source.bundle.folder
+    return source.bundle
 
 
 def _make(
@@ -143,30 +152,38 @@ def _make(
     Returns:
         File, format and precision of those that were asked for.
     """
-    tensor = source.prepare(calibration.images) if calibration else None
-    wanted = [(f, p) for f in formats for p in precisions]
     float32 = work / _name("onnx", "fp32")
     with _converting(source, "onnx"):
         onnx.export_fp32(source, float32)
-    if ("onnx", "fp16") in wanted:
-        onnx.export_fp16(float32, work / _name("onnx", "fp16"), source.card)
-    for form, precision in wanted:
-        name = _name(form, precision)
-        if form == "litert":
-            say(f"Making {name}")
-            with _converting(source, form):
-                export_litert(source, work / name, precision, tensor)
-            continue
+    size = source.card.size
+    crops = calibration.images if calibration else np.zeros((0, size, size, 3), np.uint8)
+    tensor = source.prepare(crops)
+    made = [(_name(form, p), form, p) for form in formats for p in precisions]
+    for name, form, precision in made:
+        say(f"Making {name}")
+        with _converting(source, form):
+            _make_one(source, float32, work / name, form, precision, tensor)
+    return made
+
+
+def _make_one(
+    source: KerasSource, float32: Path, path: Path, form: str, precision: str, tensor: FloatArray
+) -> None:
+    """Write one artefact; the float32 ONNX file is there already."""
+    card = source.card
+    if form == "litert":
+        export_litert(source, path, precision, tensor)
+    elif form == "openvino":
         original = float32
-        if precision == "int8" and tensor is not None:
+        if precision == "int8":
             # OpenVINO is slower with four pixels at a time: its file comes from a plain one.
-            original = work / (name if form == "onnx" else "plain-int8.onnx")
-            say(f"Making {name}")
-            with _converting(source, form):
-                onnx.export_int8(float32, original, source.card, tensor, grouped=form == "onnx")
-        if form == "openvino":
-            export_openvino(original, work / name, source.card, precision)
-    return [(_name(form, precision), form, precision) for form, precision in wanted]
+            original = path.with_name("plain-int8.onnx")
+            onnx.export_int8(float32, original, card, tensor, grouped=False)
+        export_openvino(original, path, card, precision)
+    elif precision == "int8":
+        onnx.export_int8(float32, path, card, tensor)
+    elif precision == "fp16":
+        onnx.export_fp16(float32, path, card)
 
 
 @contextmanager
@@ -243,10 +260,9 @@ def _proof(source: KerasSource, crops: Crops, keras: Reference, rows: Sequence[R
 
 
 def _keep_all(
-    out: Path, source: KerasSource, work: Path, rows: Sequence[Row], proof: Proof
+    out: Path, card: ModelCard, files: Files, work: Path, rows: Sequence[Row], proof: Proof
 ) -> Exported:
     """Artefacts under their own names, and a card that lists the good ones, smallest first."""
-    files = _finder_files(source)
     beside: list[Path] = []
     for row in rows:
         for name in _parts(row.file):
@@ -258,23 +274,18 @@ def _keep_all(
                 files[name] = work / name
     beside += proof.write(out)
     # Last: a folder with a card has its proof, and takes no second export.
-    bundle = write_bundle(out, source.card, files)
+    bundle = write_bundle(out, card, files)
     written = [*(out / name for name in bundle.card.files), *beside]
     return Exported(proof, tuple(written), _rejected(rows))
 
 
 def _keep_best(
-    out: Path | None, source: KerasSource, work: Path, rows: Sequence[Row], proof: Proof
+    out: Path, card: ModelCard, files: Files, work: Path, rows: Sequence[Row], proof: Proof
 ) -> Exported:
-    """The best file of each format under the bundle's own names; ``out`` None adds them to it.
+    """The best file of each format under the bundle's own names, beside ``files``.
 
     Nothing is written when no file holds its bar.
     """
-    if out is None and source.bundle is not None:
-        out, files = source.bundle.folder, source.bundle.paths()
-    else:
-        files = _finder_files(source)
-    assert out is not None
     kept: dict[str, Row] = {}
     for row in sorted(rows, key=lambda row: PRECISIONS.index(row.precision)):
         if not row.missed and row.runtime not in kept:
@@ -288,14 +299,9 @@ def _keep_best(
         kept_proof = kept_proof.with_earlier(out)
     for path in kept_proof.write(work):
         files[path.name] = path
-    bundle = write_bundle(out, source.card, files)
+    bundle = write_bundle(out, card, files)
     written = tuple(out / name for name in bundle.card.files)
     return Exported(proof, written, _rejected(rows))
-
-
-def _finder_files(source: KerasSource) -> dict[str, Path]:
-    """What the card says of the face finder goes with its files."""
-    return source.bundle.finder_files() if source.bundle else {}
 
 
 def _rejected(rows: Sequence[Row]) -> dict[str, Sequence[str]]:
