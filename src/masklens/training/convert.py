@@ -57,30 +57,27 @@ def to_onnx(model: keras.Model, path: Path, outputs: Sequence[str] = ("probabili
     onnx.save(converted, path)
 
 
-def check_parity(
-    model: keras.Model, path: Path, tensor: FloatArray, tolerance: float = TOLERANCE
-) -> float:
+def check_parity(model: keras.Model, path: Path, tensor: FloatArray) -> float:
     """Run a network in Keras and in ONNX Runtime on the same input.
 
     Args:
         model: one input, one output.
         path: of its ONNX file.
         tensor: float32 (N, …), real pictures: an input that means nothing passes any comparison.
-        tolerance: largest difference allowed.
 
     Returns:
         The largest difference found.
 
     Raises:
-        BundleError: they differ by more.
+        BundleError: they differ by more than :data:`TOLERANCE`.
     """
     session = open_session(path.read_bytes())
     (ours,) = session.run(None, {session.get_inputs()[0].name: tensor})
     difference = float(np.abs(model.predict(tensor, verbose=0) - ours).max())
-    if not difference <= tolerance:  # so that NaN fails too
+    if not difference <= TOLERANCE:  # so that NaN fails too
         raise BundleError(
             f"{path.name} does not agree with the Keras network: its outputs differ by "
-            f"{difference:.1e}, more than the {tolerance:.0e} that rounding explains. Nothing was "
+            f"{difference:.1e}, more than the {TOLERANCE:.0e} that rounding explains. Nothing was "
             "written; please report the versions of keras, tensorflow and tf2onnx."
         )
     return difference

@@ -41,17 +41,16 @@ class FeatureExtractor:
         self._folder = folder
         self._run: Callable[[FloatArray], FloatArray] | None = None
 
-    def plain(self, images: Image, name: str = "test") -> FloatArray:
+    def plain(self, images: Image) -> FloatArray:
         """Features of pictures as they are.
 
         Args:
             images: uint8 (N, S, S, 3), RGB.
-            name: under which they are kept.
 
         Returns:
             float32 (N, F).
         """
-        return self._kept(name, lambda: iter(images), len(images))
+        return self._kept("test", lambda: iter(images), len(images))
 
     def views(self, images: Image, views: int, seed: int) -> FloatArray:
         """Features of random views; view 3 of picture 7 is the same whatever else is asked for.

@@ -88,7 +88,6 @@ def street_network(
     outputs: int,
     blocks: int,
     head: int,
-    dropout: float = 0.2,
     weights: str | Path | None = "imagenet",
     widths: Sequence[int] | None = None,
 ) -> keras.Model:
@@ -103,7 +102,7 @@ def street_network(
     small = keras.initializers.RandomNormal(stddev=0.01)
     features = _conv(base.output, head, 1, 1, "head_conv", relu=True)
     pooled = layers.GlobalAveragePooling2D(name="head_pool")(features)
-    pooled = layers.Dropout(dropout, name="head_dropout")(pooled)
+    pooled = layers.Dropout(0.2, name="head_dropout")(pooled)
     logits = layers.Dense(outputs, name="logits")(pooled)
 
     fine = base.get_layer(f"block_{min(blocks, 13) - 1}_project").output

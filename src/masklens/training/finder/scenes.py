@@ -21,6 +21,7 @@ from masklens.detector import in_parallel
 from masklens.errors import DatasetError
 from masklens.faces import FaceFinder, Faces
 from masklens.labels import LABELS
+from masklens.limits import cores
 
 #: Overlap from which a found face is the annotated one, and score from which its landmarks are
 #: believed.
@@ -54,7 +55,6 @@ class Scene:
 def load_scenes(
     dataset: Dataset,
     finder: FaceFinder,
-    workers: int = 2,
     on_error: OnError = lambda picture, error: None,
 ) -> list[Scene]:
     """Read every picture of a data set and look at it with the starting finder.
@@ -70,7 +70,7 @@ def load_scenes(
         return make_scene(image, picture, finder.find(image))
 
     pictures = tqdm(dataset.pictures, "photographs", disable=None)
-    scenes = list(in_parallel(load, read_each(pictures, on_error), workers))
+    scenes = list(in_parallel(load, read_each(pictures, on_error), cores()))
     if not any(len(scene.boxes) for scene in scenes):
         raise DatasetError(f"No picture of {dataset.source} with a face in it can be read.")
     return scenes

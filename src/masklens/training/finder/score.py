@@ -15,6 +15,7 @@ from masklens.curves import sweep
 from masklens.detector import in_parallel
 from masklens.faces import FaceFinder, Faces
 from masklens.labels import LABELS, WITHOUT_MASK
+from masklens.limits import cores
 from masklens.matching import match
 from masklens.training.finder.scenes import Scene
 
@@ -27,9 +28,9 @@ MIN_WIDTH = 16.0
 MIN_IOU = 0.5
 
 
-def find_all(finder: FaceFinder, scenes: Sequence[Scene], workers: int = 2) -> list[Faces]:
+def find_all(finder: FaceFinder, scenes: Sequence[Scene]) -> list[Faces]:
     """The finder's faces of every picture."""
-    return list(in_parallel(lambda scene: finder.find(scene.image), scenes, workers))
+    return list(in_parallel(lambda scene: finder.find(scene.image), scenes, cores()))
 
 
 def score(found: Iterable[Faces], scenes: Sequence[Scene]) -> dict[str, float]:
