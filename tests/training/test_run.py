@@ -97,6 +97,27 @@ def test_a_run_is_resumed_with_the_same_settings_only(tmp_path):
         RunFolder.open(again, SETTINGS | {"data_sha256": "def"})
 
 
+def test_of_a_recipe_only_what_differs_is_named(tmp_path):
+    fit = {"epochs": 18, "seed": 42, "augmentation": {"hue": 12.0}}
+    settings = {"recipe": "street", "network": {"size": 112, "fit": fit, "polish": None}}
+    RunFolder.open(options(tmp_path), settings)
+    again = options(tmp_path, resume=True)
+    RunFolder.open(again, settings)
+
+    def message(**changes):
+        with pytest.raises(OutputError) as error:
+            RunFolder.open(again, settings | {"network": settings["network"] | changes})
+        return str(error.value).partition(" is a run with ")[2].partition(". Use")[0]
+
+    assert message(fit=fit | {"epochs": 3}) == (
+        "network fit epochs 18, so it cannot be resumed with 3"
+    )
+    assert message(polish={"epochs": 1}) == (
+        "network polish epochs None, so it cannot be resumed with 1"
+    )
+    assert message(fit=None) == "network fit epochs 18, so it cannot be resumed with None"
+
+
 def test_the_card_names_the_commands_that_went_on(tmp_path):
     first = RunFolder.open(options(tmp_path), SETTINGS)
     assert "resumed" not in first.training_facts([])

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import platform
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -220,9 +220,20 @@ def _read_record(path: Path) -> dict[str, Any]:
 
 
 def _check_settings(folder: Path, found: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
-    for key, value in wanted.items():
-        if found.get(key) != value:
+    before = dict(_leaves({key: found.get(key) for key in wanted}))
+    now = dict(_leaves(wanted))
+    for key in now | before:
+        if before.get(key) != now.get(key):
             raise OutputError(
-                f"{folder} is a run with {key.replace('_', ' ')} {found.get(key)!r}, so it cannot "
-                f"be resumed with {value!r}. Use the same, or choose another --out."
+                f"{folder} is a run with {key.replace('_', ' ')} {before.get(key)!r}, so it cannot "
+                f"be resumed with {now.get(key)!r}. Use the same, or choose another --out."
             )
+
+
+def _leaves(settings: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
+    """Every single setting, named with the groups it is in."""
+    for key, value in settings.items():
+        if isinstance(value, dict):
+            yield from _leaves(value, f"{above}{key} ")
+        else:
+            yield f"{above}{key}", value
