@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import shutil
 from pathlib import Path
@@ -11,6 +12,7 @@ from PIL import Image as PillowImage
 
 pytest.importorskip("scipy")
 
+from masklens.bundle import Bundle, write_bundle
 from masklens.errors import DatasetError
 from masklens.intervals import wilson
 from masklens.labels import LABELS
@@ -63,6 +65,17 @@ def test_faces_of_one_photograph_count_as_one_in_the_cards_interval(
     accuracy = bundle.card.scores["accuracy"]
     assert (accuracy["correct"], accuracy["total"]) == (6, 6)
     assert accuracy["interval_95"] == pytest.approx(wilson(1, 1))
+
+
+def test_labels_count_in_the_order_of_the_card(tmp_path: Path, portrait_file: Path) -> None:
+    """Not in that of all three labels: a bundle may have them in another, or only two of them."""
+    shipped = Bundle.load()
+    card = dataclasses.replace(shipped.card, labels=(LABELS[1], LABELS[0], LABELS[2]))
+    write_bundle(tmp_path / "other", card, shipped.paths())
+    file = scenes(tmp_path, portrait_file, FACE, LABELS[1])
+    _, scores = assemble(tmp_path / "other", file, None, tmp_path / "new")
+    assert scores["accuracy"]["value"] == 1
+    assert scores["bare_called_masked"] == 0
 
 
 def test_the_card_says_only_what_was_seen(tmp_path: Path, portrait_file: Path) -> None:

@@ -26,7 +26,7 @@ from masklens.errors import DatasetError
 from masklens.finder import bundle_finder
 from masklens.intervals import proportion
 from masklens.io.pictures import read_picture
-from masklens.labels import LABELS, MASK_WORN_INCORRECTLY, WITH_MASK, WITHOUT_MASK
+from masklens.labels import MASK_WORN_INCORRECTLY, WITH_MASK, WITHOUT_MASK
 from masklens.matching import match
 from masklens.training.calibration import (
     BoolArray,
@@ -122,14 +122,14 @@ def _measure(bundle: Bundle, judged: Judged, dataset: Dataset) -> dict[str, Any]
     """The scores of a calibrated bundle; a share of nothing is None."""
     probabilities, targets, widths = classify_annotated(bundle, dataset)
     large = widths >= LABEL_MIN_WIDTH
-    got, wanted = probabilities[large].argmax(axis=1), targets[large]
+    names = np.array(bundle.card.labels)
+    got, wanted = names[probabilities[large].argmax(axis=1)], names[targets[large]]
     faces = [len(picture.annotations) for picture in dataset.pictures]
     photographs = np.repeat(np.arange(len(faces)), faces)[large]
-    badly, bare = LABELS.index(MASK_WORN_INCORRECTLY), LABELS.index(WITHOUT_MASK)
-    said, true = got == badly, wanted == badly
+    said, true = got == MASK_WORN_INCORRECTLY, wanted == MASK_WORN_INCORRECTLY
     shown = judged.scores >= bundle.card.threshold()
     hits, boxes = int(judged.right[shown].sum()), int(shown.sum())
-    called_masked = got[wanted == bare] == LABELS.index(WITH_MASK)
+    called_masked = got[wanted == WITHOUT_MASK] == WITH_MASK
     return {
         "data": dataset.source.parent.name,
         "accuracy": accuracy(proportion(got == wanted, photographs)),
