@@ -158,6 +158,17 @@ def test_photographs_to_calibrate_on_are_read_before_the_training(
     ]
 
 
+def test_data_sets_of_one_name_are_all_counted(scenes: Path, tmp_path: Path) -> None:
+    """Most COCO files are called annotations.json."""
+    other = tmp_path / scenes.name
+    other.write_text(scenes.read_text())
+    (tmp_path / "crops" / LABELS[0]).mkdir(parents=True)
+    (tmp_path / "crops" / LABELS[0] / "a.png").touch()
+    counts = street._faces([load_dataset(path) for path in (scenes, other, tmp_path / "crops")])
+    of_files = {LABELS[0]: 10, LABELS[1]: 8, LABELS[2]: 8}
+    assert counts == {scenes.name: of_files, "crops": {LABELS[0]: 1}}
+
+
 def test_a_name_that_no_file_can_have_is_named_with_photographs_to_calibrate_on_too(
     scenes: Path, tmp_path: Path
 ) -> None:

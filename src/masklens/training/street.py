@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import itertools
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
@@ -153,7 +154,7 @@ def train(
         **run.training_facts(options.data),
         "epochs": epochs,
         "minutes": round((time.monotonic() - started) / 60, 1),
-        "faces": {dataset.source.name: dataset.counts() for dataset in read},
+        "faces": _faces(read),
         "skipped": list(skipped.values()),
         "samples": {name: int((samples.targets == i).sum()) for i, name in enumerate(OUTPUTS)},
         "painted": int(samples.painted.sum()),
@@ -171,6 +172,14 @@ def train(
         tuple(skipped.values()),
         judged=f"on {options.calibrate_on}, which it was calibrated on",
     )
+
+
+def _faces(datasets: Sequence[Dataset]) -> dict[str, dict[str, int]]:
+    """Faces per label, by the file or folder that they are from; those of one name are summed."""
+    faces: dict[str, Counter[str]] = {}
+    for dataset in datasets:
+        faces.setdefault(dataset.source.name, Counter()).update(dataset.counts())
+    return {name: dict(counts) for name, counts in faces.items()}
 
 
 def _check_apart(datasets: Sequence[Dataset], others: Dataset) -> None:
