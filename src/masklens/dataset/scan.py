@@ -248,47 +248,52 @@ def _load_coco(file: Path) -> Dataset:
     try:
         if not isinstance(content, dict):
             raise ValueError("it holds no JSON object")
-        images: list[Mapping[str, Any]] = content["images"]
-        categories = {c["id"]: canonical(c["name"]) for c in content["categories"]}
-        faces: dict[Any, list[Annotation]] = {image["id"]: [] for image in images}
-        crowds: dict[Any, list[Annotation]] = {image["id"]: [] for image in images}
-        for entry in content["annotations"]:
-            if entry["image_id"] not in faces or entry["category_id"] not in categories:
-                raise ValueError(
-                    f"an annotation names picture {entry['image_id']!r} and category "
-                    f"{entry['category_id']!r}, and they are not both listed"
-                )
-            if not isinstance(entry["bbox"], list) or len(entry["bbox"]) != 4:
-                raise ValueError(f"a box is not [x, y, width, height], {entry['bbox']}")
-            x, y, width, height = (float(v) for v in entry["bbox"])
-            if not abs(x) + abs(y) + abs(width) + abs(height) < _LARGEST:
-                raise ValueError(f"a box is too large or not finite, {entry['bbox']}")
-            annotation = Annotation(categories[entry["category_id"]], (x, y, x + width, y + height))
-            (crowds if entry.get("iscrowd") else faces)[entry["image_id"]].append(annotation)
-        pictures = [
-            Picture(
-                _beside(file, name), name, tuple(faces[image["id"]]), tuple(crowds[image["id"]])
-            )
-            for image in images
-            for name in [image["file_name"].replace("\\", "/")]  # as Windows' tools write them
-        ]
+        pictures = _coco_pictures(file, content)
+        listed = (
+            ("picture", [picture.path for picture in pictures], "faces it has"),
+            ("the picture id", [image["id"] for image in content["images"]], "faces it has"),
+            ("the category id", [c["id"] for c in content["categories"]], "label it stands for"),
+        )
     except (AttributeError, KeyError, OverflowError, TypeError, ValueError) as error:
         kind = "" if type(error) is ValueError else f"{type(error).__name__} "
         raise DatasetError(
             f"{file} is not a COCO detection file: {kind}{error}. Expected "
             '"images", "annotations" (image_id, category_id, bbox) and "categories".'
         ) from error
-    for what, times, unclear in (
-        ("picture", Counter(picture.path for picture in pictures), "faces it has"),
-        ("the picture id", Counter(image["id"] for image in images), "faces it has"),
-        ("the category id", Counter(c["id"] for c in content["categories"]), "label it stands for"),
-    ):
-        name, most = times.most_common(1)[0] if times else (None, 0)
-        if most > 1:
+    if not any(picture.annotations for picture in pictures):
+        raise DatasetError(f"{file} has no annotation of a face, so there is nothing to work with.")
+    for what, names, unclear in listed:
+        name, times = Counter(names).most_common(1)[0]
+        if times > 1:
             raise DatasetError(
                 f"{file} lists {what} {name} twice, so that it is not clear which {unclear}. "
                 "Make one entry of them."
             )
-    if not any(faces.values()):
-        raise DatasetError(f"{file} has no annotation of a face, so there is nothing to work with.")
     return Dataset(file, boxed=True, pictures=tuple(sorted(pictures, key=lambda p: p.name)))
+
+
+def _coco_pictures(file: Path, content: Mapping[str, Any]) -> list[Picture]:
+    """What a COCO file lists; what it lacks, or has in another form, raises Python's own errors."""
+    categories = {c["id"]: canonical(c["name"]) for c in content["categories"]}
+    faces: dict[Any, list[Annotation]] = {image["id"]: [] for image in content["images"]}
+    crowds: dict[Any, list[Annotation]] = {image["id"]: [] for image in content["images"]}
+    for entry in content["annotations"]:
+        number, category, box = entry["image_id"], entry["category_id"], entry["bbox"]
+        if number not in faces or category not in categories:
+            raise ValueError(
+                f"an annotation names picture {number!r} and category {category!r}, and they are "
+                "not both listed"
+            )
+        if not isinstance(box, list) or len(box) != 4:
+            raise ValueError(f"a box is not [x, y, width, height], {box}")
+        x, y, width, height = map(float, box)
+        if not abs(x) + abs(y) + abs(width) + abs(height) < _LARGEST:
+            raise ValueError(f"a box is too large or not finite, {box}")
+        annotation = Annotation(categories[category], (x, y, x + width, y + height))
+        (crowds if entry.get("iscrowd") else faces)[number].append(annotation)
+    pictures = []
+    for image in content["images"]:
+        name = image["file_name"].replace("\\", "/")  # as Windows' tools write them
+        annotated = tuple(faces[image["id"]]), tuple(crowds[image["id"]])
+        pictures.append(Picture(_beside(file, name), name, *annotated))
+    return pictures
