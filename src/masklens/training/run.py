@@ -150,7 +150,8 @@ class RunFolder:
         write_json(path, record)  # also finds out now, not after training, that we may write
         if not options.resume:
             shutil.rmtree(folder / CHECKPOINT_FOLDER, ignore_errors=True)
-            (folder / CARD_FILE).unlink(missing_ok=True)
+            for old in (folder / CARD_FILE, *folder.glob("history*.csv")):
+                old.unlink(missing_ok=True)
         return cls(folder, record)
 
     @property
