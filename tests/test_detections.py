@@ -95,3 +95,20 @@ def test_columns_of_another_length_are_refused(column):
     values[column] = values[column][:-1]
     with pytest.raises(ValueError, match="must have shape"):
         Detections(**values)
+
+
+def test_lists_become_columns():
+    """They passed for columns, and failed where the first label was asked for."""
+    given = make(2)
+    values = {f: getattr(given, f) for f in given.__dataclass_fields__}
+    lists = Detections(**{k: list(v) if k == "labels" else v.tolist() for k, v in values.items()})
+    assert list(lists) == list(given)
+    assert lists.labels == LABELS
+    assert lists.boxes.dtype == lists.probabilities.dtype == np.float32
+    assert lists.track_ids.dtype == np.int64
+    assert list(lists.above(0.5)) == list(given)[:1]
+
+
+def test_what_is_no_number_is_refused():
+    with pytest.raises(ValueError, match="could not convert"):
+        Detections([[0, 0, 1, 1]], ["high"], [1], [[1]], ["with_mask"], [[[0, 0]] * 5], [-1])

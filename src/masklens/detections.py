@@ -5,7 +5,7 @@ Finder and classifier make it, votes and filters return changed copies, drawing 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any, overload
 
@@ -29,9 +29,30 @@ class Detection:
     track_id: int | None = None
 
 
+def set_columns(owner: object, columns: Mapping[str, tuple[tuple[int, ...], type]]) -> None:
+    """Make arrays of the columns of a frozen value that is being made, and check their shapes.
+
+    Args:
+        owner: of the columns; lists and numbers of other types are changed in it.
+        columns: name -> shape, and type of its numbers.
+
+    Raises:
+        ValueError: a column has another shape, or what is in it is no number.
+    """
+    for name, (shape, kind) in columns.items():
+        column: npt.NDArray[Any] = np.asarray(getattr(owner, name), kind)
+        if column.shape != shape:
+            raise ValueError(
+                f"{type(owner).__name__}.{name} must have shape {shape}. Received: {column.shape}"
+            )
+        object.__setattr__(owner, name, column)
+
+
 @dataclass(frozen=True, eq=False)
 class Detections:
     """All faces of one picture, best first; every column has one row per face.
+
+    Lists become arrays, and numbers of other types those that stand below.
 
     A loop over it, and ``detections[0]``, give single faces as :class:`Detection`; slices, indices
     and masks give ``Detections``.
@@ -60,18 +81,18 @@ class Detections:
 
     def __post_init__(self) -> None:
         n = len(self.boxes)
-        expected = {
-            "boxes": (n, 4),
-            "scores": (n,),
-            "face_scores": (n,),
-            "probabilities": (n, len(self.labels)),
-            "landmarks": (n, 5, 2),
-            "track_ids": (n,),
-        }
-        for name, shape in expected.items():
-            got = np.shape(getattr(self, name))
-            if got != shape:
-                raise ValueError(f"Detections.{name} must have shape {shape}. Received: {got}")
+        object.__setattr__(self, "labels", tuple(self.labels))
+        set_columns(
+            self,
+            {
+                "boxes": ((n, 4), np.float32),
+                "scores": ((n,), np.float32),
+                "face_scores": ((n,), np.float32),
+                "probabilities": ((n, len(self.labels)), np.float32),
+                "landmarks": ((n, 5, 2), np.float32),
+                "track_ids": ((n,), np.int64),
+            },
+        )
 
     @classmethod
     def empty(cls, labels: tuple[str, ...] = LABELS) -> Detections:

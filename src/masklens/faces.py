@@ -20,6 +20,7 @@ import numpy.typing as npt
 
 from masklens.boxes import areas
 from masklens.crop import FloatArray, Image
+from masklens.detections import set_columns
 from masklens.errors import BundleError, MissingExtraError
 from masklens.runtime import open_network
 
@@ -51,12 +52,11 @@ class Faces:
     landmarks: FloatArray
 
     def __post_init__(self) -> None:
-        n = len(self.boxes)
-        for name, shape in (("boxes", (n, 4)), ("scores", (n,)), ("landmarks", (n, 5, 2))):
-            column = np.asarray(getattr(self, name), np.float32)
-            if column.shape != shape:
-                raise ValueError(f"Faces.{name} must have shape {shape}. Received: {column.shape}")
-            object.__setattr__(self, name, column)
+        n, kind = len(self.boxes), np.float32
+        set_columns(
+            self,
+            {"boxes": ((n, 4), kind), "scores": ((n,), kind), "landmarks": ((n, 5, 2), kind)},
+        )
 
     def __len__(self) -> int:
         return len(self.boxes)
