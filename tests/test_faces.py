@@ -133,6 +133,9 @@ def test_the_faces_of_a_finder_of_ones_own_are_float32_whatever_it_gives(portrai
         (([[1, 2, 3]], [0.9], [[[0, 0]] * 5]), r"Faces.boxes must have shape \(1, 4\)"),
         (([[1, 2, 3, 4]], [], [[[0, 0]] * 5]), r"Faces.scores .*\(1,\). Received: \(0,\)"),
         (([[1, 2, 3, 4]], [0.9], [[0] * 10]), r"Faces.landmarks .*\(1, 5, 2\)"),
+        (([[np.nan, 2, 3, 4]], [0.9], [[[0, 0]] * 5]), r"Faces.boxes must be finite.*nan, 2.0"),
+        (([[1, 2, np.inf, 4]], [0.9], [[[0, 0]] * 5]), "Faces.boxes must be finite"),
+        (([[1, 2, 3, 4]], [np.nan], [[[0, 0]] * 5]), r"Faces.scores must be finite.*\[nan\]"),
     ],
 )
 def test_faces_whose_columns_do_not_fit(columns, message):

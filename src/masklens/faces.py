@@ -44,7 +44,7 @@ class Faces:
             the picture.
 
     Raises:
-        ValueError: when a column has another shape.
+        ValueError: when a column has another shape, or a box or score is not finite.
     """
 
     boxes: FloatArray
@@ -57,6 +57,9 @@ class Faces:
             self,
             {"boxes": ((n, 4), kind), "scores": ((n,), kind), "landmarks": ((n, 5, 2), kind)},
         )
+        for name, column in (("boxes", self.boxes), ("scores", self.scores)):
+            if not np.isfinite(column).all():
+                raise ValueError(f"Faces.{name} must be finite. Received: {column.tolist()!s:.80}")
 
     def __len__(self) -> int:
         return len(self.boxes)
