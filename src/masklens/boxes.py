@@ -27,6 +27,11 @@ def intersection(a: npt.NDArray[Any], b: npt.NDArray[Any]) -> npt.NDArray[Any]:
     return np.asarray(sides[..., 0] * sides[..., 1])
 
 
+def clipped(boxes: npt.NDArray[Any], width: int, height: int) -> npt.NDArray[Any]:
+    """The part of boxes (N, 4), xyxy, that lies in a picture of so many pixels -> (N, 4)."""
+    return np.asarray(np.clip(boxes, 0, np.array([width, height] * 2, np.float32)))
+
+
 def areas(boxes: npt.NDArray[Any]) -> npt.NDArray[Any]:
     """Width times height of boxes (..., 4), xyxy -> (...)."""
     return np.asarray((boxes[..., 2] - boxes[..., 0]) * (boxes[..., 3] - boxes[..., 1]))

@@ -14,6 +14,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image as PillowImage
 
+from masklens.boxes import clipped
+
 Image = npt.NDArray[np.uint8]
 FloatArray = npt.NDArray[np.float32]
 
@@ -116,7 +118,7 @@ def refined_boxes(
     for i, box in enumerate(boxes):
         left, top, side = crop_square(box, margin)
         out[i] = np.array([left, top, left, top], np.float32) + refined[i] * side
-    out = np.clip(out, 0, np.array([width, height, width, height], np.float32))
+    out = clipped(out, width, height)
     thin = np.any(out[:, 2:] - out[:, :2] < 1, axis=1)
     out[thin] = boxes[thin]
     return out

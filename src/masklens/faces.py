@@ -18,7 +18,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from masklens.boxes import areas
+from masklens.boxes import areas, clipped
 from masklens.crop import FloatArray, Image
 from masklens.detections import set_columns
 from masklens.errors import BundleError, MissingExtraError
@@ -129,17 +129,13 @@ class YuNet:
 
     def find(self, image: Image) -> Faces:
         """Find the faces of a picture: uint8 (H, W, 3), RGB."""
-        height, width = image.shape[:2]
         tensor, scale = self.prepare(image)
         raw = dict(zip(_OUTPUTS, self.run(tensor), strict=True))
         parts = [self._decode(raw, stride, tensor.shape[3] // stride) for stride in _STRIDES]
         boxes, scores, landmarks = (np.concatenate(column) for column in zip(*parts, strict=True))
         boxes /= scale
         landmarks /= scale
-        boxes = np.clip(boxes, 0, np.array([width, height, width, height], np.float32))
-        keep = non_maximum_suppression(boxes, scores, self.nms_iou)[: self.max_faces]
-        keep = keep[np.all(boxes[keep, 2:] > boxes[keep, :2], axis=1)]
-        return Faces(boxes[keep], scores[keep], landmarks[keep].reshape(-1, 5, 2))
+        return best_faces(boxes, scores, landmarks, image, self.nms_iou, self.max_faces)
 
     def prepare(self, image: Image) -> tuple[FloatArray, float]:
         """The network's input, float32 (1, 3, H', W'), BGR, 0…255, and the scale applied."""
@@ -162,7 +158,7 @@ class YuNet:
     def _decode(
         self, raw: dict[str, FloatArray], stride: int, columns: int
     ) -> tuple[FloatArray, FloatArray, FloatArray]:
-        """One stride's outputs -> boxes (n, 4), scores (n,), landmarks (n, 10), in input pixels."""
+        """One stride's outputs -> boxes (n, 4), scores (n,), landmarks (n, 5, 2), input pixels."""
         scores = np.sqrt(
             raw[f"cls_{stride}"][0, :, 0].clip(0, 1) * raw[f"obj_{stride}"][0, :, 0].clip(0, 1)
         )
@@ -171,8 +167,30 @@ class YuNet:
         bbox = raw[f"bbox_{stride}"][0, cells]
         centres = (anchors + bbox[:, :2]) * stride
         halves = np.exp(bbox[:, 2:]) * (stride / 2)
-        landmarks = (raw[f"kps_{stride}"][0, cells] + np.tile(anchors, 5)) * stride
+        landmarks = (raw[f"kps_{stride}"][0, cells].reshape(-1, 5, 2) + anchors[:, None]) * stride
         return np.hstack([centres - halves, centres + halves]), scores[cells], landmarks
+
+
+def best_faces(
+    boxes: FloatArray,
+    scores: FloatArray,
+    landmarks: FloatArray,
+    image: Image,
+    iou: float,
+    most: int,
+) -> Faces:
+    """What a finder found in a picture, each face once and clipped to the picture, best first.
+
+    Args:
+        boxes, scores, landmarks: see :class:`Faces`.
+        image: uint8 (H, W, 3).
+        iou: see :func:`non_maximum_suppression`.
+        most: faces at most.
+    """
+    boxes = clipped(boxes, image.shape[1], image.shape[0])
+    keep = non_maximum_suppression(boxes, scores, iou)[:most]
+    keep = keep[np.all(boxes[keep, 2:] > boxes[keep, :2], axis=1)]
+    return Faces(boxes[keep], scores[keep], landmarks[keep])
 
 
 def non_maximum_suppression(

@@ -21,7 +21,7 @@ from masklens.bundle import CARD_FILE, FINDER_CARD_FILE, Bundle, check_file, rea
 from masklens.card import FinderCard
 from masklens.crop import FloatArray, Image
 from masklens.errors import BundleError
-from masklens.faces import FaceFinder, Faces, YuNet, non_maximum_suppression
+from masklens.faces import FaceFinder, Faces, YuNet, best_faces
 from masklens.io.jsonfile import read_json
 from masklens.pyramid import PyramidFinder, SizedFinder
 from masklens.runtime import RUNTIMES, open_network
@@ -101,15 +101,12 @@ class CellFinder:
 
     def find(self, image: Image) -> Faces:
         """Find the faces of a picture: uint8 (H, W, 3), RGB."""
-        height, width = image.shape[:2]
         # Fresh memory for every tensor takes longer than filling it, and leaves holes in the heap.
         tensor, scale = self.prepare(image, self._kept.tensor)
         self._kept.tensor = tensor
         boxes, scores, landmarks = self._decode(self.run(tensor), tensor.shape[1:3])
-        boxes = np.clip(boxes / scale, 0, np.array([width, height, width, height], np.float32))
-        keep = non_maximum_suppression(boxes, scores, self.nms_iou)[: self.max_faces]
-        keep = keep[np.all(boxes[keep, 2:] > boxes[keep, :2], axis=1)]
-        return Faces(boxes[keep], scores[keep], landmarks[keep] / scale)
+        found = boxes / scale, scores, landmarks / scale
+        return best_faces(*found, image, self.nms_iou, self.max_faces)
 
     def prepare(self, image: Image, used: FloatArray | None = None) -> tuple[FloatArray, float]:
         """The network's input, float32 (1, H', W', 3), RGB, 0…255, and the scale applied.

@@ -12,7 +12,7 @@ from typing import Protocol
 import numpy as np
 
 from masklens.crop import Image
-from masklens.faces import FaceFinder, Faces, non_maximum_suppression
+from masklens.faces import FaceFinder, Faces, best_faces
 
 #: Of a larger working size only faces up to this many pixels there are taken: parts of faces that
 #: fill the picture look like faces to it. Each size has its range, as in Singh and Davis, "SNIP",
@@ -68,11 +68,9 @@ class PyramidFinder:
             found = finder.find(image)
             small = np.max(found.boxes[:, 2:] - found.boxes[:, :2], axis=1, initial=0) <= limit
             parts.append(Faces(found.boxes[small], found.scores[small], found.landmarks[small]))
-        boxes = np.concatenate([part.boxes for part in parts])
-        scores = np.concatenate([part.scores for part in parts])
-        keep = non_maximum_suppression(boxes, scores, self.nms_iou)[:_MAX_FACES]
-        landmarks = np.concatenate([part.landmarks for part in parts])
-        return Faces(boxes[keep], scores[keep], landmarks[keep])
+        columns = ((part.boxes, part.scores, part.landmarks) for part in parts)
+        boxes, scores, landmarks = map(np.concatenate, zip(*columns, strict=True))
+        return best_faces(boxes, scores, landmarks, image, self.nms_iou, _MAX_FACES)
 
 
 def closer_size(longer: int, usual: int) -> int | None:

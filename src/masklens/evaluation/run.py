@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from masklens.boxes import clipped
 from masklens.classifier import MaskClassifier
 from masklens.crop import FloatArray, Image, crop_faces, whole_picture
 from masklens.detections import Detections
@@ -176,8 +177,7 @@ def annotated_boxes(selection: Selection, number: int, size: tuple[int, int]) ->
     Raises:
         DatasetError: one lies wholly outside, or has no area.
     """
-    boxes = selection.dataset.pictures[number].boxes(*size)
-    return np.clip(boxes, 0, np.array([*size, *size], np.float32))
+    return clipped(selection.dataset.pictures[number].boxes(*size), *size)
 
 
 class _CropReader:

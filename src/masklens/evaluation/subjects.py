@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from masklens.boxes import clipped
 from masklens.bundle import Bundle, file_sha256
 from masklens.crop import FloatArray
 from masklens.detections import Detections
@@ -170,8 +171,8 @@ def to_detections(
             f"The predictions for {name} cannot be read: {type(error).__name__} {error}."
         ) from error
     boxes = np.hstack([xywh[:, :2], xywh[:, :2] + xywh[:, 2:]])
-    clipped = np.clip(boxes, 0, np.array([width, height, width, height], np.float32))
-    outside = np.any(clipped[:, 2:] <= clipped[:, :2], axis=1) | ~np.isfinite(boxes).all(axis=1)
+    inside = clipped(boxes, width, height)
+    outside = np.any(inside[:, 2:] <= inside[:, :2], axis=1) | ~np.isfinite(boxes).all(axis=1)
     if outside.any():
         raise InputError(
             f"The predictions for {name} have a box outside the picture ({width}×{height}): "
@@ -181,7 +182,7 @@ def to_detections(
     if count and not (both.min() >= 0 and both.max() <= 1):
         raise InputError(f"The predictions for {name} have scores outside 0…1.")
     return Detections(
-        boxes=clipped,
+        boxes=inside,
         scores=scores,
         face_scores=own,
         probabilities=np.array(rows, np.float32).reshape(count, len(subject.labels)),
