@@ -9,7 +9,7 @@ import pytest
 
 from masklens.errors import InputError
 from masklens.io.frames import Frame
-from masklens.io.video import VideoReader, at_most, upright
+from masklens.io.video import VideoReader, at_most, open_container, upright
 from tests.io.films import begun_late, damage, frames, write_film, write_sound
 
 
@@ -166,6 +166,13 @@ def test_a_whole_film_is_whole_however_long_its_sound_is_and_when_it_begins(
     assert [f.time for f in VideoReader(path)] == pytest.approx(
         [i / 25 for i in range(100)], abs=0.002
     )
+
+
+def test_the_end_of_longer_sound_is_known_without_opening_the_film_again(tmp_path):
+    """What a pipe brought is gone, and an address is shown without the password that opens it."""
+    path = write_film(tmp_path / "a.flv", frames(50), sound="aac", sound_until=9.0)
+    with VideoReader("gone.flv", container=open_container(str(path))) as reader:
+        assert len(list(reader)) == 50
 
 
 def test_a_recording_that_begins_between_key_frames_is_whole(tmp_path):

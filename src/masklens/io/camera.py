@@ -26,6 +26,7 @@ from masklens.io.video import (
     import_av,
     is_bare,
     open_container,
+    packets,
     reason_of,
     release,
     video_stream,
@@ -207,7 +208,7 @@ class Camera:
             duration = duration_of(stream)
             clock = _Clock(not is_bare(form), self._time)
             shape = Shape(stream)
-            for picture in decoded(container, stream):
+            for picture in decoded(packets(container, stream)):
                 if self._stop.is_set():
                     return None
                 last = picture.time or last

@@ -11,7 +11,7 @@ import gc
 import math
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -101,6 +101,7 @@ class VideoReader:
         self.total = stream.frames or round((self.rate or 0) * (duration_of(stream) or 0))
         self.begins = 0.0
         self._end, self._shared_end = end_of(stream)
+        self._last_packet = 0.0  # when the last one of any stream ends, by the file's own clock
 
     def __enter__(self) -> Self:
         return self
@@ -135,7 +136,7 @@ class VideoReader:
                 unread += packets
 
         try:
-            for picture in decoded(self._container, self._stream, missed):
+            for picture in decoded(self._packets(), missed):
                 following = last + step if index else 0.0
                 if index == 0:
                     self.begins = picture.time or 0.0
@@ -160,8 +161,7 @@ class VideoReader:
         read = last + step
         end = latest + step if self._end is None else self._end
         missing = end - (latest + step)
-        early = missing > _MISSING_SECONDS
-        if early and self._shared_end and end - last_packet(self.name) <= _MISSING_SECONDS:
+        if self._shared_end and end - self._last_packet <= _MISSING_SECONDS:
             missing = 0.0  # only the sound goes on for longer
         if broken or (missing > _MISSING_SECONDS and index < self.total):
             of = f" of {read + missing:.1f}" if missing > 0 else ""
@@ -175,6 +175,15 @@ class VideoReader:
                 f"{many(unread, 'frame')} of {self.name} could not be read: the "
                 "film is damaged. The others were labelled."
             )
+
+    def _packets(self) -> Iterator[Any]:
+        """The packets of the pictures; of all others it is noted when they end."""
+        for packet in packets(self._container):
+            if packet.pts is not None:
+                end = float((packet.pts + (packet.duration or 0)) * packet.time_base)
+                self._last_packet = max(self._last_packet, end)
+            if packet.stream is self._stream:  # not stream_index: of the last, empty one it is 0
+                yield packet
 
 
 def open_container(
@@ -249,18 +258,18 @@ def video_stream(container: Any, name: str) -> Any:
 
 
 def decoded(
-    container: Any, stream: Any, missed: Callable[[int], None] = lambda _: None
+    packets: Iterable[Any], missed: Callable[[int], None] = lambda _: None
 ) -> Iterator[Any]:
     """The frames of a stream; damaged packets are left out, as players do.
 
     Args:
-        container, stream: of PyAV.
+        packets: of the stream, from :func:`packets`.
         missed: called with the number of packets that were left out, before what follows them and
             at the end. A last one alone is not counted: recordings are stopped in the middle of it.
     """
     av = import_av()
     failures = 0
-    for packet in packets(container, stream):
+    for packet in packets:
         try:
             frames = packet.decode()
         except av.error.EOFError:
@@ -342,19 +351,6 @@ def end_of(stream: Any) -> tuple[float | None, bool]:
     if whole is not None and container.format.name == "flv":  # from its first packet on
         whole += (container.start_time or 0) / 1e6
     return whole, len(container.streams) > 1
-
-
-def last_packet(file: str) -> float:
-    """The time, by its own clock, at which the last packet of any stream of a file ends."""
-    with open_container(file) as container:
-        return max(
-            (
-                float((packet.pts + (packet.duration or 0)) * packet.time_base)
-                for packet in packets(container)
-                if packet.pts is not None
-            ),
-            default=0.0,
-        )
 
 
 class Shape:
