@@ -123,11 +123,9 @@ class VideoReader:
             InputError: after the last frame that could be read, if others could not or the file
                 ends before the end that it announces.
         """
-        index, last, start = 0, 0.0, None
-        unread = 0
-        latest = 0.0  # by the clock of the file, which need not be at 0 with the first picture
-        step = 1 / (self.rate or 25)
+        index = unread = 0
         broken: str | None = None
+        times = _Times(1 / (self.rate or 25))
         shape = Shape(self._stream)
 
         def missed(packets: int) -> None:
@@ -137,38 +135,40 @@ class VideoReader:
 
         try:
             for picture in decoded(self._packets(), missed):
-                following = last + step if index else 0.0
                 if index == 0:
                     self.begins = picture.time or 0.0
-                if picture.time is None:  # bare H.264 and its like hold no times
-                    last = following
-                else:
-                    # Films that were joined begin anew in the middle; single frames may come late.
-                    if start is None or not -_LATE <= picture.time - start - last < FAR:
-                        start = picture.time - following
-                    last = max(picture.time - start, last)
-                latest = max(latest, picture.time or last)
                 frame = shape.frame(picture, self.name)
-                frame.relative, frame.index, frame.time = self._relative, index, last
+                frame.relative, frame.index = self._relative, index
+                frame.time = times.of(picture.time)
                 yield frame
                 index += 1
         except self._av.error.FFmpegError as error:
             broken = reason_of(error)
-        if index == 0:
+        self._check_whole(index, unread, times, broken)
+
+    def _check_whole(self, read: int, unread: int, times: _Times, broken: str | None) -> None:
+        """Raise an InputError if a film has no frame or is damaged.
+
+        Args:
+            read, unread: number of its frames.
+            times: of those that were read.
+            broken: why no more could be read; None at the end of the file.
+        """
+        if read == 0:
             raise InputError(
                 f"{self.name} has no frame that can be read{f': {broken}' if broken else ''}."
             )
-        read = last + step
-        end = latest + step if self._end is None else self._end
-        missing = end - (latest + step)
-        if self._shared_end and end - self._last_packet <= _MISSING_SECONDS:
-            missing = 0.0  # only the sound goes on for longer
-        if broken or (missing > _MISSING_SECONDS and index < self.total):
-            of = f" of {read + missing:.1f}" if missing > 0 else ""
+        end = self._end
+        if end is None or (self._shared_end and end - self._last_packet <= _MISSING_SECONDS):
+            missing = 0.0  # it does not say, or only the sound goes on for longer
+        else:
+            missing = end - times.file_end
+        if broken or (missing > _MISSING_SECONDS and read < self.total):
+            of = f" of {times.end + missing:.1f}" if missing > 0 else ""
             but = f"; {unread} could not be read" if unread else ""
             raise InputError(
-                f"{self.name} is damaged or cut off: it could be read up to {read:.1f}{of} "
-                f"seconds (frame {index}{but}). The frames before that were labelled."
+                f"{self.name} is damaged or cut off: it could be read up to {times.end:.1f}{of} "
+                f"seconds (frame {read}{but}). The frames before that were labelled."
             )
         if unread:
             raise InputError(
@@ -351,6 +351,34 @@ def end_of(stream: Any) -> tuple[float | None, bool]:
     if whole is not None and container.format.name == "flv":  # from its first packet on
         whole += (container.start_time or 0) / 1e6
     return whole, len(container.streams) > 1
+
+
+class _Times:
+    """When the frames of a film are shown, in seconds from its first one on.
+
+    Attributes:
+        end: of the last frame; 0 before the first.
+        file_end: the same by the clock of the file, which need not be at 0 with the first frame.
+    """
+
+    def __init__(self, step: float) -> None:
+        self._step = step
+        self._start: float | None = None
+        self._last = -step
+        self.end = self.file_end = 0.0
+
+    def of(self, time: float | None) -> float:
+        """The time of the next frame; the file's own is None in bare H.264 and its like."""
+        if time is None:
+            self._last = self.end
+        else:
+            # Films that were joined begin anew in the middle; single frames may come late.
+            if self._start is None or not -_LATE <= time - self._start - self._last < FAR:
+                self._start = time - self.end
+            self._last = max(time - self._start, self._last)
+        self.end = self._last + self._step
+        self.file_end = max(self.file_end, (self._last if time is None else time) + self._step)
+        return self._last
 
 
 class Shape:
