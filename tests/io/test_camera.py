@@ -22,7 +22,7 @@ from masklens.io.camera import Camera, _Clock
 from masklens.io.sources import FrameFolder, open_source
 from masklens.io.video import VideoReader
 from tests.io.camera_server import CameraServer, UdpCamera, jpeg_of
-from tests.io.films import frames, write_film
+from tests.io.films import frames, write_film, write_sound
 
 
 @pytest.fixture
@@ -133,6 +133,25 @@ def test_pictures_other_than_jpeg_come_back_after_an_interruption(tmp_path):
             pass
 
     with _served(Handler) as address, open_source(address, give_up=5) as camera:
+        assert any(frame.session > 0 for frame in camera)
+
+
+def test_a_camera_that_comes_back_with_its_sound_first_is_waited_for(tmp_path):
+    film = write_film(tmp_path / "a.ts", frames(25)).read_bytes()
+    sent = iter([film, write_sound(tmp_path / "b.ts").read_bytes()])
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200)
+            self.send_header("Content-Type", "video/mp2t")
+            self.end_headers()
+            with contextlib.suppress(OSError):
+                self.wfile.write(next(sent, film))
+
+        def log_message(self, *_):
+            pass
+
+    with _served(Handler) as address, Camera(f"{address}/a", give_up=10) as camera:
         assert any(frame.session > 0 for frame in camera)
 
 

@@ -215,6 +215,10 @@ class Camera:
                 self._put(picture, clock, shape, in_pieces=form == "hls")
         except self._av.error.FFmpegError as error:
             reason = reason_of(error)
+        except InputError as error:  # it has no pictures
+            if self._count == 0:
+                raise
+            reason = str(error)
         finally:
             container.close()
         if self._stop.is_set() or (duration is not None and last >= duration - 1):
