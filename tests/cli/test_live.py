@@ -274,6 +274,13 @@ def test_a_recording_that_cannot_be_written_costs_no_log(film, tmp_path):
     assert log.read_text() == "of yesterday"
 
 
+def test_a_log_that_cannot_be_written_costs_no_table(film, tmp_path):
+    tracks = tmp_path / "t.csv"
+    tracks.write_text("of yesterday")
+    one_sentence(run("live", film, "--json", film / "a.jsonl", "--tracks", tracks), "Cannot write")
+    assert tracks.read_text() == "of yesterday"
+
+
 def test_a_paused_window_hears_that_the_program_is_to_end(monkeypatch):
     class Paused:
         wants_picture, paused, closed = False, True, False

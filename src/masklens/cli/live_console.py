@@ -24,7 +24,7 @@ from masklens.io.atomic import check_writable
 from masklens.io.camera import Camera
 from masklens.io.draw import SHORT_NAMES, draw_lost
 from masklens.io.frames import Frame
-from masklens.io.logs import JsonLines
+from masklens.io.logs import JsonLines, check_log_writable
 from masklens.io.notify import Notifier
 from masklens.io.recorder import VideoWriter
 from masklens.io.sources import Source, open_source
@@ -78,6 +78,9 @@ def run_live(
         # its first frame is there.
         if record is not None:
             check_writable(record)
+        for lines in (json_file, tracks):
+            if lines is not None:
+                check_log_writable(lines)
         stopping = stack.enter_context(asked_to_stop(source))
         screen = stack.enter_context(Screen(source, show, stopping, line))
         recorder = VideoWriter(record, rate_at_most(source.rate, max_fps))
