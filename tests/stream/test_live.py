@@ -10,12 +10,13 @@ import time
 import numpy as np
 import pytest
 
+from masklens.detections import Detections
 from masklens.detector import MaskDetector
 from masklens.errors import InputError
 from masklens.io.frames import Frame
 from masklens.io.video import VideoReader
 from masklens.stream.labeller import StreamLabeller
-from masklens.stream.live import labelled_frames
+from masklens.stream.live import Labelled, labelled_frames
 from masklens.stream.results import StreamSummary, TrackTable
 from masklens.stream.videos import counted_frames
 from tests.io.films import frames, write_film
@@ -208,6 +209,13 @@ def test_frames_stay_outside_the_heap(call, outside):
     if not used:
         pytest.skip("this C library is not glibc")
     assert (used[-1] - sum(used[:-1]) >= 4 << 20) is outside, done.stderr
+
+
+def test_the_line_of_counts_is_not_on_the_annotated_frame():
+    frame = Frame(np.full((64, 96, 3), 90, np.uint8), "a", time=0.0)
+    labelled = Labelled(frame, Detections.empty(), 25.0)
+    assert (labelled.picture != labelled.annotated).any()
+    assert (labelled.annotated == frame.image).all()
 
 
 @pytest.mark.parametrize(("live", "most"), [(False, 12), (True, 8)])

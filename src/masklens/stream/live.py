@@ -45,9 +45,9 @@ class Labelled:
     detections: Detections
     fps: float
 
-    @cached_property
+    @property
     def annotated(self) -> Image:
-        """The frame with boxes and labels drawn on it."""
+        """The frame with boxes and labels drawn on it, made anew each time."""
         return draw_detections(self.frame.image, self.detections)
 
     @cached_property
