@@ -5,12 +5,15 @@ from masklens.stream.tracks import PATIENCE, Tracker
 
 
 def update(tracker, boxes, time, scores=None, moved=lambda: None):
+    """The numbers of the tracks in which the faces are, in the order in which they began."""
     boxes = np.asarray(boxes, np.float32).reshape(-1, 4)
     scores = np.full(len(boxes), 0.9, np.float32) if scores is None else np.asarray(scores)
     marks = np.zeros((len(boxes), 5, 2), np.float32)
     found = tracker.update(boxes, scores, marks, time, moved)
     tracker.expire(time)
-    return [None if t is None else t.key for t in found]
+    begun = vars(tracker).setdefault("begun", [])
+    begun += [track for track in found if track is not None and track not in begun]
+    return [None if track is None else begun.index(track) for track in found]
 
 
 def square(x, y, side=40):

@@ -79,7 +79,6 @@ class StreamLabeller:
         self._budget = budget
         self._on_end = on_end or (lambda _: None)
         self._tracker = Tracker(len(self.labels))
-        self._records: dict[int, TrackRecord] = {}
         self._numbers = 0
         self._session = 0
         self._searched = float("-inf")
@@ -150,45 +149,43 @@ class StreamLabeller:
             track.votes.add(looks.probabilities[i], face, track.width)
             track.looked = time
             track.refine(faces.boxes[i], looks.boxes[i])
-            if track.number is None and track.votes.score >= self.detector.threshold:
+            if track.record is None and track.votes.score >= self.detector.threshold:
                 self._numbers += 1
-                track.number = self._numbers
-                self._records[track.key] = TrackRecord(track.number, time, time, clock=frame.clock)
-            if (record := self._records.get(track.key)) is not None:
+                track.record = TrackRecord(self._numbers, time, time, clock=frame.clock)
+            if track.record is not None:
                 x1, y1, x2, y2 = (float(v) for v in looks.boxes[i])
-                record.looked(frame.index, time, (x1, y1, x2, y2), float(looks.scores[i]))
+                track.record.looked(frame.index, time, (x1, y1, x2, y2), float(looks.scores[i]))
 
     def _shown(self, frame: Frame, time: float) -> Detections:
-        threshold = self.detector.threshold
+        least = self.detector.threshold * _HIDE
         shown = [
-            track
+            (track, track.record)
             for track in self._tracker.tracks
-            if track.number is not None
+            if track.record is not None
             and time - track.seen <= COAST
-            and track.votes.score >= threshold * _HIDE
+            and track.votes.score >= least
         ]
         if not shown:
             return Detections.empty(self.labels)
-        shown.sort(key=lambda track: -track.votes.score)
-        boxes = [_clipped(track.corrected_at(time), frame.size) for track in shown]
+        shown.sort(key=lambda pair: -pair[0].votes.score)
+        boxes = [_clipped(track.corrected_at(time), frame.size) for track, _ in shown]
         result = Detections(
             boxes=np.array(boxes, np.float32),
-            scores=np.array([t.votes.score for t in shown], np.float32),
-            face_scores=np.array([t.found for t in shown], np.float32),
-            probabilities=np.array([t.votes.shares for t in shown]),
+            scores=np.array([track.votes.score for track, _ in shown], np.float32),
+            face_scores=np.array([track.found for track, _ in shown], np.float32),
+            probabilities=np.array([track.votes.shares for track, _ in shown]),
             labels=self.labels,
-            landmarks=np.array([t.landmarks for t in shown]),
-            track_ids=np.array([t.number for t in shown], np.int64),
+            landmarks=np.array([track.landmarks for track, _ in shown]),
+            track_ids=np.array([record.number for _, record in shown], np.int64),
         )
-        for track, label in zip(shown, result.label_names, strict=True):
-            self._records[track.key].shown(time, label)
+        for (_, record), label in zip(shown, result.label_names, strict=True):
+            record.shown(time, label)
         return result
 
     def _finish(self, tracks: list[Track]) -> None:
         for track in tracks:
-            record = self._records.pop(track.key, None)
-            if record is not None:
-                self._on_end(record)
+            if track.record is not None:
+                self._on_end(track.record)
 
 
 def _camera_moved(

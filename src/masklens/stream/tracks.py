@@ -20,6 +20,7 @@ import numpy.typing as npt
 
 from masklens.boxes import iou
 from masklens.crop import FloatArray
+from masklens.stream.records import TrackRecord
 from masklens.stream.votes import Votes
 
 #: Boxes are enlarged by this share of their size on each side before they are compared.
@@ -50,7 +51,6 @@ class Track:
     """One face over time.
 
     Attributes:
-        key: unlike any other track's.
         votes: on its label.
         box: xyxy pixels, smoothed, at ``seen``.
         velocity: of its centre, pixels per second in x and y.
@@ -61,10 +61,9 @@ class Track:
         sightings: how often its face was found.
         offset: how the classifier corrects its boxes: of x1, y1, x2, y2, as shares of their width
             and height, smoothed; None before the first look.
-        number: what it is called outside; None until it is sure enough to be shown.
+        record: what is told of it outside; None until it is sure enough to be shown.
     """
 
-    key: int
     votes: Votes
     box: Box
     seen: float
@@ -74,7 +73,7 @@ class Track:
     sightings: int = 1
     looked: float | None = None
     offset: Box | None = None
-    number: int | None = None
+    record: TrackRecord | None = None
 
     @property
     def width(self) -> float:
@@ -133,7 +132,6 @@ class Tracker:
 
     def __init__(self, labels: int) -> None:
         self._labels = labels
-        self._next = 0
         self._time: float | None = None
         self.tracks: list[Track] = []
 
@@ -199,9 +197,7 @@ class Tracker:
 
     def _begin(self, box: FloatArray, found: float, landmarks: FloatArray, time: float) -> Track:
         x1, y1, x2, y2 = box.tolist()
-        votes = Votes(self._labels)
-        track = Track(self._next, votes, (x1, y1, x2, y2), time, found, landmarks)
-        self._next += 1
+        track = Track(Votes(self._labels), (x1, y1, x2, y2), time, found, landmarks)
         self.tracks.append(track)
         return track
 
