@@ -11,7 +11,11 @@ MASK, BARE = np.array([0.9, 0.08, 0.02], np.float32), np.array([0.1, 0.88, 0.02]
 
 def voted(looks, width=80.0, face=0.95):
     votes = Votes(3)
-    changes = sum(votes.add(look, face, width) for look in looks)
+    changes = 0
+    for look in looks:
+        before = votes.label
+        votes.add(look, face, width)
+        changes += before not in (None, votes.label)
     return votes, changes
 
 

@@ -46,16 +46,13 @@ class Votes:
         self.face = self.score = 0.0
         self.settled = False
 
-    def add(self, probabilities: FloatArray, face: float, width: float) -> bool:
+    def add(self, probabilities: FloatArray, face: float, width: float) -> None:
         """Take one look into account.
 
         Args:
             probabilities: (L,), for each label, given that it is a face; sum 1.
             face: 0…1, calibrated: that it is a face.
             width: of the face in pixels.
-
-        Returns:
-            Whether the label changed; the first look is no change.
         """
         seen = int(probabilities.argmax())
         weight = face * float(probabilities[seen]) * min(1.0, width / FULL_WIDTH)
@@ -63,7 +60,7 @@ class Votes:
         self._face = self._face * MEMORY + face
         self._weight = self._weight * MEMORY + 1
         self.looks += 1
-        before, self.label = self.label, int(self._counted().argmax())
+        self.label = int(self._counted().argmax())
         # Every frame asks for these, and looks are rare.
         self.shares = self._counted()
         share = float(self.shares[self.label])
@@ -73,7 +70,6 @@ class Votes:
         self.settled = (self.looks >= SETTLED_LOOKS and sure) or (
             self.looks >= NO_FACE_LOOKS and self.no_face
         )
-        return before is not None and before != self.label
 
     @property
     def no_face(self) -> bool:
