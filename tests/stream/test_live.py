@@ -82,7 +82,7 @@ def test_a_film_of_another_rate_than_it_says_keeps_its_face(tmp_path, labeller, 
 @pytest.mark.parametrize("max_fps", [0.5, 1, 4])
 def test_a_slow_camera_is_looked_at_in_every_frame(labeller, max_fps):
     class Slow:
-        name, live, rate, total = "camera", True, None, 0
+        name, live, rate = "camera", True, None
 
         def __iter__(self):
             grey = np.full((64, 96, 3), 90, np.uint8)

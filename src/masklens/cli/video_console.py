@@ -45,7 +45,7 @@ def label_videos(
     with TrackTable(tracks) as table:
         for path, relative in videos.items():
             try:
-                reader = VideoReader(path, relative=relative)
+                reader = VideoReader(path)
                 target = out and free_path(out, Path(relative).with_suffix(".mp4"), taken)
                 with step_bar(reader.total or None, path.name, "frame") as advance:
                     summary = label_video(

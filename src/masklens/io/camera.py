@@ -96,8 +96,6 @@ class Camera:
     """
 
     live = True
-    total = 0
-    duration: float | None = None
 
     def __init__(
         self,

@@ -43,6 +43,9 @@ PICTURE_SUFFIXES = frozenset(
     }
 )
 
+#: Pictures that are decoded in advance; they are held in memory.
+_READ_AHEAD = 4
+
 
 def find_pictures(
     sources: Iterable[str],
@@ -169,19 +172,17 @@ def _closed(error: OSError) -> InputError:
 def read_frames(
     pictures: Mapping[Path, str],
     on_error: Callable[[Path, MasklensError], None],
-    read_ahead: int = 4,
 ) -> Iterator[Frame]:
     """Read pictures in order, decoding a few ahead in a thread while the caller works.
 
     Args:
         pictures: what :func:`find_pictures` returned.
         on_error: called, in order, for each file that cannot be read; reading goes on.
-        read_ahead: pictures decoded in advance; they are held in memory.
     """
     remaining = iter(pictures)
     with ThreadPoolExecutor(max_workers=1) as reader:
         pending: list[tuple[Path, Future[Image]]] = [
-            (path, reader.submit(read_picture, path)) for path in islice(remaining, read_ahead)
+            (path, reader.submit(read_picture, path)) for path in islice(remaining, _READ_AHEAD)
         ]
         index = 0
         while pending:
@@ -204,13 +205,11 @@ class Source(Protocol):
         name: as it may be shown.
         live: frames come when they come, and those that nobody takes are lost.
         rate: frames per second; None when it is not known (yet).
-        total: number of frames; 0 when it is not known.
     """
 
     name: str
     live: bool
     rate: float | None
-    total: int
 
     def __iter__(self) -> Iterator[Frame]: ...
     def __enter__(self) -> Self: ...
@@ -304,7 +303,6 @@ class FrameFolder:
         self._on_error = on_error
         found = find_pictures([address])
         self._pictures = {p: found[p] for p in sorted(found, key=_natural)}
-        self.total = len(self._pictures)
 
     def __enter__(self) -> Self:
         return self

@@ -83,11 +83,9 @@ class VideoReader:
         self,
         address: str | Path,
         *,
-        relative: str = "",
         container: av.container.InputContainer | None = None,
     ) -> None:
         self.name = str(address)
-        self._relative = relative or Path(self.name).name
         self._av = import_av()
         self._container = container or open_container(self.name)
         try:
@@ -138,8 +136,7 @@ class VideoReader:
                 if index == 0:
                     self.begins = picture.time or 0.0
                 frame = shape.frame(picture, self.name)
-                frame.relative, frame.index = self._relative, index
-                frame.time = times.of(picture.time)
+                frame.index, frame.time = index, times.of(picture.time)
                 yield frame
                 index += 1
         except self._av.error.FFmpegError as error:
@@ -190,9 +187,14 @@ def open_container(
     address: str,
     format: str | None = None,
     options: dict[str, str] | None = None,
-    timeout: float | tuple[float, float] | None = None,
+    timeout: tuple[float, float] | None = None,
 ) -> Any:
     """Open a file, device or address; every failure becomes one sentence.
+
+    Args:
+        address: of any kind that FFmpeg reads.
+        format, options: of FFmpeg; None lets it find out, and takes its own.
+        timeout: seconds until it is open, and until more of it comes; None waits for ever.
 
     Raises:
         InputError: it cannot be opened.
@@ -206,13 +208,12 @@ def open_container(
             raise InputError(f"{address} is a folder, not a video.")
         if path.is_file() and path.stat().st_size == 0:
             raise InputError(f"{address} is empty.")
-    patience = timeout[0] if isinstance(timeout, tuple) else timeout
     began = time.monotonic()
     try:
         return av.open(address, format=format, options=options or {}, timeout=timeout)
     except (av.error.FFmpegError, OSError, ValueError) as error:
         # Of RTSP and TLS that are broken off FFmpeg says that data is invalid, or of no use.
-        if patience is not None and time.monotonic() - began >= patience:
+        if timeout is not None and time.monotonic() - began >= timeout[0]:
             raise InputError(f"{name} cannot be opened: {_TOO_LATE}.") from error
         if isinstance(error, av.error.InvalidDataError):
             raise InputError(f"{name} is not a video that can be read.") from error
