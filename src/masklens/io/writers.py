@@ -13,7 +13,7 @@ import math
 import os
 import sys
 import textwrap
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -88,38 +88,39 @@ class JsonWriter(Writer):
 
     def __init__(self, target: Path | None) -> None:
         super().__init__(target)
-        self._lines: JsonLines | None = None
-        self._list: GrowingText | None = None
-        self._between = "[\n"
+        self._file: JsonLines | _JsonList | None = None
 
     def _check(self, target: Path) -> None:
         (check_log_writable if _in_lines(target) else check_writable)(target)
 
-    def _open(self, target: Path) -> None:
-        """Open the file; not before there is something for it."""
-        if self._lines is None and self._list is None:
-            if _in_lines(target):
-                self._lines = JsonLines(target)
-            else:
-                self._list = GrowingText(target)
+    def _opened(self, target: Path) -> JsonLines | _JsonList:
+        """The file; not before there is something for it."""
+        if self._file is None:
+            self._file = JsonLines(target) if _in_lines(target) else _JsonList(target)
+        return self._file
 
     def _add(self, target: Path, frame: Frame, detections: Detections) -> None:
-        self._open(target)
-        record = frame_record(frame, detections)
-        if self._lines is not None:
-            self._lines.write(record)
-        if self._list is not None:
-            text = json.dumps(record, indent=2, ensure_ascii=False)
-            self._list.add(self._between + textwrap.indent(text, "  "))
-            self._between = ",\n"
+        self._opened(target).write(frame_record(frame, detections))
 
     def _finish(self, target: Path) -> None:
-        self._open(target)
-        if self._lines is not None:
-            self._lines.close()
-        if self._list is not None:
-            self._list.add("[]\n" if self._between == "[\n" else "\n]\n")
-            self._list.finish()
+        self._opened(target).close()
+
+
+class _JsonList:
+    """A list in a file that looks as if it had been written at once."""
+
+    def __init__(self, target: Path) -> None:
+        self._text = GrowingText(target)
+        self._before = "[\n"
+
+    def write(self, values: Mapping[str, Any]) -> None:
+        text = json.dumps(values, indent=2, ensure_ascii=False)
+        self._text.add(self._before + textwrap.indent(text, "  "))
+        self._before = ",\n"
+
+    def close(self) -> None:
+        self._text.add("[]\n" if self._before == "[\n" else "\n]\n")
+        self._text.finish()
 
 
 def _in_lines(target: Path) -> bool:
