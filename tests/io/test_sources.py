@@ -92,6 +92,7 @@ def test_addresses_of_files_are_files(tree):
     (tree / "größe 1.jpg").write_bytes((tree / "b.jpg").read_bytes())
     found = find_pictures([(tree / "größe 1.jpg").as_uri(), (tree / "c").as_uri()])
     assert names(found, tree) == ["größe 1.jpg", "c/x.png"]
+    assert len(list(open_source((tree / "c").as_uri()))) == 1
     with pytest.raises(InputError, match=r'"/no/\*\.jpg"'):
         find_pictures(["FILE:///no/*.jpg"])
 

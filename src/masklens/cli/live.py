@@ -114,7 +114,7 @@ def command(
     """
     from masklens.cli.live_console import run_live
     from masklens.detector import MaskDetector
-    from masklens.io.addresses import file_of
+    from masklens.io.addresses import plain_path
     from masklens.io.writers import free_path
     from masklens.memory import keep_flat
     from masklens.stream.alarm import Alarm
@@ -130,7 +130,8 @@ def command(
         )
     if tracks is None and json_file is not None and not is_device(json_file):
         tracks = json_file.with_suffix(".tracks.csv")
-    keep_apart({"--record": record, "--json": json_file, "--tracks": tracks}, [file_of(source)])
+    results = {"--record": record, "--json": json_file, "--tracks": tracks}
+    keep_apart(results, [Path(plain_path(source))])
     if append and record is not None and not is_device(record):
         record = free_path(record.parent, Path(record.name), set())
     detector = MaskDetector(

@@ -6,7 +6,6 @@ An address goes in as a user typed it, out comes a path, or the same without wha
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 #: What follows an @ is surely a host when it is an IP address, or has a port.
 _HOST = r"(?:\d+(?:\.\d+){3}|\[|[^/@:?]+:\d)"
@@ -35,11 +34,11 @@ def without_password(address: str) -> str:
     return _SECRET.sub(r"\1=***", address) if "://" in address else address
 
 
-def file_of(address: str) -> Path:
-    """The file that an address of moving pictures names, in its own words or as ``file://``."""
+def plain_path(address: str) -> str:
+    """The path that an address such as ``file:///films/a.mp4`` stands for; others as they are."""
     scheme, separator, rest = address.partition("://")
-    if separator and scheme.lower() == "file":
-        from urllib.request import url2pathname  # late: it brings all of HTTP
+    if not separator or scheme.lower() != "file":
+        return address
+    from urllib.request import url2pathname  # late: it brings all of HTTP
 
-        return Path(url2pathname(rest.removeprefix("localhost")))  # on Windows /C:/ is C:\
-    return Path(address)
+    return url2pathname(rest.removeprefix("localhost"))  # on Windows /C:/ is C:\

@@ -19,7 +19,7 @@ from typing import Any, Protocol, Self
 
 from masklens.crop import Image
 from masklens.errors import InputError, MasklensError
-from masklens.io.addresses import file_of, without_password
+from masklens.io.addresses import plain_path, without_password
 from masklens.io.camera import OPEN_TIMEOUT, Camera, connect
 from masklens.io.frames import Frame
 from masklens.io.pictures import read_picture
@@ -100,8 +100,7 @@ def find_pictures(
     real = functools.cache(os.path.realpath)
     source = None
     for source in sources:
-        if source.lower().startswith("file://"):
-            source = str(file_of(source))
+        source = plain_path(source)
         try:
             paths = _expand(source, suffixes, results, is_copy, tell)
             root = Path(source) if Path(source).is_dir() else None
@@ -227,7 +226,8 @@ def open_source(
 
     Args:
         address: the path of a video; the index of a webcam or its device path; an RTSP, HTTP or
-            other address that FFmpeg reads; a folder, a pattern or a picture.
+            other address that FFmpeg reads; a folder, a pattern or a picture. Paths may be written
+            as ``file://``.
         give_up: seconds a lost camera is waited for.
         on_status: called with a sentence when a camera is lost and when it is back.
         on_error: called for each frame of a folder that cannot be read, and the others go on; None
@@ -237,13 +237,12 @@ def open_source(
         InputError: there is nothing there, or no moving pictures in it.
         MissingExtraError: PyAV is not installed.
     """
+    address = plain_path(address)
     path = Path(address)
     scheme, separator, rest = address.partition("://")
     if separator:
         scheme = scheme.lower()
         address = f"{scheme}://{rest}"  # to FFmpeg RTSP:// is no protocol
-        if scheme == "file":
-            return VideoReader(file_of(address))
         container = None
         if scheme in ("http", "https"):
             container = connect(address)
