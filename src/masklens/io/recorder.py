@@ -109,8 +109,6 @@ class VideoWriter:
         container, self._container = self._container, None
         if self.target is None or container is None:
             return
-        file = self._file
-        failed = file.failed
         try:
             try:
                 container.mux(self._stream.encode(None))
@@ -120,11 +118,10 @@ class VideoWriter:
                 if self._sound is not None:
                     self._sound.close()
                 container.close()
-                file.close()
-            if not failed:
-                file.check()
-                if file.begun:
-                    _without_fragments(self.target, self._metadata)
+                self._file.close()
+            self._file.check()
+            if self._file.begun:
+                _without_fragments(self.target, self._metadata)
         except (self._av.error.FFmpegError, OSError, OutputError) as error:
             raise self._refused(error) from error
 
@@ -135,10 +132,7 @@ class VideoWriter:
             self._file,
             "w",
             format="mp4",
-            options={
-                "movflags": _FRAGMENTS,
-                "flush_packets": "1",
-            },
+            options={"movflags": _FRAGMENTS, "flush_packets": "1"},
         )
         self._container.metadata.update(self._metadata)
         height, width = image.shape[:2]
@@ -195,11 +189,6 @@ class _File:
         except OSError as error:
             self._error = error
         return len(content)
-
-    @property
-    def failed(self) -> bool:
-        """Whether a write has failed."""
-        return self._error is not None
 
     def check(self) -> None:
         """Raise the first failure, if there was one."""
