@@ -94,21 +94,11 @@ def test_small_pictures_that_come_slowly():
     """FFmpeg waits for five seconds of pictures, and counts 25 a second."""
     picture = jpeg_of(np.random.default_rng(0).integers(0, 255, (60, 80, 3), np.uint8))
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self):
-            self.send_response(200)
-            self.send_header("Content-Type", "video/x-motion-jpeg")
-            self.end_headers()
-            with contextlib.suppress(OSError):
-                for _ in range(40):
-                    self.wfile.write(picture)
-                    time.sleep(0.1)
-
-        def log_message(self, *_):
-            pass
-
     began = time.monotonic()
-    with _served(Handler) as address, open_source(f"{address}/v.mjpg", give_up=5) as camera:
+    with (
+        _served(lambda: _slowly(picture, 40, 0.1), "video/x-motion-jpeg") as address,
+        open_source(f"{address}/v.mjpg", give_up=5) as camera,
+    ):
         assert time.monotonic() - began < 8
         for frame in camera:
             if frame.session > 0 and frame.time > 3:
@@ -119,39 +109,20 @@ def test_small_pictures_that_come_slowly():
 def test_pictures_other_than_jpeg_come_back_after_an_interruption(tmp_path):
     picture = tmp_path / "a.png"
     PillowImage.fromarray(next(frames(1))).save(picture)
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self):
-            self.send_response(200)
-            self.end_headers()
-            with contextlib.suppress(OSError):
-                for _ in range(30):
-                    self.wfile.write(picture.read_bytes())
-                    time.sleep(0.03)
-
-        def log_message(self, *_):
-            pass
-
-    with _served(Handler) as address, open_source(address, give_up=5) as camera:
+    with (
+        _served(lambda: _slowly(picture.read_bytes(), 30, 0.03)) as address,
+        open_source(address, give_up=5) as camera,
+    ):
         assert any(frame.session > 0 for frame in camera)
 
 
 def test_a_camera_that_comes_back_with_its_sound_first_is_waited_for(tmp_path):
     film = write_film(tmp_path / "a.ts", frames(25)).read_bytes()
     sent = iter([film, write_sound(tmp_path / "b.ts").read_bytes()])
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self):
-            self.send_response(200)
-            self.send_header("Content-Type", "video/mp2t")
-            self.end_headers()
-            with contextlib.suppress(OSError):
-                self.wfile.write(next(sent, film))
-
-        def log_message(self, *_):
-            pass
-
-    with _served(Handler) as address, Camera(f"{address}/a", give_up=10) as camera:
+    with (
+        _served(lambda: [next(sent, film)], "video/mp2t") as address,
+        Camera(f"{address}/a", give_up=10) as camera,
+    ):
         assert any(frame.session > 0 for frame in camera)
 
 
@@ -205,23 +176,9 @@ def test_pictures_one_after_the_other_are_a_camera_and_one_is_none(path, count, 
     """Without multipart, as ``video/x-motion-jpeg``."""
     noise = np.random.default_rng(0).integers(0, 255, (240, 320, 3), np.uint8)
     picture = jpeg_of(noise)
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self):
-            self.send_response(200)
-            self.send_header("Content-Type", "video/x-motion-jpeg" if moves else "image/jpeg")
-            if length:
-                self.send_header("Content-Length", str(len(picture)))
-            self.end_headers()
-            with contextlib.suppress(OSError):
-                for _ in range(count):
-                    self.wfile.write(picture)
-                    time.sleep(0.05)
-
-        def log_message(self, *_):
-            pass
-
-    with _served(Handler) as address:
+    kind = "video/x-motion-jpeg" if moves else "image/jpeg"
+    size = len(picture) if length else None
+    with _served(lambda: _slowly(picture, count, 0.05), kind, size) as address:
         if moves:
             with open_source(f"{address}/{path}") as camera:
                 assert isinstance(camera, Camera)
@@ -236,8 +193,24 @@ def test_pictures_one_after_the_other_are_a_camera_and_one_is_none(path, count, 
 
 
 @contextlib.contextmanager
-def _served(handler):
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+def _served(answer, kind=None, size=None):
+    """An address of the web; each request is sent the pieces that ``answer`` gives."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200)
+            for name, value in (("Content-Type", kind), ("Content-Length", size)):
+                if value is not None:
+                    self.send_header(name, str(value))
+            self.end_headers()
+            with contextlib.suppress(OSError):
+                for piece in answer():
+                    self.wfile.write(piece)
+
+        def log_message(self, *_):
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
     thread = threading.Thread(target=server.serve_forever, args=(0.05,))
     thread.start()
@@ -247,6 +220,12 @@ def _served(handler):
         server.shutdown()
         thread.join()
         server.server_close()
+
+
+def _slowly(piece, count, pause):
+    for _ in range(count):
+        yield piece
+        time.sleep(pause)
 
 
 def test_a_camera_without_tcp_is_read_by_udp(tmp_path):
@@ -262,21 +241,13 @@ def test_a_camera_without_tcp_is_read_by_udp(tmp_path):
 def test_the_first_keyframe_is_not_thrown_away(tmp_path):
     """The next one of some cameras comes ten seconds later."""
     film = write_film(tmp_path / "a.ts", frames(50), keyframes=250).read_bytes()
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self):
-            self.send_response(200)
-            self.send_header("Content-Type", "video/mp2t")
-            self.end_headers()
-            with contextlib.suppress(OSError):
-                self.wfile.write(film)
-                done.wait(20)
-
-        def log_message(self, *_):
-            pass
-
     done = threading.Event()
-    with _served(Handler) as address, Camera(f"{address}/a") as camera:
+
+    def once():
+        yield film
+        done.wait(20)
+
+    with _served(once, "video/mp2t") as address, Camera(f"{address}/a") as camera:
         assert next(iter(camera)).image.shape == (64, 96, 3)
         assert camera.lost == 0
         done.set()
