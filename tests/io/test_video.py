@@ -9,7 +9,7 @@ import pytest
 
 from masklens.errors import InputError
 from masklens.io.frames import Frame
-from masklens.io.video import VideoReader, at_most, open_container, upright
+from masklens.io.video import VideoReader, open_container, upright
 from tests.io.films import begun_late, damage, frames, write_film, write_sound
 
 
@@ -264,17 +264,6 @@ def test_pixels_are_made_once_and_only_when_asked():
     assert not calls
     assert frame.image is frame.image
     assert len(calls) == 1
-
-
-@pytest.mark.parametrize(("rate", "expected"), [(30, 30), (15, 15), (7, 7), (60, 30), (None, 30)])
-def test_at_most_so_many_frames_a_second(rate, expected):
-    stream = (Frame(np.zeros((1, 1, 3), np.uint8), "x", time=i / 30) for i in range(300))
-    assert len(list(at_most(stream, rate))) == pytest.approx(10 * expected, abs=1)
-
-
-def test_not_one_frame_more_in_the_first_second():
-    stream = (Frame(np.zeros((1, 1, 3), np.uint8), "x", time=3 + i / 10) for i in range(12))
-    assert [frame.time for frame in at_most(stream, 2)] == pytest.approx([3, 3.5, 4])
 
 
 @pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="lists open files as Linux does")

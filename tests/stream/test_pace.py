@@ -1,6 +1,8 @@
+import numpy as np
 import pytest
 
-from masklens.stream.pace import Pace, every_for_file
+from masklens.io.frames import Frame
+from masklens.stream.pace import Pace, at_most, every_for_file
 
 
 def run(pace, rate, with_faces, without, frames=300):
@@ -46,3 +48,14 @@ def test_a_new_session_begins_with_a_look():
 @pytest.mark.parametrize(("rate", "every"), [(30, 5), (25, 5), (15, 3), (10, 2), (5, 1), (None, 5)])
 def test_files(rate, every):
     assert every_for_file(rate) == every
+
+
+@pytest.mark.parametrize(("rate", "expected"), [(30, 30), (15, 15), (7, 7), (60, 30), (None, 30)])
+def test_at_most_so_many_frames_a_second(rate, expected):
+    stream = (Frame(np.zeros((1, 1, 3), np.uint8), "x", time=i / 30) for i in range(300))
+    assert len(list(at_most(stream, rate))) == pytest.approx(10 * expected, abs=1)
+
+
+def test_not_one_frame_more_in_the_first_second():
+    stream = (Frame(np.zeros((1, 1, 3), np.uint8), "x", time=3 + i / 10) for i in range(12))
+    assert [frame.time for frame in at_most(stream, 2)] == pytest.approx([3, 3.5, 4])

@@ -28,13 +28,13 @@ from masklens.io.logs import JsonLines, check_log_writable
 from masklens.io.notify import Notifier
 from masklens.io.recorder import VideoWriter
 from masklens.io.sources import Source, open_source
-from masklens.io.video import rate_at_most
 from masklens.io.window import Window
 from masklens.io.writers import save_picture
 from masklens.labels import LABELS
 from masklens.plural import many
 from masklens.stream.alarm import Alarm
 from masklens.stream.live import Labelled
+from masklens.stream.pace import rate_at_most
 from masklens.stream.results import StreamSummary, TrackTable, frame_line
 from masklens.stream.videos import counted_frames
 

@@ -450,23 +450,3 @@ def reason_of(error: BaseException) -> str:
     if isinstance(error, import_av().error.ExitError):  # by which PyAV stops what takes too long
         return _TOO_LATE
     return str(getattr(error, "strerror", None) or str(error) or type(error).__name__).rstrip(".")
-
-
-def rate_at_most(rate: float | None, most: float | None) -> float | None:
-    """Frames per second that :func:`at_most` leaves of a stream; None when it is not known."""
-    return min(filter(None, (rate, most)), default=None)
-
-
-def at_most(frames: Iterator[Frame], rate: float | None) -> Iterator[Frame]:
-    """Leave out frames so that at most ``rate`` of them are left per second of the stream."""
-    if not rate:
-        yield from frames
-        return
-    due: float | None = None
-    for frame in frames:
-        time = frame.time or 0.0
-        due = time if due is None else due
-        if time + 1e-6 >= due:
-            # The grid follows the frames, so that rounding does not halve the rate.
-            due = max(due, time - 1 / rate) + 1 / rate
-            yield frame

@@ -20,12 +20,11 @@ from masklens.errors import InputError
 from masklens.io.draw import draw_detections, draw_status
 from masklens.io.frames import Frame
 from masklens.io.sources import Source
-from masklens.io.video import at_most, rate_at_most
 from masklens.limits import cores
 from masklens.memory import give_back
 from masklens.stream.between import filled_in
 from masklens.stream.labeller import Found, StreamLabeller
-from masklens.stream.pace import Pace, pace_for_file
+from masklens.stream.pace import Pace, at_most, pace_for_file, rate_at_most
 
 #: So many more frames of a file are searched at a time than there are cores, so that none of them
 #: waits while faces are classified.

@@ -1,8 +1,15 @@
-"""In which frames faces are looked for: every k-th, where k follows the time there is."""
+"""Which frames of a stream are taken, and in which faces are looked for.
+
+At most so many a second are taken; of those every k-th is searched, where k follows the time there
+is.
+"""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+
+from masklens.io.frames import Frame
 
 #: Faces are looked for at least this often a second; and more often than FASTEST is of no use.
 SLOWEST, FASTEST = 3.0, 15.0
@@ -89,3 +96,23 @@ def pace_for_file(every: int | None, rate: float | None) -> Pace:
 def every_for_file(rate: float | None) -> int:
     """K for a file: faces are looked for up to 6 times per second of film."""
     return max(1, math.ceil((rate or 25.0) / 6))
+
+
+def rate_at_most(rate: float | None, most: float | None) -> float | None:
+    """Frames per second that :func:`at_most` leaves of a stream; None when it is not known."""
+    return min(filter(None, (rate, most)), default=None)
+
+
+def at_most(frames: Iterator[Frame], rate: float | None) -> Iterator[Frame]:
+    """Leave out frames so that at most ``rate`` of them are left per second of the stream."""
+    if not rate:
+        yield from frames
+        return
+    due: float | None = None
+    for frame in frames:
+        time = frame.time or 0.0
+        due = time if due is None else due
+        if time + 1e-6 >= due:
+            # The grid follows the frames, so that rounding does not halve the rate.
+            due = max(due, time - 1 / rate) + 1 / rate
+            yield frame
