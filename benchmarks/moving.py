@@ -21,8 +21,8 @@ from common import data_root
 
 from masklens.dataset.scan import Annotation, Picture, load_dataset
 from masklens.io.atomic import atomic_path, write_text
+from masklens.io.containers import import_av
 from masklens.io.pictures import read_picture
-from masklens.io.video import import_av
 
 WIDTH, HEIGHT, FPS = 1280, 720, 30
 ACT = 10  # seconds

@@ -39,10 +39,11 @@ from moving import make_film, make_full_film, read_stamp, read_truth
 
 from masklens import MaskDetector
 from masklens.boxes import iou
+from masklens.io.containers import import_av
 from masklens.io.logs import JsonLines
 from masklens.io.recorder import VideoWriter
 from masklens.io.sources import open_source
-from masklens.io.video import VideoReader, import_av
+from masklens.io.video import VideoReader
 from masklens.limits import cores
 from masklens.memory import keep_flat
 from masklens.stream.cuts import CutDetector, differences, signature

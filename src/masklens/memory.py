@@ -24,7 +24,7 @@ def keep_flat() -> None:
     moment needed, and frames that lie between small blocks leave holes.
     """
     # What is there by now stays: looking for cycles in it would take as long as twenty frames
-    # whenever a film is closed (see io/video.py, release).
+    # whenever a film is closed (see io/containers.py, release).
     gc.freeze()
     _tell(_M_ARENA_MAX, 1)
     # Frames are taken from the system and given back, results are not. Unless it is set, glibc

@@ -17,7 +17,7 @@ from PIL import Image as PillowImage
 
 from masklens.errors import InputError
 from masklens.io import camera as camera_module
-from masklens.io import video as video_module
+from masklens.io import containers
 from masklens.io.camera import Camera, _Clock
 from masklens.io.sources import FrameFolder, open_source
 from masklens.io.video import VideoReader
@@ -335,7 +335,7 @@ class OpenedBy:
 def opened_on(system, monkeypatch, address, fails=None):
     av = OpenedBy(fails)
     monkeypatch.setattr(sys, "platform", system)
-    for module in (camera_module, video_module):
+    for module in (camera_module, containers):
         monkeypatch.setattr(module, "import_av", lambda: av)
     camera_module.connect(address)
     return av.asked
@@ -385,13 +385,13 @@ class NotYet:
 
 
 def test_a_webcam_without_a_frame_yet_is_not_lost():
-    assert list(video_module.packets(NotYet(None, None, 1, None, 2, 3, None))) == [1, 2, 3]
+    assert list(containers.packets(NotYet(None, None, 1, None, 2, 3, None))) == [1, 2, 3]
 
 
 def test_a_webcam_without_frames_for_seconds_is_lost(monkeypatch):
-    monkeypatch.setattr(video_module, "_PATIENCE", 0.1)
+    monkeypatch.setattr(containers, "_PATIENCE", 0.1)
     with pytest.raises(BlockingIOError):
-        list(video_module.packets(NotYet(*[None] * 1000)))
+        list(containers.packets(NotYet(*[None] * 1000)))
 
 
 @pytest.mark.parametrize("scheme", ["rtsp", "rtsps", "https"])

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from masklens.errors import InputError
+from masklens.io.containers import open_container
 from masklens.io.frames import Frame
-from masklens.io.video import VideoReader, open_container, upright
+from masklens.io.video import VideoReader, upright
 from tests.io.films import begun_late, damage, frames, write_film, write_sound
 
 

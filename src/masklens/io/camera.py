@@ -18,9 +18,7 @@ from typing import Any, Self
 
 from masklens.errors import InputError
 from masklens.io.addresses import without_password
-from masklens.io.frames import Frame
-from masklens.io.video import (
-    Shape,
+from masklens.io.containers import (
     decoded,
     duration_of,
     import_av,
@@ -31,6 +29,8 @@ from masklens.io.video import (
     release,
     video_stream,
 )
+from masklens.io.frames import Frame
+from masklens.io.video import Shape
 
 #: Seconds to wait for the first connection, and for data after that.
 OPEN_TIMEOUT = 10.0

@@ -19,9 +19,10 @@ import numpy as np
 from masklens.crop import Image
 from masklens.errors import OutputError
 from masklens.io.atomic import atomic_path, open_unbuffered
+from masklens.io.containers import import_av, reason_of
 from masklens.io.signature import MADE_BY, VIDEO_KEY
 from masklens.io.sound import Sound
-from masklens.io.video import VideoReader, import_av, reason_of
+from masklens.io.video import VideoReader
 from masklens.limits import cores
 
 #: Times in the file are counted in this unit, which every frame rate in use divides well enough.

@@ -13,8 +13,9 @@ from PIL import ExifTags
 from PIL import Image as PillowImage
 
 from masklens.errors import InputError, MissingExtraError
+from masklens.io.containers import open_container
 from masklens.io.pictures import DAMAGED, open_picture
-from masklens.io.video import VIDEO_SUFFIXES, open_container
+from masklens.io.video import VIDEO_SUFFIXES
 
 MADE_BY = "masklens"
 #: Of an MP4: the one of its entries for free text that FFmpeg does not fill itself.

@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from fractions import Fraction
 from typing import Any
 
-from masklens.io.video import FAR, VideoReader, import_av, open_container, packets
+from masklens.io.containers import import_av, open_container, packets
+from masklens.io.video import FAR, VideoReader
 
 #: Sound that an MP4 may hold as it is; any other is coded again as AAC. Not AC-3: FFmpeg wants to
 #: see a packet of it before it writes the head of the file, and crashes when there is none.

@@ -21,13 +21,7 @@ from masklens.crop import Image
 from masklens.errors import InputError, MasklensError
 from masklens.io.addresses import plain_path, without_password
 from masklens.io.camera import OPEN_TIMEOUT, Camera, connect
-from masklens.io.frames import Frame
-from masklens.io.pictures import read_picture
-from masklens.io.search import is_to_be_read, matching, walk
-from masklens.io.signature import is_signed
-from masklens.io.video import (
-    VIDEO_SUFFIXES,
-    VideoReader,
+from masklens.io.containers import (
     duration_of,
     import_av,
     is_bare,
@@ -35,6 +29,11 @@ from masklens.io.video import (
     packets,
     video_stream,
 )
+from masklens.io.frames import Frame
+from masklens.io.pictures import read_picture
+from masklens.io.search import is_to_be_read, matching, walk
+from masklens.io.signature import is_signed
+from masklens.io.video import VIDEO_SUFFIXES, VideoReader
 
 PICTURE_SUFFIXES = frozenset(
     {

@@ -1,0 +1,189 @@
+"""Films and cameras as PyAV has them: opened, their pictures chosen, their packets decoded.
+
+Every failure to open becomes one sentence. PyAV is the extra ``video``; it is imported only when
+the first film or camera is opened.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import math
+import time
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from masklens.errors import InputError, MissingExtraError
+from masklens.io.addresses import without_password
+
+#: Seconds after which a webcam without frames is broken off, and between two looks for one.
+_PATIENCE, _PAUSE = 3.0, 0.01
+_TOO_LATE = "it did not answer in time"
+
+
+def import_av() -> Any:
+    """PyAV.
+
+    Raises:
+        MissingExtraError: it is not installed.
+    """
+    try:
+        import av
+    except ImportError as error:
+        raise MissingExtraError("Reading and writing videos", "video") from error
+    # Its logging stays off: switched on, FFmpeg and Python wait for each other (PyAV issue 751).
+    return av
+
+
+def open_container(
+    address: str,
+    format: str | None = None,
+    options: dict[str, str] | None = None,
+    timeout: tuple[float, float] | None = None,
+) -> Any:
+    """Open a file, device or address; every failure becomes one sentence.
+
+    Args:
+        address: of any kind that FFmpeg reads.
+        format, options: of FFmpeg; None lets it find out, and takes its own.
+        timeout: seconds until it is open, and until more of it comes; None waits for ever.
+
+    Raises:
+        InputError: it cannot be opened.
+    """
+    av = import_av()
+    path, name = Path(address), without_password(address)
+    if "://" not in address and format is None:
+        if not path.exists():
+            raise InputError(f"{address} does not exist.")
+        if path.is_dir():
+            raise InputError(f"{address} is a folder, not a video.")
+        if path.is_file() and path.stat().st_size == 0:
+            raise InputError(f"{address} is empty.")
+    began = time.monotonic()
+    try:
+        return av.open(address, format=format, options=options or {}, timeout=timeout)
+    except (av.error.FFmpegError, OSError, ValueError) as error:
+        # Of RTSP and TLS that are broken off FFmpeg says that data is invalid, or of no use.
+        if timeout is not None and time.monotonic() - began >= timeout[0]:
+            raise InputError(f"{name} cannot be opened: {_TOO_LATE}.") from error
+        if isinstance(error, av.error.InvalidDataError):
+            raise InputError(f"{name} is not a video that can be read.") from error
+        if isinstance(error, av.error.ProtocolNotFoundError):
+            scheme = name.partition("://")[0]
+            raise InputError(
+                f"{name} cannot be opened: this installation of PyAV reads no {scheme}://. Give an "
+                "address of the camera that begins with rtsp, rtsps, rtmp, http, https or udp."
+            ) from error
+        raise InputError(f"{name} cannot be opened: {reason_of(error)}.") from error
+
+
+def release() -> None:
+    """Free the decoders of closed containers, with all frames that they keep.
+
+    PyAV's containers and streams refer to each other, and Python looks for such cycles so seldom
+    that a program which opens film after film would keep 100 MB of them.
+    """
+    gc.collect()
+
+
+def video_stream(container: Any, name: str) -> Any:
+    """The picture stream of an open container; of several the largest, as FFmpeg chooses.
+
+    One that the file calls its default goes before others.
+
+    Raises:
+        InputError: there is none (audio only), or its codec is missing.
+    """
+    # A cover in an audio file is a video stream of one frame, by its disposition.
+    av = import_av()
+    streams = [
+        s for s in container.streams.video if not s.disposition & av.stream.Disposition.attached_pic
+    ]
+    if not streams:
+        others = sorted({s.type for s in container.streams}) or ["nothing"]
+        raise InputError(f"{name} has no pictures in it, only {', '.join(others)}.")
+    decodable = [s for s in streams if s.codec_context is not None]
+    if not decodable:
+        raise InputError(f"{name} is coded in a way that this installation of PyAV cannot decode.")
+    default = av.stream.Disposition.default
+    return max(decodable, key=lambda s: (bool(s.disposition & default), s.width * s.height))
+
+
+def decoded(
+    packets: Iterable[Any], missed: Callable[[int], None] = lambda _: None
+) -> Iterator[Any]:
+    """The frames of a stream; damaged packets are left out, as players do.
+
+    Args:
+        packets: of the stream, from :func:`packets`.
+        missed: called with the number of packets that were left out, before what follows them and
+            at the end. A last one alone is not counted: recordings are stopped in the middle of it.
+    """
+    av = import_av()
+    failures = 0
+    for packet in packets:
+        try:
+            frames = packet.decode()
+        except av.error.EOFError:
+            return
+        except av.error.FFmpegError:
+            failures += 1
+            if failures > 300:  # ten seconds of nothing
+                raise
+            continue
+        if frames and packet.size:  # the last, empty one brings what the decoder still had
+            missed(failures)
+            failures = 0
+        yield from frames
+    if failures > 1:
+        missed(failures)
+
+
+def packets(container: Any, *streams: Any) -> Iterator[Any]:
+    """The packets of some streams of PyAV, or of all that its container had at the start.
+
+    A recording may get another stream in the middle, such as sound. PyAV gives all packets of the
+    first ones, too, but then ends in an ``IndexError``. Webcams of a Mac answer "Resource
+    temporarily unavailable" until there is a frame, where others make one wait for it.
+
+    Raises:
+        av.error.FFmpegError: it was broken off, or such a webcam had no frame for seconds.
+    """
+    until = math.inf
+    with contextlib.suppress(IndexError):
+        while True:
+            try:
+                for packet in container.demux(*streams):
+                    until = math.inf
+                    yield packet
+                return
+            except BlockingIOError:
+                until = min(until, time.monotonic() + _PATIENCE)
+                if time.monotonic() >= until:
+                    raise
+                time.sleep(_PAUSE)
+
+
+def is_bare(form: str) -> bool:
+    """Whether a format of FFmpeg holds pictures one after the other, without times or an end.
+
+    FFmpeg counts them as 25 a second, however many come.
+    """
+    return form in ("mpjpeg", "mjpeg") or form.endswith("_pipe")
+
+
+def duration_of(stream: Any) -> float | None:
+    """Seconds that a stream says it lasts."""
+    if stream.duration is not None and stream.time_base:
+        return float(stream.duration * stream.time_base)
+    whole = stream.container.duration
+    return None if whole is None or whole <= 0 else whole / 1e6
+
+
+def reason_of(error: BaseException) -> str:
+    """What FFmpeg or the system says of a failure, without numbers and full stops."""
+    if isinstance(error, import_av().error.ExitError):  # by which PyAV stops what takes too long
+        return _TOO_LATE
+    return str(getattr(error, "strerror", None) or str(error) or type(error).__name__).rstrip(".")
