@@ -9,18 +9,30 @@ import re
 
 #: What follows an @ is surely a host when it is an IP address, or has a port.
 _HOST = r"(?:\d+(?:\.\d+){3}|\[|[^/@:?]+:\d)"
-#: In addresses: ``user:password@``, and ``name=value`` where the name speaks of a user or a secret.
-#: A value goes up to the next &: a password may have every other character in it.
-#: With a slash in the password, or without a scheme, it is no address, and yet may be shown; digits
-#: before a slash are a port, unless a host follows that is not one of another address in it.
+#: ``user:password@``, also where a slash in the password or no scheme makes it no proper address.
 _LOGIN = re.compile(
-    rf"(://)(?:[^/]*|[^/@:\[]*:(?:(?!\d{{1,5}}/)[^@]*|(?:(?!://)[^@])*(?=@{_HOST})))@"
-    r"|^[^/@: ]{2,}:(?!//)[^@ ]*@"
+    rf"""
+    (://)
+    (?: [^/]*                             # without a slash
+      | [^/@:\[]* :                       # with a slash in the password,
+        (?: (?!\d{{1,5}}/) [^@]*              # which does not begin as a port and a path do;
+          | (?: (?!://) [^@] )* (?=@{_HOST})  # or does, but a host follows that is of no address
+        )                                     # in it
+    ) @
+    | ^ [^/@: ]{{2,}} : (?!//) [^@ ]* @   # without a scheme
+    """,
+    re.VERBOSE,
 )
+#: ``name=value`` where the name speaks of a user or a secret. The value goes up to the next &: a
+#: password may have every other character in it.
 _SECRET = re.compile(
-    r"([^/?&;=]*(?:user|usr|login|pas|pw|psw|token|key|secret|auth|sig|cred|session)[^/?&;=]*"
-    r"|(?<=[?&;])[up]|streamid(?==[^&]*:))=[^&]*",  # the last of SRT: read:hall:user:password
-    re.IGNORECASE,
+    r"""
+    ( [^/?&;=]* (?:user|usr|login|pas|pw|psw|token|key|secret|auth|sig|cred|session) [^/?&;=]*
+    | (?<=[?&;]) [up]
+    | streamid (?= = [^&]* : )            # of SRT: read:hall:user:password
+    ) = [^&]*
+    """,
+    re.IGNORECASE | re.VERBOSE,
 )
 
 

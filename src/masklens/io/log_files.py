@@ -24,12 +24,18 @@ from masklens.io.search import walk
 
 #: Columns of a table of tracks that are read. Older tables have no clock.
 _COLUMNS = {"source", "track", "first_seen", "frames", "label"}
-#: What stands behind or in the names of one log's files: hall.jsonl.1, hall.jsonl-20260504.gz,
-#: and of hourly ones: hall.jsonl-2026050409 (logrotate), hall-2026-05-04T09-00-00.jsonl.
+#: What stands behind or in the names of one log's files.
 _ROTATED = re.compile(
-    r"\.(gz|xz|bz2|zst)$|\.\d+(?=\.(gz|xz|bz2|zst)$|$)"
-    r"|[-_.]?(?<!\d)20\d\d-?(0[1-9]|1[0-2])-?(0[1-9]|[12]\d|3[01])"
-    r"(T?[0-2]\d|[-_T]?[0-2]\d[-:]?[0-5]\d([-:]?[0-5]\d)?|-\d{10})?(?!\d)"
+    r"""
+    \. (gz|xz|bz2|zst) $
+    | \. \d+ (?= \. (gz|xz|bz2|zst) $ | $ )                # hall.jsonl.1
+    | [-_.]? (?<!\d) 20\d\d -? (0[1-9]|1[0-2]) -? (0[1-9]|[12]\d|3[01])  # hall.jsonl-20260504,
+      ( T? [0-2]\d                                         # …09, as logrotate names hourly ones
+      | [-_T]? [0-2]\d [-:]? [0-5]\d ( [-:]? [0-5]\d )?    # hall-2026-05-04T09-00-00.jsonl
+      | - \d{10}                                           # seconds since 1970
+      )? (?!\d)
+    """,
+    re.VERBOSE,
 )
 _SUFFIX = re.compile(r"(\.tracks)?\.(jsonl?|csv)$")
 #: What holds so many lines at its beginning that cannot be understood is no log.
