@@ -28,9 +28,11 @@ LONG_SIDE = 640
 BUDGET, BUDGET_OF_FILES = 8, 16
 #: A settled track is looked at again after this many seconds.
 REVISIT = 1.0
-#: What the finder gives a lower score is looked at when it was found a second time: most of it is
-#: there only once, and no face. That is waited for where faces are looked for so often, in seconds.
+#: What the finder gives a lower score is classified only when it was found twice: most of it is
+#: found once, and is no face.
 _SURE = 0.75
+#: Where the last search was longer ago, in seconds, all is classified at once: until the next one a
+#: track may be given up.
 _SOON = 0.5
 #: A face that was not found again is still shown for this many seconds, where it should be.
 COAST = 0.35
