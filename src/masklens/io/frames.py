@@ -16,6 +16,9 @@ import numpy as np
 
 from masklens.crop import Image
 
+#: Frames per second of what does not say how many it has, as FFmpeg takes it.
+USUAL_RATE = 25.0
+
 
 @dataclass(eq=False)
 class Frame:

@@ -20,6 +20,7 @@ from masklens.crop import Image
 from masklens.errors import OutputError
 from masklens.io.atomic import atomic_path, open_unbuffered
 from masklens.io.containers import import_av, reason_of
+from masklens.io.frames import USUAL_RATE
 from masklens.io.signature import MADE_BY, VIDEO_KEY
 from masklens.io.sound import Sound
 from masklens.io.video import VideoReader
@@ -63,7 +64,7 @@ class VideoWriter:
     ) -> None:
         self.target = target
         self._metadata = {VIDEO_KEY: MADE_BY} if signed else {}
-        self._rate = rate or 25.0
+        self._rate = rate or USUAL_RATE
         self._film = sound
         self._container: Any = None
         self._stream: Any = None

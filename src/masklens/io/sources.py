@@ -29,7 +29,7 @@ from masklens.io.containers import (
     packets,
     video_stream,
 )
-from masklens.io.frames import Frame
+from masklens.io.frames import USUAL_RATE, Frame
 from masklens.io.pictures import read_picture
 from masklens.io.search import is_to_be_read, matching, walk
 from masklens.io.signature import is_signed
@@ -289,10 +289,10 @@ def _has_two_frames(container: Any, name: str) -> bool:
 
 
 class FrameFolder:
-    """A folder of frames: pictures in the natural order of their names, 25 per second."""
+    """A folder of frames: pictures in the natural order of their names, at the usual rate."""
 
     live = False
-    rate: float | None = 25.0
+    rate: float | None = USUAL_RATE
 
     def __init__(
         self, address: str, on_error: Callable[[MasklensError], None] | None = None
@@ -317,7 +317,7 @@ class FrameFolder:
             self._on_error(error)
 
         for frame in read_frames(self._pictures, tell):
-            frame.time = frame.index / 25
+            frame.time = frame.index / USUAL_RATE
             yield frame
 
 

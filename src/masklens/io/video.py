@@ -24,7 +24,7 @@ from masklens.io.containers import (
     release,
     video_stream,
 )
-from masklens.io.frames import Frame
+from masklens.io.frames import USUAL_RATE, Frame
 from masklens.io.pixels import rgb
 from masklens.plural import many
 
@@ -110,7 +110,7 @@ class VideoReader:
         """
         index = unread = 0
         broken: str | None = None
-        times = _Times(1 / (self.rate or 25))
+        times = _Times(1 / (self.rate or USUAL_RATE))
         shape = Shape(self._stream)
 
         def missed(packets: int) -> None:

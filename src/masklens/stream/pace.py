@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from masklens.io.frames import Frame
+from masklens.io.frames import USUAL_RATE, Frame
 
 #: Faces are looked for at least this often a second; and more often than FASTEST is of no use.
 SLOWEST, FASTEST = 3.0, 15.0
@@ -34,7 +34,7 @@ class Pace:
     ) -> None:
         self._fixed = every
         self._longest = longest or (1 / SLOWEST if every is None else math.inf)
-        self._gap = 1 / rate if rate else 1 / 25
+        self._gap = 1 / (rate or USUAL_RATE)
         self._last: float | None = None
         self._looked = -math.inf
         self._since = 0
@@ -90,12 +90,12 @@ def pace_for_file(every: int | None, rate: float | None) -> Pace:
     if every is not None:
         return Pace(every)
     every = every_for_file(rate)
-    return Pace(every, longest=every / (rate or 25.0))
+    return Pace(every, longest=every / (rate or USUAL_RATE))
 
 
 def every_for_file(rate: float | None) -> int:
     """K for a file: faces are looked for up to 6 times per second of film."""
-    return max(1, math.ceil((rate or 25.0) / 6))
+    return max(1, math.ceil((rate or USUAL_RATE) / 6))
 
 
 def rate_at_most(rate: float | None, most: float | None) -> float | None:
