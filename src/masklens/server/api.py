@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -235,4 +236,9 @@ def _answer_head(app: FastAPI) -> None:
 
 def _wanted(accept: str) -> str:
     """The first type of an Accept header that can be written; JPEG without one."""
-    return next((kind for kind in page.accepted(accept) if kind in _WRITERS), "image/jpeg")
+    for part in accept.lower().split(","):
+        kind, _, parameter = part.partition(";")
+        refused = re.fullmatch(r"\s*q=0(\.0*)?\s*", parameter)
+        if kind.strip() in _WRITERS and not refused:
+            return kind.strip()
+    return "image/jpeg"

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import mimetypes
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import fastapi_offline
@@ -49,9 +48,6 @@ _TYPES = {
     ".tflite": "application/octet-stream",
 }
 
-#: Siblings that a build may have made, the smaller ones first.
-_ENCODINGS = (("br", ".br"), ("gzip", ".gz"))
-
 #: Vite's names with a hash of their content, like assets/index-B4kE9x_2.js.
 _HASHED = re.compile(r"(^|/)assets/.*-[\w-]{8}\.\w+$")
 
@@ -63,7 +59,7 @@ NOT_BUILT = (
 
 
 class Files(StaticFiles):
-    """A folder: right types, compressed siblings, and caching that lasts as long as it may."""
+    """A folder: right types, and caching that lasts as long as it may."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__(directory=folder, html=True, check_dir=False)
@@ -101,20 +97,9 @@ class _Answer(FileResponse):
 
 
 def file_answer(path: Path, scope: Scope, headers: dict[str, str]) -> Response:
-    """A file in the smallest form that the client takes, or 304 when it has that already."""
-    request = Headers(scope=scope)
-    taken = set(accepted(request.get("accept-encoding", "")))
-    source = path
-    for encoding, suffix in _ENCODINGS:
-        sibling = path.with_name(path.name + suffix)
-        if sibling.is_file():
-            headers = headers | {"Vary": "Accept-Encoding"}
-            if encoding in taken and source == path:
-                source, headers = sibling, headers | {"Content-Encoding": encoding}
-    answer = _Answer(
-        source, headers=headers, media_type=media_type(path), stat_result=source.stat()
-    )
-    if answer.headers["etag"] in _known(request.get("if-none-match", "")):
+    """A file, or 304 when the client has it already."""
+    answer = _Answer(path, headers=headers, media_type=media_type(path), stat_result=path.stat())
+    if answer.headers["etag"] in _known(Headers(scope=scope).get("if-none-match", "")):
         return NotModifiedResponse(answer.headers)
     return answer
 
@@ -128,14 +113,6 @@ def media_type(path: Path) -> str:
     """The type of a file by its name."""
     known = _TYPES.get(path.suffix.lower())
     return known or mimetypes.guess_type(path.name)[0] or "application/octet-stream"
-
-
-def accepted(header: str) -> Iterator[str]:
-    """What an Accept or Accept-Encoding header names and does not exclude with q=0, in order."""
-    for part in header.lower().split(","):
-        name, _, parameter = part.strip().partition(";")
-        if not re.fullmatch(r"\s*q=0(\.0*)?\s*", parameter):
-            yield name.strip()
 
 
 def served_file(bundle: Bundle, name: str) -> Path:
