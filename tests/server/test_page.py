@@ -5,12 +5,10 @@ import re
 
 import httpx
 import pytest
-from fastapi import HTTPException
 
 from masklens import MaskDetector
 from masklens.bundle import default_bundle_folder
 from masklens.server.api import create_app
-from masklens.server.page import served_file
 from masklens.server.settings import Settings
 from tests.server.conftest import error_of
 
@@ -26,15 +24,8 @@ FILES = {
 }
 
 
-@pytest.fixture(scope="module")
-def get(tmp_path_factory):
-    """A function that asks the application, with a page that was built."""
-    folder = tmp_path_factory.mktemp("root") / "page"
-    for name, content in FILES.items():
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_bytes(content)
-    (folder.parent / "secret.txt").write_text("secret")
-    app, service = create_app(MaskDetector(threads=1), Settings(workers=1), folder)
+def asking(app):
+    """A function that asks an application."""
 
     def ask(path, method="GET", **headers):
         async def one():
@@ -47,7 +38,19 @@ def get(tmp_path_factory):
 
         return asyncio.run(one())
 
-    yield ask
+    return ask
+
+
+@pytest.fixture(scope="module")
+def get(tmp_path_factory):
+    """A function that asks the application, with a page that was built."""
+    folder = tmp_path_factory.mktemp("root") / "page"
+    for name, content in FILES.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(content)
+    (folder.parent / "secret.txt").write_text("secret")
+    app, service = create_app(MaskDetector(threads=1), Settings(workers=1), folder)
+    yield asking(app)
     service.engine.close()
 
 
@@ -140,13 +143,16 @@ def test_the_model_is_that_of_the_bundle_and_not_the_copy_of_the_build(get):
         assert get(f"/model/{name}", If_None_Match=answer.headers["etag"]).status_code == 304
 
 
-def test_a_link_does_not_lead_out_of_the_bundle(toy_bundle, tmp_path):
-    path = toy_bundle.path()
-    assert served_file(toy_bundle, path.name) == path
+def test_of_a_bundle_only_what_its_card_lists_is_served_and_no_link_leads_out(toy_bundle, tmp_path):
+    app, service = create_app(MaskDetector(toy_bundle, threads=1), Settings(workers=1))
+    get, path = asking(app), toy_bundle.path()
+    assert get(f"/model/{path.name}").content == path.read_bytes()
+    path.with_name("notes.txt").write_text("not listed")
+    assert get("/model/notes.txt").status_code == 404
     path.rename(tmp_path / "secret")
     path.symlink_to(tmp_path / "secret")
-    with pytest.raises(HTTPException, match="404"):
-        served_file(toy_bundle, path.name)
+    assert get(f"/model/{path.name}").status_code == 404
+    service.engine.close()
 
 
 @pytest.mark.parametrize(
@@ -196,12 +202,7 @@ def test_the_documentation_needs_nobody_else_and_no_inline_scripts(get):
 
 def test_without_a_page_it_says_how_to_build_it(tmp_path):
     app, service = create_app(MaskDetector(threads=1), Settings(workers=1), tmp_path)
-
-    async def one():
-        async with httpx.AsyncClient(transport=httpx.ASGITransport(app)) as client:
-            return await client.get("http://localhost/")
-
-    answer = asyncio.run(one())
+    answer = asking(app)("/")
     service.engine.close()
     assert answer.status_code == 404
     assert "scripts/build-wheel" in error_of(answer)["message"]

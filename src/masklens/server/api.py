@@ -84,8 +84,8 @@ def create_app(
     secured = [] if settings.token is None else [Depends(bearer)]
     _add_detection(app, service, secured)
     _add_operation(app, service, secured)
-    app.include_router(page.documentation(app, "masklens: the HTTP API"))
-    app.include_router(page.pages(app, detector.bundle, folder))
+    page.documentation(app)
+    page.pages(app, detector.bundle, folder)
     _answer_head(app)
     wrapped: ASGIApp = Linger(Guard(app, settings))
     return MetricsMiddleware(wrapped, service.metrics), service

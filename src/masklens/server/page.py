@@ -7,15 +7,15 @@ the bundle that is served, whatever the build had.
 from __future__ import annotations
 
 import mimetypes
+import os
 import re
 from pathlib import Path
 
 import fastapi_offline
-from fastapi import APIRouter, FastAPI, HTTPException, Request
+from fastapi import FastAPI, HTTPException, Request
 from starlette.datastructures import Headers
 from starlette.responses import (
     FileResponse,
-    HTMLResponse,
     MalformedRangeHeader,
     RangeNotSatisfiable,
     Response,
@@ -48,8 +48,8 @@ _TYPES = {
     ".tflite": "application/octet-stream",
 }
 
-#: Vite's names with a hash of their content, like assets/index-B4kE9x_2.js.
-_HASHED = re.compile(r"(^|/)assets/.*-[\w-]{8}\.\w+$")
+#: Addresses that Vite gives a hash of the content, like /assets/index-B4kE9x_2.js.
+_HASHED = re.compile(r"/assets/.*-[\w-]{8}\.\w+")
 
 NOT_BUILT = (
     "The page is not built. In a checkout, scripts/demo --page builds and opens it, and "
@@ -61,21 +61,26 @@ NOT_BUILT = (
 class Files(StaticFiles):
     """A folder: right types, and caching that lasts as long as it may."""
 
-    def __init__(self, folder: Path) -> None:
-        super().__init__(directory=folder, html=True, check_dir=False)
-        self._folder = folder.resolve()
-
     def file_response(
-        self, full_path: PathLike, stat_result: object, scope: Scope, status_code: int = 200
+        self,
+        full_path: PathLike,
+        stat_result: os.stat_result,
+        scope: Scope,
+        status_code: int = 200,
     ) -> Response:
         """One file, or 304 when the client has it."""
-        path = Path(full_path)
-        relative = path.relative_to(self._folder).as_posix()
-        lasting = _HASHED.search(relative)
-        headers = {
-            "Cache-Control": "public, max-age=31536000, immutable" if lasting else "no-cache"
-        }
-        return file_answer(path, scope, headers)
+        lasting = _HASHED.fullmatch(scope["path"])
+        caching = "public, max-age=31536000, immutable" if lasting else "no-cache"
+        answer = _Answer(
+            full_path,
+            status_code=status_code,
+            headers={"Cache-Control": caching},
+            media_type=media_type(Path(full_path)),
+            stat_result=stat_result,
+        )
+        if self.is_not_modified(answer.headers, Headers(scope=scope)):
+            return NotModifiedResponse(answer.headers)
+        return answer
 
 
 class _Answer(FileResponse):
@@ -96,68 +101,41 @@ class _Answer(FileResponse):
             ) from None
 
 
-def file_answer(path: Path, scope: Scope, headers: dict[str, str]) -> Response:
-    """A file, or 304 when the client has it already."""
-    answer = _Answer(path, headers=headers, media_type=media_type(path), stat_result=path.stat())
-    if answer.headers["etag"] in _known(Headers(scope=scope).get("if-none-match", "")):
-        return NotModifiedResponse(answer.headers)
-    return answer
-
-
-def _known(header: str) -> set[str]:
-    """The tags of an If-None-Match header, weak or not."""
-    return {tag.strip().removeprefix("W/") for tag in header.split(",")}
-
-
 def media_type(path: Path) -> str:
     """The type of a file by its name."""
     known = _TYPES.get(path.suffix.lower())
     return known or mimetypes.guess_type(path.name)[0] or "application/octet-stream"
 
 
-def served_file(bundle: Bundle, name: str) -> Path:
-    """The card, or a file that it lists and that lies in the bundle's folder."""
-    if name != CARD_FILE and name not in bundle.card.files:  # first: not every name is a path
-        raise HTTPException(404)
-    folder = bundle.folder.resolve()
-    path = (folder / name).resolve()
-    if not path.is_relative_to(folder):
-        raise HTTPException(404)
-    return path
-
-
-def documentation(app: FastAPI, title: str) -> APIRouter:
+def documentation(app: FastAPI) -> None:
     """``/docs``: Swagger UI from our own files, without inline scripts."""
-    router = APIRouter(include_in_schema=False)
-    template = (_DOCS / "index.html").read_text(encoding="utf-8")
+    ours, swagger = (Files(directory=place, follow_symlink=True) for place in (_DOCS, _SWAGGER))
+    places = {"start.js": ours, "swagger-ui-bundle.js": swagger, "swagger-ui.css": swagger}
 
-    @router.api_route("/docs", methods=["GET", "HEAD"])
-    async def index() -> HTMLResponse:
-        return HTMLResponse(
-            template.replace("{title}", title), headers={"Cache-Control": "no-cache"}
-        )
+    @app.get("/docs", include_in_schema=False)
+    async def index(request: Request) -> Response:
+        return await ours.get_response("index.html", request.scope)
 
-    @router.api_route("/docs/{name}", methods=["GET", "HEAD"])
+    @app.get("/docs/{name}", include_in_schema=False)
     async def file(name: str, request: Request) -> Response:
-        folder = {"start.js": _DOCS, "swagger-ui-bundle.js": _SWAGGER, "swagger-ui.css": _SWAGGER}
-        if name not in folder:
+        if name not in places:
             raise HTTPException(404)
-        return file_answer(folder[name] / name, request.scope, {"Cache-Control": "no-cache"})
-
-    return router
+        return await places[name].get_response(name, request.scope)
 
 
-def pages(app: FastAPI, bundle: Bundle, folder: Path) -> APIRouter:
-    """The model and the page: everything that no other route answers."""
-    router = APIRouter(include_in_schema=False)
-    files = Files(folder)
+def pages(app: FastAPI, bundle: Bundle, folder: Path) -> None:
+    """The model, and the page: everything that no other route answers."""
+    models = Files(directory=bundle.folder)
+    files = Files(directory=folder, html=True, check_dir=False)
 
-    @router.api_route("/model/{name:path}", methods=["GET", "HEAD"])
+    @app.get("/model/{name:path}", include_in_schema=False)
     async def model(name: str, request: Request) -> Response:
         # Its address stays the same when the model changes: clients ask whether it has.
-        return file_answer(served_file(bundle, name), request.scope, {"Cache-Control": "no-cache"})
+        if name != CARD_FILE and name not in bundle.card.files:
+            raise HTTPException(404)
+        return await models.get_response(name, request.scope)
 
-    @router.api_route("/{path:path}", methods=["GET", "HEAD"])
+    @app.get("/{path:path}", include_in_schema=False)
     async def page(path: str, request: Request) -> Response:
         if allowed := methods.get(request.url.path):
             raise HTTPException(405, headers={"Allow": ", ".join(sorted(allowed))})
@@ -170,4 +148,3 @@ def pages(app: FastAPI, bundle: Bundle, folder: Path) -> APIRouter:
         methods.setdefault(getattr(route, "path", ""), set()).update(
             getattr(route, "methods", None) or ()
         )
-    return router
