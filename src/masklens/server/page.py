@@ -21,7 +21,7 @@ from starlette.responses import (
     Response,
 )
 from starlette.staticfiles import NotModifiedResponse, PathLike, StaticFiles
-from starlette.types import Scope
+from starlette.types import Receive, Scope, Send
 
 from masklens.bundle import CARD_FILE, Bundle
 from masklens.server.failures import ApiError
@@ -135,16 +135,11 @@ def pages(app: FastAPI, bundle: Bundle, folder: Path) -> None:
             raise HTTPException(404)
         return await models.get_response(name, request.scope)
 
-    @app.get("/{path:path}", include_in_schema=False)
-    async def page(path: str, request: Request) -> Response:
-        if allowed := methods.get(request.url.path):
-            raise HTTPException(405, headers={"Allow": ", ".join(sorted(allowed))})
-        if path in ("", "index.html") and not (folder / "index.html").is_file():
+    async def page(scope: Scope, receive: Receive, send: Send) -> None:
+        path = files.get_path(scope)
+        if path in (".", "index.html") and not (folder / "index.html").is_file():
             raise ApiError(404, "no_page", NOT_BUILT)
-        return await files.get_response(files.get_path(request.scope), request.scope)
+        answer = await files.get_response(path, scope)
+        await answer(scope, receive, send)
 
-    methods: dict[str, set[str]] = {}
-    for route in app.routes:
-        methods.setdefault(getattr(route, "path", ""), set()).update(
-            getattr(route, "methods", None) or ()
-        )
+    app.router.default = page
