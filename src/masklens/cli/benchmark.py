@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from masklens.cli.options import NamedPath, json_option, rounds_option
+from masklens.cli.options import NamedPath, check_results, json_option, rounds_option
 from masklens.cli.terminal import written
 
 
@@ -30,6 +30,7 @@ def command(bundles: tuple[Path, ...], json_file: Path | None, rounds: int) -> N
     """
     from masklens.export.benchmark import benchmark
 
+    check_results({"--json": json_file})
     done = benchmark(bundles, rounds, say=lambda text: click.echo(text, err=True))
     click.echo(done.text())
     if json_file is not None:

@@ -10,11 +10,11 @@ import click
 from masklens.cli.dataset_synthesize import command as synthesize_command
 from masklens.cli.options import (
     FiniteRange,
+    check_results,
     count_option,
     data_argument,
     folder_option,
     json_option,
-    keep_apart,
     result_option,
     seed_option,
     sheet_option,
@@ -116,12 +116,9 @@ def summary_command(data: Path, sheet: Path | None) -> None:
     from masklens.dataset.scan import load_dataset
     from masklens.dataset.sheet import draw_sheets, save_sheets
     from masklens.dataset.summary import summarise
-    from masklens.io.atomic import check_writable
 
     dataset = load_dataset(data)
-    keep_apart({"--sheet": sheet}, dataset.files())
-    if sheet:
-        check_writable(sheet)
+    check_results({"--sheet": sheet}, dataset.files())
     with step_bar(len(dataset)) as advance:
         summary = summarise(dataset, advance)
     show_summary(summary)
@@ -160,13 +157,10 @@ def audit_command(
     from masklens.dataset.bars import step_bars
     from masklens.dataset.scan import load_dataset
     from masklens.dataset.sheet import draw_sheets, save_sheets
-    from masklens.io.atomic import check_writable, write_json
+    from masklens.io.atomic import write_json
 
     dataset = load_dataset(data)
-    keep_apart({"--sheet": sheet, "--json": json_file}, dataset.files())
-    for file in (sheet, json_file):
-        if file:
-            check_writable(file)
+    check_results({"--sheet": sheet, "--json": json_file}, dataset.files())
     with step_bars() as progress:
         report = audit(dataset, split, progress)
     show_audit(report)
@@ -213,11 +207,9 @@ def split_command(data: Path, file: Path, test: float, folds: int | None, seed: 
     from masklens.dataset.bars import step_bars
     from masklens.dataset.scan import load_dataset
     from masklens.dataset.split import split_dataset, write_manifest
-    from masklens.io.atomic import check_writable
 
     dataset = load_dataset(data)
-    keep_apart({"--out": file}, dataset.files())
-    check_writable(file)
+    check_results({"--out": file}, dataset.files())
     with step_bars() as progress:
         rows, unreadable = split_dataset(
             dataset, test=test, folds=folds, seed=seed, progress=progress

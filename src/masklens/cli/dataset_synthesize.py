@@ -9,9 +9,9 @@ import click
 
 from masklens.cli.options import (
     NamedPath,
+    check_results,
     count_option,
     folder_option,
-    keep_apart,
     names_in,
     seed_option,
     sheet_option,
@@ -84,7 +84,7 @@ def command(
         raise click.UsageError(f"--out {out} is the folder that is read. Use another.")
     listed = produce.list_originals(source, out)
     writer = FolderWriter(out, overwrite=overwrite)
-    keep_apart({"--sheet": sheet, "--out": writer.file}, listed.files)
+    check_results({"--sheet": sheet, "--out": writer.file}, listed.files)
     inside = out is not None and out.resolve().is_relative_to(source.resolve())
     if inside and listed.labelled:
         raise click.UsageError(

@@ -10,12 +10,12 @@ import click
 from masklens.cli.options import (
     FiniteRange,
     NamedPath,
+    check_results,
     count_option,
     data_argument,
     file_option,
     finder_option,
     json_option,
-    keep_apart,
     long_side_option,
     score_option,
     threads_option,
@@ -135,15 +135,11 @@ def command(
     from masklens.evaluation.evaluate import Options
     from masklens.evaluation.journey import Request, judge_all
     from masklens.evaluation.targets import report_targets
-    from masklens.io.atomic import check_writable
 
     targets = report_targets(report, formats)
     read = [data, rival, *(Path(name) for name in (bundle, against) if name is not None)]
     reports = {f"--report ({name})": path for name, path in targets.items()}
-    keep_apart({"--json": json_file, **reports}, read)
-    for path in (json_file, *targets.values()):
-        if path is not None:
-            check_writable(path)
+    check_results({"--json": json_file, **reports}, read)
     request = Request(
         model=bundle,
         data=data,

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 import click
 
 from masklens.cli.terminal import plain
-from masklens.io.atomic import STDOUT, stream_of
+from masklens.io.atomic import STDOUT, check_writable, stream_of
 from masklens.limits import LONG_SIDES, MAX_THREADS
 
 
@@ -177,6 +177,19 @@ def keep_apart(outputs: Mapping[str, Path | None], inputs: Iterable[Path | None]
         if file in taken:
             raise click.UsageError(f"{taken[file]} and {option} both name {name}. Use two files.")
         taken[file] = option
+
+
+def check_results(outputs: Mapping[str, Path | None], inputs: Iterable[Path | None] = ()) -> None:
+    """Find out before the work what would go wrong after it: :func:`keep_apart`, and no permission.
+
+    Raises:
+        click.UsageError: two are one file, or one is read.
+        OutputError: one cannot be written.
+    """
+    keep_apart(outputs, inputs)
+    for path in outputs.values():
+        if path is not None:
+            check_writable(path)
 
 
 def is_device(path: Path) -> bool:
