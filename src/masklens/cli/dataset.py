@@ -51,13 +51,7 @@ def command() -> None:
     multiple=True,
     help="Base address to download from instead of the built-in one.",
 )
-@click.option(
-    "--connections",
-    type=click.IntRange(1, 16),
-    default=6,
-    show_default=True,
-    help="Files to download at a time.",
-)
+@count_option("--connections", most=16, default=6, help="Files to download at a time.")
 def fetch_command(
     name: str, target: Path | None, source: Path | None, urls: tuple[str, ...], connections: int
 ) -> None:

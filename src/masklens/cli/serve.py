@@ -35,12 +35,8 @@ def _host_names(
 
 @click.command("serve")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
-@click.option(
-    "--port",
-    type=click.IntRange(0, 65535),
-    default=8000,
-    show_default=True,
-    help="Port to listen on; 0 takes any free one.",
+@count_option(
+    "--port", least=0, most=65535, default=8000, help="Port to listen on; 0 takes any free one."
 )
 @click.option(
     "--allow-host",
