@@ -180,6 +180,21 @@ def test_the_annotated_picture(client, portrait_file, portrait, accept, style):
     assert 0.001 < changed.mean() < 0.2, "a box and a label, and nothing else"
 
 
+@pytest.mark.parametrize(("accept", "longest"), [("image/jpeg", 65_500), ("image/webp", 16_383)])
+def test_what_is_too_long_for_a_format_can_be_had_as_png(client, accept, longest):
+    def ask(side, accept):
+        content = png(np.full((8, side, 3), 90, np.uint8))
+        return client.post("/v1/detect/annotated", content=content, headers={"Accept": accept})
+
+    assert ask(longest, accept).status_code == 200
+    answer = ask(longest + 1, accept)
+    assert answer.status_code == 422
+    error = error_of(answer)
+    assert error["code"] == "unwritable_picture"
+    assert error["message"].endswith("Ask for PNG: Accept: image/png.")
+    assert ask(longest + 1, "image/png").status_code == 200
+
+
 def test_the_annotated_picture_keeps_no_metadata(client, portrait):
     exif = PillowImage.Exif()
     exif[0x010E] = "where the photographer lives"

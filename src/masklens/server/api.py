@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,7 +23,6 @@ import masklens
 from masklens.crop import Image
 from masklens.detections import Detections
 from masklens.detector import MaskDetector
-from masklens.errors import InputError
 from masklens.io.draw import draw_detections
 from masklens.io.frames import Frame
 from masklens.io.writers import frame_record
@@ -50,11 +50,12 @@ _NO_TELEMETRY: TelemetryConfig = {
     "auto_configure": False,
 }
 
-#: How annotated pictures are written: content type -> Pillow's format and options.
-_WRITERS: dict[str, tuple[str, dict[str, Any]]] = {
-    "image/jpeg": ("JPEG", {"quality": 92}),
-    "image/png": ("PNG", {"compress_level": 3}),
-    "image/webp": ("WEBP", {"quality": 90, "method": 2}),
+#: How annotated pictures are written: content type -> Pillow's format, the longest side that it
+#: takes (JPEG_MAX_DIMENSION of libjpeg, 14 bits in WebP), and options.
+_WRITERS: dict[str, tuple[str, float, dict[str, Any]]] = {
+    "image/jpeg": ("JPEG", 65_500, {"quality": 92}),
+    "image/png": ("PNG", math.inf, {"compress_level": 3}),
+    "image/webp": ("WEBP", 16_383, {"quality": 90, "method": 2}),
 }
 
 
@@ -156,19 +157,19 @@ def _add_detection(app: FastAPI, service: Service, secured: Sequence[Dependency]
         """Send one picture, as the body or as a file of a form; metadata is left behind."""
         least = service.threshold(asked.threshold, asked.preset)
         kind = _wanted(request.headers.get("accept", ""))
-        style, options = _WRITERS[kind]
+        style, longest, options = _WRITERS[kind]
 
-        def finish(image: Image, found: Detections, omitted: int) -> bytes:
+        def finish(image: Image, found: Detections, omitted: int) -> bytes | ApiError:
+            if max(image.shape) > longest:
+                return ApiError(
+                    422,
+                    "unwritable_picture",
+                    f"A picture of {image.shape[1]}×{image.shape[0]} pixels cannot be written as "
+                    f"{style}, which takes {longest} a side. Ask for PNG: Accept: image/png.",
+                )
             out = io.BytesIO()
             kept = service.counted(found.above(least))
-            drawn = PillowImage.fromarray(draw_detections(image, kept))
-            try:
-                drawn.save(out, style, **options)
-            except (OSError, ValueError) as error:  # JPEG and WebP have a largest side
-                raise InputError(
-                    f"A picture of {image.shape[1]}×{image.shape[0]} pixels cannot be written as "
-                    f"{style}: {str(error).rstrip('.')}."
-                ) from error
+            PillowImage.fromarray(draw_detections(image, kept)).save(out, style, **options)
             return out.getvalue()
 
         ((_, result),) = await service.run(request, finish, 1)

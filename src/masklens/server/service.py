@@ -117,7 +117,7 @@ def _outcome(result: Any) -> Any:
         return failures.picture_failure(result)
     if isinstance(result, asyncio.CancelledError):
         raise failures.stopping()
-    if isinstance(result, BaseException):
+    if isinstance(result, BaseException) and not isinstance(result, ApiError):
         raise failures.internal()  # the engine has logged it
     return result
 
