@@ -93,8 +93,7 @@ def test_workers_that_all_hang_are_no_sign_of_life(make):
     time.sleep(0.3)
     assert engine.alive  # the other one works
     second, go_on = blocked(engine)
-    time.sleep(0.3)
-    assert not engine.alive
+    wait_for(lambda: not engine.alive)
     go.set()
     go_on.set()
     for job in (first, second):

@@ -310,11 +310,11 @@ def test_what_takes_too_long_is_answered_all_the_same(limited, portrait_file):
 
 def test_slow_bodies_end_while_others_are_served(limited, portrait_file):
     server = limited(stall=1.0, transfer=2.0)
+    start = time.monotonic()
     silent = socket.create_connection(("127.0.0.1", server.port))
     silent.sendall(request_head(1000) + b"\xff\xd8")
     dripping = socket.create_connection(("127.0.0.1", server.port))
     dripping.sendall(request_head(1000))
-    start = time.monotonic()
     content = portrait_file.read_bytes()
     assert httpx.post(f"{server.address}/v1/detect", content=content).status_code == 200
     dripping.settimeout(0.25)
@@ -413,27 +413,18 @@ def test_a_deaf_client_does_not_stay_by_asking_for_more(limited):
 
 def test_connections_beyond_the_limit_are_closed(limited):
     server = limited(connections=5, stall=30.0)
+
+    def answers():
+        try:
+            return server.metric("masklens_open_requests") == 1
+        except (OSError, http.client.HTTPException):
+            return False
+
     held = [socket.create_connection(("127.0.0.1", server.port)) for _ in range(5)]
-    time.sleep(0.3)
-    with pytest.raises((OSError, http.client.HTTPException)):
-        server.metric("masklens_open_requests")
+    assert not answers()
     for connection in held:
         connection.close()
-    time.sleep(0.3)
-    assert server.metric("masklens_open_requests") == 1
-
-
-def test_rubbish_instead_of_http(server, client):
-    for text in (b"\x16\x03\x01\x02\x00\x01", b"GET\r\n\r\n", b"A" * 100_000 + b"\r\n\r\n"):
-        with socket.create_connection(("127.0.0.1", server.port)) as connection:
-            connection.settimeout(15)
-            try:
-                connection.sendall(text)
-                connection.shutdown(socket.SHUT_WR)
-                assert connection.recv(100).startswith((b"HTTP/1.1 400", b"HTTP/1.1 431", b""))
-            except OSError:
-                pass
-    assert client.get("/healthz").status_code == 200
+    wait_for(answers)
 
 
 def said(connection):
@@ -447,13 +438,23 @@ def said(connection):
 @pytest.mark.parametrize(
     "request_",
     [
-        b"nonsense\r\n\r\n",
-        b"GET /healthz HTTP/1.1\r\n\r\n",
-        b"POST /v1/detect HTTP/1.1\r\nHost: a\r\nContent-Length: 1_000\r\n\r\n",
-        b"POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\nsize\r\n",
-        b"POST /v1/detect HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nsize\r\n",
+        pytest.param(b"nonsense\r\n\r\n", id="words"),
+        pytest.param(b"A" * 66_000, id="an endless line"),
+        pytest.param(b"\x16\x03\x01\x02\x00\x01", id="TLS"),
+        pytest.param(b"GET /healthz HTTP/1.1\r\n\r\n", id="no host"),
+        pytest.param(
+            b"POST /v1/detect HTTP/1.1\r\nHost: a\r\nContent-Length: 1_000\r\n\r\n",
+            id="odd length",
+        ),
+        pytest.param(
+            b"POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\nsize\r\n",
+            id="odd chunk",
+        ),
+        pytest.param(
+            b"POST /v1/detect HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nsize\r\n",
+            id="odd chunk of a refused request",
+        ),
     ],
-    ids=["words", "no host", "odd length", "odd chunk", "odd chunk of a refused request"],
 )
 def test_what_is_no_http_gets_an_error_like_any_other(limited, request_):
     server = limited()
