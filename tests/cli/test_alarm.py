@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from tests.cli.test_live import film, one_sentence, portrait_frames, run  # noqa: F401
+from tests.cli.conftest import one_sentence, run
 from tests.io.camera_server import CameraServer
 from tests.io.test_notify import is_running, server  # noqa: F401
 
@@ -23,7 +23,7 @@ def bell(tmp_path):
     return script, out
 
 
-def test_a_bare_face_rings_the_bell_once(film, bell, tmp_path):  # noqa: F811
+def test_a_bare_face_rings_the_bell_once(film, bell, tmp_path):
     script, out = bell
     log = tmp_path / "log.jsonl"
     result = run("live", film, "--json", log, "--alarm", script, "--alarm-after", 0.5)
@@ -53,14 +53,14 @@ def test_it_is_posted_and_a_failure_costs_nothing(film, server, tmp_path):  # no
 
 
 @pytest.mark.parametrize("target", ["no-such-command", "sh -c '", "", "http://"])
-def test_what_can_never_ring_is_told_before_the_logs_are_replaced(film, tmp_path, target):  # noqa: F811
+def test_what_can_never_ring_is_told_before_the_logs_are_replaced(film, tmp_path, target):
     log = tmp_path / "log.jsonl"
     log.write_text("of yesterday")
     one_sentence(run("live", film, "--json", log, "--alarm", target), "alarm")
     assert log.read_text() == "of yesterday"
 
 
-def test_wrong_use(film):  # noqa: F811
+def test_wrong_use(film):
     result = run("live", film, "--alarm-after", 3)
     assert result.exit_code == 2
     assert "Give it" in result.output
@@ -68,7 +68,7 @@ def test_wrong_use(film):  # noqa: F811
         assert run("live", film, "--alarm", "true", "--alarm-pause", value).exit_code == 2
 
 
-def test_a_bell_that_hangs_holds_up_neither_frames_nor_the_end(portrait_frames, tmp_path):  # noqa: F811
+def test_a_bell_that_hangs_holds_up_neither_frames_nor_the_end(portrait_frames, tmp_path):
     """A camera, Ctrl-C while the command hangs: all frames are there, and nothing is left."""
     pids, log = tmp_path / "pids", tmp_path / "log.jsonl"
     script = tmp_path / "bell"

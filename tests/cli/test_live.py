@@ -20,48 +20,19 @@ import click
 import jsonschema
 import numpy as np
 import pytest
-from click.testing import CliRunner
 from PIL import Image as PillowImage
 
-from masklens.cli import live_console, main
+from masklens.cli import live_console
 from masklens.detections import Detections
 from masklens.io.frames import Frame
 from masklens.io.signature import is_signed
 from masklens.io.video import VideoReader
 from masklens.labels import LABELS
 from masklens.stream.live import Labelled
+from tests.cli.conftest import one_sentence, run
 from tests.conftest import ROOT
 from tests.io.camera_server import CameraServer
 from tests.io.films import damage, write_film, write_sound
-
-
-def astronaut_frames(portrait, count=30):
-    """The photograph, moving to the right."""
-    small = np.asarray(PillowImage.fromarray(portrait).resize((256, 256)))
-    return [np.roll(small, 2 * i, axis=1) for i in range(count)]
-
-
-@pytest.fixture(scope="module")
-def portrait_frames():
-    with PillowImage.open(ROOT / "examples" / "pictures" / "astronaut.jpg") as picture:
-        return astronaut_frames(np.asarray(picture.convert("RGB")))
-
-
-@pytest.fixture(scope="module")
-def film(portrait_frames, tmp_path_factory):
-    path = tmp_path_factory.mktemp("film") / "walk.mp4"
-    return write_film(path, portrait_frames, sound="aac")
-
-
-def run(*arguments):
-    return CliRunner().invoke(main, [*map(str, arguments)])
-
-
-def one_sentence(result, message):
-    assert result.exit_code == 1
-    assert message in result.output
-    assert "Traceback" not in result.output
-    assert isinstance(result.exception, SystemExit)
 
 
 def test_live_on_a_film_writes_everything(film, tmp_path):

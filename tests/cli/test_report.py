@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from tests.cli.test_live import film, portrait_frames, run  # noqa: F401
+from tests.cli.conftest import run
 from tests.io.camera_server import CameraServer
 from tests.stream.test_report import BADLY, MASK, NONE, Run
 
@@ -145,7 +145,7 @@ def test_a_table_without_anybody_yet(tmp_path):
     assert "Nobody" in result.output
 
 
-def test_of_a_camera_that_live_watches(portrait_frames, tmp_path, values_of):  # noqa: F811
+def test_of_a_camera_that_live_watches(portrait_frames, tmp_path, values_of):
     """A real run, whose camera is lost after a second."""
     log = tmp_path / "log.jsonl"
     server = CameraServer(portrait_frames, moment=25)
@@ -166,7 +166,7 @@ def test_of_a_camera_that_live_watches(portrait_frames, tmp_path, values_of):  #
     assert 0 < sum(row["away"] for row in both) < 30
 
 
-def test_of_films_that_live_and_detect_labelled(film, tmp_path, values_of):  # noqa: F811
+def test_of_films_that_live_and_detect_labelled(film, tmp_path, values_of):
     run("live", film, "--json", tmp_path / "live.jsonl")
     run("detect", film, "--json", tmp_path / "d.jsonl", "--tracks", tmp_path / "t.csv")
     assert [(row["source"], row["people"]) for row in values_of(tmp_path)] == [
