@@ -56,6 +56,14 @@ describe("the card", () => {
     expect(card.classifier).toBe("classifier.onnx");
     expect(card.temperature).toBe(1);
   });
+  test("wants surer faces where no calibration weighs their scores", () => {
+    const calibration = { bias: 0, finder: 1, classifier: 1 };
+    const least = (scores: object, weighed: object | null): number =>
+      readCard({ ...cardJson, finder: scores, face_calibration: weighed }).finder.minScore;
+    expect(least({ min_score: 0.4, sure_score: 0.78 }, calibration)).toBe(0.4);
+    expect(least({ min_score: 0.4, sure_score: 0.78 }, null)).toBe(0.78);
+    expect(least({ min_score: 0.4, sure_score: 0.1 }, null)).toBe(0.4);
+  });
   test.each([
     [{ ...cardJson, format: 2 }, /format 2/],
     [{ ...cardJson, finder: undefined }, /finder/],

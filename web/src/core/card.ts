@@ -79,6 +79,7 @@ export function readCard(value: unknown): Card {
   if (classifier === undefined) {
     throw new BundleError("The bundle has no classifier in ONNX format.");
   }
+  const faceCalibration = (card.face_calibration ?? null) as Card["faceCalibration"];
   return {
     name: String(card.name),
     version: String(card.version),
@@ -90,11 +91,11 @@ export function readCard(value: unknown): Card {
     temperature: card.temperature === undefined ? 1 : number(card, "temperature"),
     refinesBox: card.refines_box === true,
     secondLook: readSecondLook(card.second_look),
-    faceCalibration: (card.face_calibration ?? null) as Card["faceCalibration"],
+    faceCalibration,
     thresholds,
     files,
     classifier,
-    finder: readFinder(card.finder),
+    finder: readFinder(card.finder, faceCalibration !== null),
   };
 }
 
@@ -108,8 +109,8 @@ function readSecondLook(value: unknown): SecondLook | null {
   };
 }
 
-/** The section `finder`; what it leaves out has the defaults of docs/bundle.md. */
-function readFinder(value: unknown): FinderCard {
+/** The section `finder`; what it leaves out has the defaults of `masklens.card`. */
+function readFinder(value: unknown, isCalibrated: boolean): FinderCard {
   if (value === undefined || value === null) {
     throw new BundleError(
       "This model brings no face finder, which the page needs. Use it on the command line or through the API.",
@@ -122,16 +123,18 @@ function readFinder(value: unknown): FinderCard {
     long_side: 800,
     max_scale: 2,
     min_score: 0.3,
+    sure_score: 0,
     nms_iou: 0.45,
     ...asObject(value, "finder"),
   } as Json;
+  const [minScore, sureScore] = [number(finder, "min_score"), number(finder, "sure_score")];
   return {
     file: String(finder.file),
     strides: finder.strides as number[],
     multiple: number(finder, "multiple"),
     longSide: number(finder, "long_side"),
     maxScale: number(finder, "max_scale"),
-    minScore: number(finder, "min_score"),
+    minScore: isCalibrated ? minScore : Math.max(minScore, sureScore),
     nmsIou: number(finder, "nms_iou"),
   };
 }
