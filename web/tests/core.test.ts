@@ -12,6 +12,7 @@ import { Tracks } from "../src/core/tracks";
 import { Votes } from "../src/core/votes";
 import { enlarged } from "../src/engine/enlarge";
 import { choices, nextCamera, type Which } from "../src/ui/camera";
+import { styleOf } from "../src/ui/labels";
 import { Pace } from "../src/ui/live";
 import { firstText, placeLabel } from "../src/ui/place";
 import { Teller } from "../src/ui/teller";
@@ -36,23 +37,36 @@ function fixture(name: string): unknown {
   return JSON.parse(readFileSync(new URL(`fixtures/${name}`, import.meta.url), "utf8"));
 }
 
+const rules = fixture("rules.json") as {
+  finder: Record<"multiple" | "long_side" | "max_scale" | "min_score" | "sure_score" | "nms_iou", number> & {
+    file: string;
+    strides: number[];
+  };
+  cut: number;
+  closer: [number, number, number | null][];
+  labels: Record<string, { short: string; colour: string }>;
+};
+
 function face(box: Box, label = 0, score = 0.9): Face {
   const probabilities = labels.map((_, i) => (i === label ? 0.8 : 0.1));
   return { box, label, score, faceScore: 0.765432, probabilities, landmarks: [] };
 }
 
 describe("the card", () => {
-  test("is read, with the defaults of what it leaves out", () => {
+  test("is read, with Python's defaults of what it leaves out", () => {
     const card = readCard(cardJson);
+    const { finder, cut } = rules;
     expect(card.finder).toEqual({
-      file: "finder.onnx",
-      strides: [8, 16, 32],
-      multiple: 32,
+      file: finder.file,
+      strides: finder.strides,
+      multiple: finder.multiple,
       longSide: 640,
-      maxScale: 2,
-      minScore: 0.3,
-      nmsIou: 0.45,
+      maxScale: finder.max_scale,
+      minScore: Math.max(finder.min_score, finder.sure_score),
+      nmsIou: finder.nms_iou,
     });
+    expect(readCard({ ...cardJson, finder: {} }).finder.longSide).toBe(finder.long_side);
+    expect(readCard({ ...cardJson, second_look: { low: 0.1, high: 0.2 } }).secondLook?.cut).toBe(cut);
     expect(card.classifier).toBe("classifier.onnx");
     expect(card.temperature).toBe(1);
   });
@@ -140,6 +154,10 @@ describe("the finder's output", () => {
     ];
     expect(suppress(faces, 0.3).map(({ score }) => score)).toEqual([0.9, 0.4]);
   });
+});
+
+test("labels are called and coloured as in Python", () => {
+  for (const [label, style] of Object.entries(rules.labels)) expect(styleOf(label)).toMatchObject(style);
 });
 
 describe("a label's place", () => {
@@ -230,21 +248,9 @@ describe("several sizes", () => {
       Array.from({ length: 300 }, (_, i) => found(from + i * 20, 10, 0.5));
     expect((await search(9000, [704, 2112], { 704: crowd(0), 2112: crowd(6000) })).scores).toHaveLength(500);
   });
-  // What `masklens detect` names, but at most 2112.
-  test.each([
-    [512, 704, undefined],
-    [1408, 704, undefined],
-    [1409, 704, 1408],
-    [2639, 704, 1408],
-    [2641, 704, 2112],
-    [2880, 704, 2112],
-    [4032, 704, 2112],
-    [12_000, 704, 2112],
-    [3000, 800, 1600],
-    [3200, 800, 2112],
-    [9000, 2112, undefined],
-  ])("%d px at %d px are looked at closer at %s px", (longer, usual, closer) => {
-    expect(closerSize(longer, usual)).toBe(closer);
+  test.each(rules.closer)("%d px at %d px: at %s px, as Python, but up to 2112", (longer, usual, named) => {
+    const size = Math.min(named ?? 0, 2112);
+    expect(closerSize(longer, usual)).toBe(size > usual ? size : undefined);
   });
 });
 

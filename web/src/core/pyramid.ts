@@ -58,6 +58,7 @@ export async function searchSizes(
 export function closerSize(longer: number, usual: number): number | undefined {
   if (longer <= LARGE * usual) return undefined;
   // At two thirds of a picture's size nearly all is found that can be.
-  const size = Math.min(Math.max(roundHalfEven((longer * 2) / 3 / usual), 2) * usual, MAX_CLOSER);
+  const times = Math.min(Math.max(roundHalfEven((longer * 2) / 3 / usual), 2), 4);
+  const size = Math.min(times * usual, MAX_CLOSER);
   return size > usual ? size : undefined;
 }
