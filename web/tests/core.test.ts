@@ -49,7 +49,7 @@ const rules = fixture("rules.json") as {
 
 function face(box: Box, label = 0, score = 0.9): Face {
   const probabilities = labels.map((_, i) => (i === label ? 0.8 : 0.1));
-  return { box, label, score, faceScore: 0.765432, probabilities, landmarks: [] };
+  return { box, label, score, faceScore: 0.765432, probabilities };
 }
 
 describe("the card", () => {
@@ -134,7 +134,6 @@ describe("the finder's output", () => {
     const output = {
       face: new Float32Array(cells),
       box: new Float32Array(cells * 4),
-      landmarks: new Float32Array(cells * 10),
     };
     const cell = 8 * 4 + 4 + 3; // stride 16, second row, last column
     output.face[cell] = 0.75;
@@ -143,10 +142,9 @@ describe("the finder's output", () => {
     const [found, ...others] = foundFaces(output, input, { width: 128, height: 64 }, card);
     expect(others).toEqual([]);
     expect(found?.box).toEqual([64, 16, 112, 56]);
-    expect(found?.landmarks.slice(0, 2)).toEqual([96, 32]);
   });
   test("of two boxes that overlap the weaker goes", () => {
-    const found = (box: Box, score: number): FoundFace => ({ box, score, landmarks: [] });
+    const found = (box: Box, score: number): FoundFace => ({ box, score });
     const faces = [
       found([0, 0, 10, 10], 0.5),
       found([1, 0, 11, 10], 0.9),
@@ -200,7 +198,6 @@ describe("several sizes", () => {
   const found = (x: number, width: number, score: number): FoundFace => ({
     box: [x, 0, x + width, 10],
     score,
-    landmarks: [],
   });
   /** Search where each size finds what it is given; the sizes and scales that were asked for. */
   async function search(
@@ -289,11 +286,11 @@ describe("counting a clip", () => {
 });
 
 describe("what was scaled down", () => {
-  test("comes back in pixels of the original: size, boxes and landmarks", () => {
-    const small = { ...face([10, 20, 30, 40]), landmarks: [12, 24] };
+  test("comes back in pixels of the original: size and boxes", () => {
+    const small = face([10, 20, 30, 40]);
     const { width, height, faces } = enlarged({ width: 1280, height: 721, faces: [small] }, 1920, 1081);
     expect([width, height]).toEqual([1920, 1081]);
-    expect(faces).toEqual([{ ...small, box: [15, 30, 45, 60], landmarks: [18, 36] }]);
+    expect(faces).toEqual([{ ...small, box: [15, 30, 45, 60] }]);
   });
 });
 

@@ -10,8 +10,6 @@ import { resize, roundHalfEven, type Pixels } from "./resize";
 /** At most this many faces per picture, best first. */
 export const MAX_FACES = 500;
 
-const LANDMARKS = 10;
-
 export interface FinderInput {
   /** (1, height, width, 3), RGB, 0…255. */
   tensor: Float32Array;
@@ -21,19 +19,16 @@ export interface FinderInput {
   scale: number;
 }
 
-/** The network's outputs for all cells, the strides one after the other, each row by row. */
+/** What is used of the network's outputs for all cells, the strides one after the other, each row by row. */
 export interface FinderOutput {
   face: Float32Array;
   box: Float32Array;
-  landmarks: Float32Array;
 }
 
 export interface FoundFace {
   box: Box;
   /** 0…1; how sure the finder is. */
   score: number;
-  /** x and y of both eyes, the nose tip and both corners of the mouth, in pixels. */
-  landmarks: number[];
 }
 
 /**
@@ -79,7 +74,6 @@ export function foundFaces(
         const pixel = (value: number, place: number): number =>
           Math.fround(Math.fround(Math.fround(place + value) * stride) / input.scale);
         const [x1, y1, x2, y2] = output.box.subarray(cell * 4, cell * 4 + 4) as unknown as Box;
-        const marks = output.landmarks.subarray(cell * LANDMARKS, (cell + 1) * LANDMARKS);
         faces.push({
           box: [
             clip(pixel(x1, column), picture.width),
@@ -88,7 +82,6 @@ export function foundFaces(
             clip(pixel(y2, row), picture.height),
           ],
           score,
-          landmarks: Array.from(marks, (value, i) => pixel(value, i % 2 === 0 ? column : row)),
         });
       }
     }

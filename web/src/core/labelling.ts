@@ -19,7 +19,6 @@ export interface Face {
   faceScore: number;
   /** For each label, given that it is a face; they sum to 1. */
   probabilities: number[];
-  landmarks: number[];
   /** Number of its track in moving pictures. */
   track?: number;
 }
@@ -119,7 +118,6 @@ export function labelFaces(
       score: faceProbability(face.score, rejects ? isFace : 1, card) * best,
       faceScore: face.score,
       probabilities,
-      landmarks: face.landmarks,
     };
   });
   return faces.sort((a, b) => b.score - a.score);

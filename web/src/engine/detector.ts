@@ -99,16 +99,11 @@ export class Detector {
     const input = finderInput(picture, longSide, card);
     markFirst("finder's input ready");
     const finder = await this.finder;
-    const { face, box, landmarks } = await finder.run(input.tensor, [
-      1,
-      input.height,
-      input.width,
-      3,
-    ]);
-    if (face === undefined || box === undefined || landmarks === undefined) {
-      throw new BundleError("The face finder lacks one of its outputs face, box and landmarks.");
+    const { face, box } = await finder.run(input.tensor, [1, input.height, input.width, 3]);
+    if (face === undefined || box === undefined) {
+      throw new BundleError("The face finder lacks one of its outputs face and box.");
     }
-    return foundFaces({ face, box, landmarks }, input, picture, card);
+    return foundFaces({ face, box }, input, picture, card);
   }
 
   private async classify(picture: Pixels, faces: FoundFace[]): Promise<ClassifierOutput> {

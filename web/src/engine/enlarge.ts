@@ -15,9 +15,5 @@ export function enlarged<T extends { width: number; height: number; faces: reado
 
 function enlargedFace(face: Face, by: number): Face {
   const [x1, y1, x2, y2] = face.box;
-  return {
-    ...face,
-    box: [x1 * by, y1 * by, x2 * by, y2 * by],
-    landmarks: face.landmarks.map((value) => value * by),
-  };
+  return { ...face, box: [x1 * by, y1 * by, x2 * by, y2 * by] };
 }
