@@ -42,14 +42,14 @@ export class Engine {
       .catch(() => undefined); // the card's promise tells
   }
 
-  /** Label a picture file; faces are looked for at `longSides` pixels, the card's by default. */
-  async picture(file: Blob, longSides?: number[]): Promise<Labelled> {
-    return labelled(await this.ask({ kind: "picture", file, longSides }));
-  }
-
-  /** Label a frame, which is handed over; faces are looked for at `longSide` pixels. */
-  async frame(bitmap: ImageBitmap, longSide: number): Promise<Labelled> {
-    return labelled(await this.ask({ kind: "frame", bitmap, longSide }, [bitmap]));
+  /**
+   * Label a picture: a file, or a bitmap, which is handed over. Faces are looked for at `longSides`
+   * pixels, the card's by default.
+   */
+  async label(picture: Blob | ImageBitmap, longSides?: number[]): Promise<Labelled> {
+    const handedOver = picture instanceof ImageBitmap ? [picture] : [];
+    const answer = await this.ask({ kind: "label", picture, longSides }, handedOver);
+    return (answer as Extract<Answer, { kind: "labelled" }>).result;
   }
 
   private ask(request: WithoutId<Request>, transfer: Transferable[] = []): Promise<Answer> {
@@ -67,8 +67,4 @@ export class Engine {
     if (answer.kind === "error") pending?.reject(new Error(answer.message));
     else pending?.resolve(answer);
   }
-}
-
-function labelled(answer: Answer): Labelled {
-  return (answer as Extract<Answer, { kind: "labelled" }>).result;
 }

@@ -79,9 +79,9 @@ export class Detector {
 
   /**
    * Find and label the faces of a picture, best first, none left out for its score.
-   * `longSides` are the sizes faces are looked for at; the card's by default.
+   * `longSides` are the sizes faces are looked for at.
    */
-  async detect(picture: Pixels, longSides = [this.card.finder.longSide]): Promise<Face[]> {
+  async detect(picture: Pixels, longSides: readonly number[]): Promise<Face[]> {
     const longer = Math.max(picture.width, picture.height);
     const found = await searchSizes(longer, longSides, this.card.finder, (longSide, card) =>
       this.find(picture, longSide, card),

@@ -7,17 +7,15 @@ import type { Pixels } from "../core/resize";
 /** Larger pictures are scaled down when they are decoded; phones have no memory for more. */
 const MAX_PIXELS = 24_000_000;
 
-export class PictureError extends Error {}
-
-export interface Decoded {
+interface Decoded {
   pixels: Pixels;
   /** Size of the upright original. */
   width: number;
   height: number;
 }
 
-let canvas: OffscreenCanvas | undefined;
-let context: OffscreenCanvasRenderingContext2D | undefined;
+/** Of the canvas that pictures are drawn on. */
+let context: OffscreenCanvasRenderingContext2D | null = null;
 
 /**
  * Decode a picture file: upright (EXIF), transparency laid on white, of an animation the first
@@ -28,35 +26,31 @@ export async function decodePicture(file: Blob): Promise<Decoded> {
   try {
     bitmap = await createImageBitmap(file, { colorSpaceConversion: "none" });
   } catch {
-    throw new PictureError(
+    throw new Error(
       file.size === 0
         ? "The file is empty."
         : "This browser cannot read the file: it is damaged, too large or no picture. Try another JPEG, PNG or WebP.",
     );
   }
-  const { width, height } = bitmap;
-  const { pixels } = readBitmap(bitmap, true);
-  return { pixels, width, height };
+  return readBitmap(bitmap);
 }
 
 /** The pixels of a bitmap, which is closed. */
-export function readBitmap(bitmap: ImageBitmap, onWhite = false): { pixels: Pixels } {
-  const scale = Math.min(1, Math.sqrt(MAX_PIXELS / (bitmap.width * bitmap.height)));
-  const width = Math.max(1, Math.round(bitmap.width * scale));
-  const height = Math.max(1, Math.round(bitmap.height * scale));
-  if (canvas === undefined || canvas.width !== width || canvas.height !== height) {
-    canvas = new OffscreenCanvas(width, height);
-    context = canvas.getContext("2d", { willReadFrequently: true }) ?? undefined;
+export function readBitmap(bitmap: ImageBitmap): Decoded {
+  const original = { width: bitmap.width, height: bitmap.height };
+  const scale = Math.min(1, Math.sqrt(MAX_PIXELS / (original.width * original.height)));
+  const width = Math.max(1, Math.round(original.width * scale));
+  const height = Math.max(1, Math.round(original.height * scale));
+  if (context?.canvas.width !== width || context.canvas.height !== height) {
+    context = new OffscreenCanvas(width, height).getContext("2d", { willReadFrequently: true });
   }
-  if (context === undefined) throw new PictureError("This browser gives no canvas to work on.");
+  if (context === null) throw new Error("This browser gives no canvas to work on.");
   context.imageSmoothingQuality = "high";
-  if (onWhite) {
-    context.fillStyle = "#fff";
-    context.fillRect(0, 0, width, height);
-  }
+  context.fillStyle = "#fff";
+  context.fillRect(0, 0, width, height);
   context.drawImage(bitmap, 0, 0, width, height);
   bitmap.close();
   const pixels = context.getImageData(0, 0, width, height);
-  if (width * height > 4_000_000) canvas = undefined; // do not hold on to a large picture
-  return { pixels };
+  if (width * height > 4_000_000) context = null; // do not hold on to a large picture
+  return { pixels, ...original };
 }

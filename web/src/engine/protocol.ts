@@ -7,8 +7,8 @@ export type Request =
   | { id: number; kind: "load"; model: string }
   // The runtime, compiled, or why there is none.
   | { id: number; kind: "runtime"; runtime: WebAssembly.Module | Error }
-  | { id: number; kind: "picture"; file: Blob; longSides: number[] | undefined }
-  | { id: number; kind: "frame"; bitmap: ImageBitmap; longSide: number };
+  // A file or a frame; faces are looked for at these sizes in pixels, or at the card's.
+  | { id: number; kind: "label"; picture: Blob | ImageBitmap; longSides: number[] | undefined };
 
 /** Faces of a picture, in pixels of the upright original. */
 export interface Labelled {
@@ -18,8 +18,6 @@ export interface Labelled {
   faces: Face[];
   /** The sizes in pixels that faces were looked for at. */
   longSides: number[];
-  /** Milliseconds spent on it in the worker. */
-  time: number;
 }
 
 export type Answer =

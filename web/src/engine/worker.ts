@@ -62,22 +62,15 @@ async function answer(request: Request): Promise<Answer> {
 
 async function label(
   loading: Promise<Detector>,
-  request: Extract<Request, { kind: "picture" | "frame" }>,
+  { picture, longSides }: Extract<Request, { kind: "label" }>,
 ): Promise<Labelled> {
-  const start = performance.now();
-  if (request.kind === "frame") {
-    const { width, height } = request.bitmap;
-    const { pixels } = readBitmap(request.bitmap);
-    const longSides = [request.longSide];
-    const faces = await (await loading).detect(pixels, longSides);
-    return { width, height, faces, longSides, time: performance.now() - start };
-  }
-  const { pixels, width, height } = await decodePicture(request.file);
+  const decoded = picture instanceof ImageBitmap ? readBitmap(picture) : await decodePicture(picture);
   markFirst("picture unpacked");
+  const { pixels, width, height } = decoded;
   const loaded = await loading;
-  const { longSides = [loaded.card.finder.longSide] } = request;
-  const faces = await loaded.detect(pixels, longSides);
+  const sizes = longSides ?? [loaded.card.finder.longSide];
+  const faces = await loaded.detect(pixels, sizes);
   markFirst("picture labelled");
-  const scaled = { width: pixels.width, height: pixels.height, faces };
-  return { ...enlarged(scaled, width, height), longSides, time: performance.now() - start };
+  const scaled = { width: pixels.width, height: pixels.height, faces, longSides: sizes };
+  return enlarged(scaled, width, height);
 }

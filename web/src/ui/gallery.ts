@@ -97,7 +97,7 @@ export class Gallery {
     item.looking = true;
     delete item.complaint;
     try {
-      item.result = await this.engine.picture(item.file, longSides);
+      item.result = await this.engine.label(item.file, longSides);
     } catch (error) {
       item.complaint = `Looking closer failed, the first result stays. ${reason(error)}`;
     }
@@ -138,7 +138,7 @@ export class Gallery {
       return;
     }
     try {
-      item.result = await this.engine.picture(item.file);
+      item.result = await this.engine.label(item.file);
       item.state = "done";
     } catch (error) {
       item.error = reason(error);

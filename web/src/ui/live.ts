@@ -99,7 +99,7 @@ export class Live {
   /** The faces of a picture that was taken from the video, and that stays open. */
   async look(picture: ImageBitmap): Promise<Face[]> {
     const { width, height } = picture;
-    const labelled = await this.engine.frame(await scaled(picture, width, height), this.longSide);
+    const labelled = await this.engine.label(await scaled(picture, width, height), [this.longSide]);
     return enlarged(labelled, width, height).faces;
   }
 
@@ -120,7 +120,7 @@ export class Live {
         await newFrame(this.video);
         continue;
       }
-      const labelled = await this.engine.frame(bitmap, this.pace.longSide);
+      const labelled = await this.engine.label(bitmap, [this.longSide]);
       if (!this.running) return;
       // Turned meanwhile: these boxes are not where the faces are now.
       if (videoWidth !== this.video.videoWidth || videoHeight !== this.video.videoHeight) continue;
