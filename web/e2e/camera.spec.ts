@@ -13,6 +13,7 @@ import {
   filmArguments,
   networkLog,
   openPage,
+  pick,
   savedJson,
   screenshot,
   writeFilm,
@@ -284,6 +285,29 @@ test("a turned phone keeps its boxes on the faces and counts nobody twice; an un
     }, jpeg);
     expect(Math.abs(left - (FACE_LEFT * 480) / 512)).toBeLessThan(16);
   }
+});
+
+test("Back leads from the camera to what was there before, however often it was opened", async ({ page }) => {
+  await canvasCamera(page, ASTRONAUT);
+  await openPage(page);
+  const view = page.locator("body");
+  const runs = (): Promise<boolean> =>
+    page.evaluate(() => (window as unknown as { camera: CanvasCamera }).camera.stream.active);
+  for (const button of ["#mode-camera", "#stop", "#mode-camera"]) {
+    await page.locator(button).click();
+    await expect.poll(runs).toBe(button === "#mode-camera");
+  }
+  await page.goBack();
+  await expect(view).toHaveAttribute("data-view", "start");
+  expect(await runs()).toBe(false);
+  await page.goForward();
+  await expect(view).toHaveAttribute("data-view", "camera");
+  await pick(page, [ASTRONAUT]);
+  await page.locator("#mode-camera").click();
+  await expect.poll(runs).toBe(true);
+  await page.goBack();
+  await expect(view).toHaveAttribute("data-view", "picture");
+  await expect(page.locator(".item .badge")).toHaveText(["1 face"]);
 });
 
 test("a camera is let go of before it ends: WebKitGTK hangs otherwise", async ({ page }) => {

@@ -129,7 +129,11 @@ function show(next: View): void {
 function camera(): void {
   if (view === "camera" && cinema.open) return dismiss();
   if (view !== "camera") leave();
-  history.replaceState(null, "", "#camera");
+  if (location.hash !== "#camera") {
+    // Back leads to what was there before. Who has been at the camera has that way back already.
+    if (history.state === null) history.pushState("camera", "", "#camera");
+    else history.replaceState(history.state, "", "#camera");
+  }
   show("camera");
   refresh();
   void cinema.openCamera().then(refresh);
@@ -147,7 +151,7 @@ function leave(): void {
   opened = undefined;
   cinema.close();
   viewer.close();
-  if (location.hash === "#camera") history.replaceState(null, "", location.pathname);
+  if (location.hash === "#camera") history.replaceState(history.state, "", location.pathname);
 }
 
 function clear(): void {
