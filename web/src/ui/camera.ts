@@ -1,4 +1,4 @@
-/** Opening the camera: which one, and one sentence for each way it can be refused. */
+/** Opening the camera: which one, one sentence for each way it can be refused, and its torch. */
 
 /** Which camera: by its number, or by the way it looks. */
 export interface Which {
@@ -79,4 +79,15 @@ export function nextCamera(now: Which, all: readonly Which[]): Which {
   if (next === undefined) return now;
   // Which of the lenses is meant the browser knows best.
   return looksAway(next) ? { facingMode: "environment" } : { deviceId: next.deviceId };
+}
+
+/** Whether a camera has a torch to switch. */
+export function hasTorch(track: MediaStreamTrack): boolean {
+  const abilities = track.getCapabilities?.() as { torch?: boolean } | undefined;
+  return abilities?.torch === true;
+}
+
+/** Switch a camera's torch. */
+export async function switchTorch(track: MediaStreamTrack, on: boolean): Promise<void> {
+  await track.applyConstraints({ advanced: [{ torch: on } as MediaTrackConstraintSet] });
 }

@@ -5,9 +5,19 @@
 import type { Face } from "../core/labelling";
 import { Tracks } from "../core/tracks";
 import type { Engine } from "../engine/client";
-import { cameras, choices, looksAway, nextCamera, openCamera, whichOf, type Which } from "./camera";
+import {
+  cameras,
+  choices,
+  hasTorch,
+  looksAway,
+  nextCamera,
+  openCamera,
+  switchTorch,
+  whichOf,
+  type Which,
+} from "./camera";
 import { byId } from "./dom";
-import { appHasTorch, hasTorch, keepScreenOn, switchTorch } from "./host";
+import { keepScreenOn } from "./host";
 import { Live, type Frame } from "./live";
 import type { Stage } from "./stage";
 
@@ -91,7 +101,7 @@ export class Cinema {
       this.which = whichOf(track);
       // A computer's camera, which does not say where it looks, looks at the person.
       this.stage.showVideo(!looksAway(this.which));
-      byId("torch").hidden = !(hasTorch(track) || appHasTorch());
+      byId("torch").hidden = !hasTorch(track);
       byId("flip").hidden = this.cameras.length < 2;
       void keepScreenOn(true);
       this.follow();
@@ -241,7 +251,8 @@ export class Cinema {
   private async torch(on: boolean): Promise<void> {
     const track = this.stream?.getVideoTracks()[0];
     if (track === undefined) return;
-    this.torchOn = (await switchTorch(track, on)) && on;
+    await switchTorch(track, on);
+    this.torchOn = on;
     byId("torch").setAttribute("aria-pressed", String(this.torchOn));
   }
 

@@ -1,6 +1,6 @@
 /**
- * What the page asks of its surroundings: keep a file, share it, switch the torch, keep the screen
- * on. The Android app answers through `window.masklensHost`; a browser through its own functions.
+ * What the page asks of its surroundings: keep a file, share it, keep the screen on. The Android app
+ * answers through `window.masklensHost`; a browser through its own functions.
  */
 
 export interface Host {
@@ -8,8 +8,6 @@ export interface Host {
   save?(name: string, mime: string, base64: string): void;
   /** Offer a file to other apps. */
   share?(name: string, mime: string, base64: string): void;
-  /** Switch the torch; true if there is one. */
-  torch?(on: boolean): boolean;
   keepScreenOn?(on: boolean): void;
 }
 
@@ -64,25 +62,6 @@ async function toApp(way: "save" | "share", name: string, content: Blob): Promis
     throw new Error("The app could not take the file."); // its exception speaks of Java
   }
   return true;
-}
-
-/** Switch the torch by the camera's own track or the app's; false if there is none. */
-export async function switchTorch(track: MediaStreamTrack, on: boolean): Promise<boolean> {
-  if (hasTorch(track)) {
-    await track.applyConstraints({ advanced: [{ torch: on } as MediaTrackConstraintSet] });
-    return true;
-  }
-  return host()?.torch?.(on) ?? false;
-}
-
-/** Whether there is a torch to switch. */
-export function hasTorch(track: MediaStreamTrack): boolean {
-  const abilities = track.getCapabilities?.() as { torch?: boolean } | undefined;
-  return abilities?.torch === true;
-}
-
-export function appHasTorch(): boolean {
-  return host()?.torch !== undefined;
 }
 
 let lock: WakeLockSentinel | undefined;
