@@ -55,9 +55,8 @@ export class Cinema {
       this.which = nextCamera(this.which, this.cameras);
       void this.openCamera();
     });
-    byId("freeze").addEventListener("click", () => this.freeze(!this.frozen));
     byId("torch").addEventListener("click", () => void this.torch(!this.torchOn));
-    byId("play").addEventListener("click", () => this.playOrPause());
+    for (const id of ["freeze", "play"]) byId(id).addEventListener("click", () => this.playOrPause());
     const seek = byId<HTMLInputElement>("seek");
     seek.addEventListener("input", () => {
       const to = Number(seek.value) * this.video.duration;
@@ -161,7 +160,7 @@ export class Cinema {
     this.video.removeAttribute("src");
     this.darken(); // only now: WebKitGTK hangs when a camera ends while it is shown
     this.stream = undefined;
-    this.showFrozen(false);
+    this.showPlaying();
   }
 
   private darken(): void {
@@ -240,14 +239,6 @@ export class Cinema {
     this.watcher.onError(error);
   }
 
-  private freeze(on: boolean): void {
-    if (this.stream === undefined) return;
-    if (!on && !this.stream.active) return void this.openCamera(); // it was let go of, or unplugged, meanwhile
-    if (on) this.video.pause();
-    else void this.video.play();
-    this.showFrozen(on);
-  }
-
   private async torch(on: boolean): Promise<void> {
     const track = this.stream?.getVideoTracks()[0];
     if (track === undefined) return;
@@ -257,7 +248,9 @@ export class Cinema {
   }
 
   private playOrPause(): void {
-    if (!this.video.paused) return this.video.pause();
+    if (!this.open) return;
+    if (!this.still) return this.video.pause();
+    if (this.stream?.active === false) return void this.openCamera(); // it was let go of, or unplugged, meanwhile
     this.mend();
     void this.video.play();
   }
@@ -274,17 +267,11 @@ export class Cinema {
     if (this.video.error !== null) this.video.load();
   }
 
-  private showFrozen(on: boolean): void {
-    byId("freeze").classList.toggle("on", on);
-    byId("freeze").querySelector("span")!.textContent = on ? "Go on" : "Freeze";
-    byId("freeze").querySelector("use")!.setAttribute("href", on ? "#i-play" : "#i-freeze");
-  }
-
+  /** The buttons of camera and clip say what they do next. */
   private showPlaying(): void {
-    const playing = !this.video.paused;
-    byId("play").classList.toggle("on", playing);
-    byId("play").querySelector("span")!.textContent = playing ? "Pause" : "Play";
-    byId("play").querySelector("use")!.setAttribute("href", playing ? "#i-freeze" : "#i-play");
+    const { frozen, still } = this;
+    showButton("freeze", frozen, frozen ? "Go on" : "Freeze", frozen);
+    showButton("play", !still, still ? "Play" : "Pause", still);
   }
 
   private showTime(): void {
@@ -307,6 +294,14 @@ export class Cinema {
     output.textContent = text;
     output.title = `Faces are looked for at ${this.live?.longSide ?? 0} pixels.`;
   }
+}
+
+/** A button that stops and starts: whether it is lit, its word, and its sign, of playing or of a pause. */
+function showButton(id: string, lit: boolean, word: string, plays: boolean): void {
+  const button = byId(id);
+  button.classList.toggle("on", lit);
+  button.querySelector("span")!.textContent = word;
+  button.querySelector("use")!.setAttribute("href", plays ? "#i-play" : "#i-freeze");
 }
 
 /** Resolves when a clip's first picture is there. */
