@@ -17,7 +17,7 @@ export function disable(id: string, off: boolean): void {
   byId<HTMLButtonElement>(id).disabled = off;
 }
 
-/** Make an element with attributes, properties that are handlers, and children. */
+/** Make an element with attributes and children. */
 export function make<K extends keyof HTMLElementTagNameMap>(
   tag: K,
   attributes: Record<string, string> = {},
@@ -38,4 +38,10 @@ export function sign(name: string): SVGSVGElement {
   use.setAttribute("href", `#i-${name}`);
   svg.append(use);
   return svg;
+}
+
+/** The strokes of such a sign, in a square of 24; undefined if there is none of that name. */
+export function strokesOf(name: string): Path2D | undefined {
+  const path = document.getElementById(`i-${name}`)?.querySelector("path")?.getAttribute("d");
+  return path ? new Path2D(path) : undefined;
 }

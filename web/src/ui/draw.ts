@@ -5,6 +5,7 @@
 
 import type { Box } from "../core/crop";
 import type { Face } from "../core/labelling";
+import { strokesOf } from "./dom";
 import { styleOf, type LabelStyle } from "./labels";
 import { firstText, placeLabel, type Size } from "./place";
 
@@ -92,18 +93,22 @@ interface Words {
   letters: number;
   font: string;
   pad: number;
+  /** The sign's strokes, and its side; nothing and 0 where the label has none. */
+  strokes: Path2D | undefined;
   sign: number;
 }
 
 function measured(context: Context, face: Face, box: Box, drawing: Drawing): Words {
-  const style = styleOf(drawing.labels[face.label] ?? "");
+  const label = drawing.labels[face.label] ?? "";
+  const style = styleOf(label);
   const [least, most] = drawing.letters;
   const letters = Math.min(Math.max((box[2] - box[0]) / 6, least), most);
   const track = face.track === undefined ? "" : `#${face.track} `;
   const short = `${track}${style.short}`;
   const font = `600 ${letters}px ${FONT}`;
   const pad = letters * 0.4;
-  const sign = style.sign.length > 0 ? letters : 0;
+  const strokes = strokesOf(label);
+  const sign = strokes === undefined ? 0 : letters;
   // Least of all the sign alone, where the label has one.
   const texts = [`${short} ${Math.round(face.score * 100)}%`, short, sign > 0 ? "" : style.short] as const;
   context.font = font;
@@ -111,12 +116,12 @@ function measured(context: Context, face: Face, box: Box, drawing: Drawing): Wor
     const space = text === "" ? sign : sign * 1.2 + context.measureText(text).width;
     return { width: Math.min(pad * 2 + space, drawing.width), height: letters * 1.55 };
   });
-  return { style, texts, sizes, letters, font, pad, sign };
+  return { style, texts, sizes, letters, font, pad, strokes, sign };
 }
 
 function drawLabel(
   context: Context,
-  { style, texts, letters, font, pad, sign }: Words,
+  { style, texts, letters, font, pad, strokes, sign }: Words,
   text: number,
   [left, top, right, bottom]: Box,
 ): void {
@@ -129,21 +134,16 @@ function drawLabel(
   context.fill();
   context.fillStyle = style.ink;
   context.fillText(texts[text]!, left + pad + sign * 1.2, middle + letters * 0.05);
-  drawSign(context, style, left + pad, middle - sign / 2, sign);
-}
-
-function drawSign(context: Context, style: LabelStyle, x: number, y: number, size: number): void {
+  if (strokes === undefined) return;
+  context.save();
+  context.translate(left + pad, middle - sign / 2);
+  context.scale(sign / 24, sign / 24);
   context.strokeStyle = style.ink;
-  context.lineWidth = size / 7;
+  context.lineWidth = 24 / 7;
   context.lineCap = "round";
   context.lineJoin = "round";
-  context.beginPath();
-  for (const [moves, px, py] of style.sign) {
-    const at: [number, number] = [x + (px / 24) * size, y + (py / 24) * size];
-    if (moves) context.moveTo(...at);
-    else context.lineTo(...at);
-  }
-  context.stroke();
+  context.stroke(strokes);
+  context.restore();
 }
 
 const FONT = '"Avenir Next", "Segoe UI", Roboto, "Helvetica Neue", "DejaVu Sans", sans-serif';

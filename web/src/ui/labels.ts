@@ -1,6 +1,6 @@
 /**
  * How labels look and read: a word, a sign, a colour and a line pattern each, so that colour is
- * never the only sign. Words and colours are those of `masklens.io.draw`.
+ * never the only sign. Words and colours are those of `masklens.io.draw`; the signs are index.html's.
  */
 
 export interface LabelStyle {
@@ -12,8 +12,6 @@ export interface LabelStyle {
   ink: string;
   /** Of the box's line, in multiples of its width; none is a whole line. */
   dash: readonly number[];
-  /** The sign's strokes in a square of 24: moves (true) and lines. */
-  sign: readonly (readonly [boolean, number, number])[];
 }
 
 const STYLES: Record<string, LabelStyle> = {
@@ -23,11 +21,6 @@ const STYLES: Record<string, LabelStyle> = {
     colour: "#168542",
     ink: "#fff",
     dash: [],
-    sign: [
-      [true, 4, 12.5],
-      [false, 9.2, 17.7],
-      [false, 20, 6.8],
-    ],
   },
   mask_worn_incorrectly: {
     short: "badly worn",
@@ -35,12 +28,6 @@ const STYLES: Record<string, LabelStyle> = {
     colour: "#ffa01e",
     ink: "#1b1300",
     dash: [5, 2.5],
-    sign: [
-      [true, 12, 4.5],
-      [false, 12, 14],
-      [true, 12, 18.6],
-      [false, 12, 18.9],
-    ],
   },
   without_mask: {
     short: "no mask",
@@ -48,20 +35,12 @@ const STYLES: Record<string, LabelStyle> = {
     colour: "#d62728",
     ink: "#fff",
     dash: [1.5, 2],
-    sign: [
-      [true, 6, 6],
-      [false, 18, 18],
-      [true, 18, 6],
-      [false, 6, 18],
-    ],
   },
 };
 
 /** How a label looks; one that is not known is grey and goes by its own name. */
 export function styleOf(label: string): LabelStyle {
-  return (
-    STYLES[label] ?? { short: label, long: label, colour: "#5a5a5a", ink: "#fff", dash: [], sign: [] }
-  );
+  return STYLES[label] ?? { short: label, long: label, colour: "#5a5a5a", ink: "#fff", dash: [] };
 }
 
 /** Labels in the order a person wants them: worn, badly worn, not worn. */
