@@ -29,6 +29,8 @@ export class Panel {
   private readonly slider = byId<HTMLInputElement>("threshold");
   private readonly value = byId("threshold-value");
   private readonly list = byId<HTMLOListElement>("faces");
+  /** Of each label in the card: its number, and its part of the bar below. */
+  private readonly counts: { index: number; number: HTMLElement; part: HTMLElement }[] = [];
   /** By track, or by face where there is none. */
   private rows = new Map<Face | number, Row>();
 
@@ -45,12 +47,14 @@ export class Panel {
       button.addEventListener("click", () => this.setThreshold(value));
       byId("presets").append(button);
     }
-    byId("counts").replaceChildren(
-      ...inReadingOrder(card.labels).map((label) => {
-        const name = make("dt", {}, sign(label), styleOf(label).long);
-        return make("div", { class: `count ${label}` }, name, make("dd", {}, "0"));
-      }),
-    );
+    for (const label of inReadingOrder(card.labels)) {
+      const number = make("dd");
+      const name = make("dt", {}, sign(label), styleOf(label).long);
+      const part = make("span", { class: label });
+      byId("counts").append(make("div", { class: `count ${label}` }, name, number));
+      byId("share-bar").append(part);
+      this.counts.push({ index: card.labels.indexOf(label), number, part });
+    }
     this.setThreshold(card.thresholds.default);
   }
 
@@ -59,20 +63,14 @@ export class Panel {
    * runs many times a second: what is the same stays, for those who read it meanwhile.
    */
   showCounts(counts: readonly number[], what: string): void {
-    const { labels } = this.card;
-    inReadingOrder(labels).forEach((label, i) => {
-      say(byId("counts").children[i]!.lastElementChild!, String(counts[labels.indexOf(label)]));
-    });
+    for (const { index, number, part } of this.counts) {
+      const count = String(counts[index]);
+      say(number, count);
+      part.hidden = counts[index] === 0;
+      part.style.flexGrow = count;
+    }
     const total = counts.reduce((a, b) => a + b, 0);
-    const bar = byId("share-bar");
-    bar.replaceChildren(
-      ...inReadingOrder(labels.filter((_, i) => counts[i]! > 0)).map((label) => {
-        const part = make("span", { class: label });
-        part.style.setProperty("flex-grow", String(counts[labels.indexOf(label)]));
-        return part;
-      }),
-    );
-    const worn = counts[labels.indexOf("with_mask")] ?? 0;
+    const worn = counts[this.card.labels.indexOf("with_mask")] ?? 0;
     const share = `${percent(worn / total)} compliant: ${worn} of ${total} ${what}`;
     say(byId("share"), total === 0 ? "No faces yet." : share);
   }
