@@ -15,6 +15,7 @@ export interface Item {
   name: string;
   file: Blob;
   kind: "picture" | "clip";
+  /** Clips are looked at while they play, and never wait. */
   state: "waiting" | "done" | "failed";
   /** It is labelled already, and now looked at closer. */
   looking: boolean;
@@ -47,15 +48,17 @@ export class Gallery {
   /** Take files; the first new one is shown. */
   add(files: readonly File[]): void {
     const added = files.map((file): Item => {
-      const kind = file.type.startsWith("video/") ? "clip" : "picture";
-      return { name: file.name || "pasted picture", file, kind, state: "waiting", looking: false, frames: [] };
+      const isClip = file.type.startsWith("video/");
+      const [kind, state] = [isClip ? "clip" : "picture", isClip ? "done" : "waiting"] as const;
+      return { name: file.name || "pasted picture", file, kind, state, looking: false, frames: [] };
     });
     if (added.length === 0) return;
     this.items.push(...added);
     for (const item of added) {
-      const button = make("button", { type: "button", class: "item waiting", title: item.name });
+      const button = make("button", { type: "button", class: "item", title: item.name });
       const name = make("span", { class: "item-name" }, fileName(item));
       button.append(name, " ", make("span", { class: "badge" }, this.badge(item)));
+      if (item.kind === "clip") button.prepend(sign("play"));
       button.addEventListener("click", () => this.select(item));
       this.buttons.set(item, button);
       this.list.append(make("li", {}, button));
@@ -108,7 +111,6 @@ export class Gallery {
   /** Write the number of faces, or what is wrong, below each picture again. */
   refresh(): void {
     for (const [item, button] of this.buttons) {
-      button.className = `item ${item.state}`;
       say(button.querySelector(".badge")!, this.badge(item));
     }
   }
@@ -133,10 +135,6 @@ export class Gallery {
   }
 
   private async label(item: Item): Promise<void> {
-    if (item.kind === "clip") {
-      item.state = "done"; // it is looked at while it plays
-      return;
-    }
     try {
       item.result = await this.engine.label(item.file);
       item.state = "done";
@@ -149,10 +147,7 @@ export class Gallery {
   private async thumbnail(item: Item): Promise<void> {
     const button = this.buttons.get(item);
     if (button === undefined) return;
-    if (item.kind === "clip" || item.result === undefined) {
-      button.prepend(sign(item.kind === "clip" ? "play" : "mask_worn_incorrectly"));
-      return;
-    }
+    if (item.result === undefined) return button.prepend(sign("mask_worn_incorrectly"));
     const { width, height } = item.result;
     const shorter = Math.min(width, height);
     const bitmap = await createImageBitmap(item.file, {

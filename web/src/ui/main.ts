@@ -176,11 +176,9 @@ function select(item: Item): void {
 function done(item: Item): void {
   refresh();
   document.body.dataset.done = String(gallery.items.filter(({ state }) => state !== "waiting").length);
-  if (item.kind === "picture") {
-    const faces = item.result?.faces.filter((face) => panel?.shows(face)) ?? [];
-    const said = item.error ?? item.complaint ?? describe(faces, card?.labels ?? []);
-    byId("status").textContent = `${item.name}: ${said}`;
-  }
+  const faces = item.result?.faces.filter((face) => panel?.shows(face)) ?? [];
+  const said = item.error ?? item.complaint ?? describe(faces, card?.labels ?? []);
+  byId("status").textContent = `${item.name}: ${said}`;
 }
 
 /** The person wants small faces too. */
