@@ -2,7 +2,8 @@
 
 import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
-import { cropFace, cropSquare, type Box } from "../src/core/crop";
+import type { Box } from "../src/core/boxes";
+import { cropFace, cropSquare } from "../src/core/crop";
 import { refinedBox, withTemperature } from "../src/core/labelling";
 import { resize, roundHalfEven, type Pixels } from "../src/core/resize";
 import { secondView, secondWeight } from "../src/core/second-look";

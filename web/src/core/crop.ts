@@ -2,10 +2,8 @@
  * Cutting a face out of a picture: the page's copy of `masklens.crop`, tested against it.
  */
 
+import type { Box } from "./boxes";
 import { resize, roundHalfEven, type Pixels } from "./resize";
-
-/** x1, y1, x2, y2 in pixels. */
-export type Box = readonly [number, number, number, number];
 
 export interface Square {
   left: number;

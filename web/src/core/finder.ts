@@ -3,8 +3,8 @@
  * The counterpart of `masklens.faces`; the tensors are those of docs/bundle.md.
  */
 
+import { overlap, type Box } from "./boxes";
 import type { FinderCard } from "./card";
-import type { Box } from "./crop";
 import { resize, roundHalfEven, type Pixels } from "./resize";
 
 /** At most this many faces per picture, best first. */
@@ -95,33 +95,9 @@ export function foundFaces(
 export function suppress(faces: readonly FoundFace[], iou: number): FoundFace[] {
   const kept: FoundFace[] = [];
   for (const face of [...faces].sort((a, b) => b.score - a.score)) {
-    if (kept.every((better) => !overlapsMore(better.box, face.box, iou))) kept.push(face);
+    if (kept.every((better) => overlap(better.box, face.box) <= iou)) kept.push(face);
   }
   return kept;
-}
-
-/** Intersection over union of two boxes, 0…1. */
-export function overlap(a: Box, b: Box): number {
-  const shared = intersection(a, b);
-  const union = area(a) + area(b) - shared;
-  return union > 0 ? shared / union : 0;
-}
-
-function overlapsMore(a: Box, b: Box, iou: number): boolean {
-  const shared = intersection(a, b);
-  return shared > iou * (area(a) + area(b) - shared);
-}
-
-/** The area that two boxes have in common. */
-export function intersection(a: Box, b: Box): number {
-  const width = Math.min(a[2], b[2]) - Math.max(a[0], b[0]);
-  const height = Math.min(a[3], b[3]) - Math.max(a[1], b[1]);
-  return Math.max(width, 0) * Math.max(height, 0);
-}
-
-/** Width times height of a box. */
-export function area([x1, y1, x2, y2]: Box): number {
-  return (x2 - x1) * (y2 - y1);
 }
 
 function clip(value: number, limit: number): number {

@@ -3,8 +3,9 @@
  * faces. The counterpart of `masklens.classifier` and of the second half of `masklens.detector`.
  */
 
+import type { Box } from "./boxes";
 import type { Card } from "./card";
-import { cropSquare, type Box } from "./crop";
+import { cropSquare } from "./crop";
 import type { FoundFace } from "./finder";
 import { secondView, secondWeight } from "./second-look";
 

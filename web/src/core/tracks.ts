@@ -4,8 +4,7 @@
  * lost comes back under its number if it does so soon.
  */
 
-import type { Box } from "./crop";
-import { overlap } from "./finder";
+import { overlap, type Box } from "./boxes";
 import type { Face } from "./labelling";
 import { Votes } from "./votes";
 

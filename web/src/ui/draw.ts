@@ -3,7 +3,7 @@
  * picture and keep off faces and each other. Used for the view (device pixels) and for saved pictures.
  */
 
-import type { Box } from "../core/crop";
+import type { Box } from "../core/boxes";
 import type { Face } from "../core/labelling";
 import { strokesOf } from "./dom";
 import { styleOf, type LabelStyle } from "./labels";

@@ -3,8 +3,7 @@
  * is no room. The counterpart of `masklens.io.draw`.
  */
 
-import type { Box } from "../core/crop";
-import { area, intersection } from "../core/finder";
+import { area, intersection, type Box } from "../core/boxes";
 
 export interface Size {
   readonly width: number;
