@@ -1,11 +1,10 @@
 package org.masklens.app;
 
 import java.io.ByteArrayInputStream;
-import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.InputStream;
-import java.nio.ByteBuffer;
-import java.nio.charset.CharacterCodingException;
+import java.net.URI;
+import java.net.URISyntaxException;
 import java.nio.charset.Charset;
 import java.util.Collections;
 import java.util.HashMap;
@@ -91,40 +90,19 @@ final class AssetRouter {
 
     /** The path of a file below the folder, or null if the URL names none. */
     private static String path(String url) {
-        String raw = url.substring(ORIGIN.length()).split("[?#]", 2)[0];
-        String path = decode(raw.isEmpty() ? "/" : raw);
-        if (path == null) return null;
+        String path;
+        try {
+            path = new URI(url).getPath(); // decoded, once: "%252e" is a file's name with a percent sign in it
+        } catch (URISyntaxException malformed) {
+            return null;
+        }
+        if (path.isEmpty() || path.equals("/")) return "index.html";
         path = path.substring(1);
-        if (path.isEmpty()) return "index.html";
         if (path.indexOf('\\') >= 0 || path.indexOf('\0') >= 0) return null;
         for (String part : path.split("/", -1)) {
-            // Not decoded twice: "%252e" is a file's name with a percent sign in it.
             if (part.isEmpty() || part.equals(".") || part.equals("..")) return null;
         }
         return path;
-    }
-
-    /** Percent-decoded once, as UTF-8; null if it is malformed. */
-    private static String decode(String raw) {
-        ByteArrayOutputStream bytes = new ByteArrayOutputStream();
-        byte[] from = raw.getBytes(UTF_8);
-        for (int i = 0; i < from.length; i++) {
-            if (from[i] != '%') {
-                bytes.write(from[i]);
-                continue;
-            }
-            if (i + 2 >= from.length) return null;
-            int high = Character.digit(from[i + 1], 16);
-            int low = Character.digit(from[i + 2], 16);
-            if (high < 0 || low < 0) return null;
-            bytes.write(high * 16 + low);
-            i += 2;
-        }
-        try {
-            return UTF_8.newDecoder().decode(ByteBuffer.wrap(bytes.toByteArray())).toString();
-        } catch (CharacterCodingException malformed) {
-            return null;
-        }
     }
 
     private static String type(String path) {
