@@ -25,7 +25,7 @@ import java.io.IOException;
  * the page cannot do itself goes through {@link PageBridge}, {@link CameraGate} and
  * {@link PicturePicker}.
  */
-public final class MainActivity extends Activity implements PageBridge.App {
+public final class MainActivity extends Activity {
     private final CameraGate camera = new CameraGate(this);
     private final PicturePicker pictures = new PicturePicker(this);
     private FileStore store;
@@ -187,15 +187,14 @@ public final class MainActivity extends Activity implements PageBridge.App {
         }
     }
 
-    // What the page asks the app, on another thread
+    // What the bridge asks, on another thread. What fails is an IOException with a sentence
 
-    @Override
-    public boolean showsOwnPage() {
+    /** Whether the page on the screen is the app's own. */
+    boolean showsOwnPage() {
         return client.showsOwnPage();
     }
 
-    @Override
-    public void keep(KeptFile file) throws IOException {
+    void keep(KeptFile file) throws IOException {
         if (FileStore.hasSharedFolders()) {
             say(getString(R.string.saved_in, store.keep(file)));
         } else {
@@ -203,18 +202,16 @@ public final class MainActivity extends Activity implements PageBridge.App {
         }
     }
 
-    @Override
-    public void share(KeptFile file) throws IOException {
+    void share(KeptFile file) throws IOException {
         offer(store.lend(file), file.mime);
     }
 
-    @Override
-    public void complain(String reason) {
+    /** Tell the person why nothing was kept or shared. */
+    void complain(String reason) {
         say(getString(R.string.not_saved, reason));
     }
 
-    @Override
-    public void keepScreenOn(final boolean on) {
+    void keepScreenOn(final boolean on) {
         runOnUiThread(
                 new Runnable() {
                     @Override

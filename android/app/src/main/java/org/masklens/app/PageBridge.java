@@ -11,24 +11,9 @@ import java.io.IOException;
 public final class PageBridge {
     static final String NAME = "masklensHost";
 
-    /** The app's side. What fails is an IOException with a sentence. */
-    interface App {
-        /** Whether the page on the screen is the app's own. */
-        boolean showsOwnPage();
+    private final MainActivity app;
 
-        void keep(KeptFile file) throws IOException;
-
-        void share(KeptFile file) throws IOException;
-
-        void keepScreenOn(boolean on);
-
-        /** Tell the person why nothing was kept or shared. */
-        void complain(String reason);
-    }
-
-    private final App app;
-
-    PageBridge(App app) {
+    PageBridge(MainActivity app) {
         this.app = app;
     }
 
