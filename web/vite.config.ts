@@ -16,10 +16,8 @@ const bundleFolder = resolve(
   process.env.MASKLENS_BUNDLE ?? join(project, "src/masklens/models/default"),
 );
 const publicFolder = join(root, "public");
-const pictures = join(project, "examples/pictures");
-const EXAMPLES = ["astronaut-masked.jpg", "astronaut-badly-worn.jpg", "astronaut.jpg"];
 
-/** The bundle's card and those of its files that the page runs, the examples, and the licences. */
+/** The bundle's card and those of its files that the page runs, and the licences. */
 function bundle(): Plugin {
   return {
     name: "masklens-bundle",
@@ -40,10 +38,6 @@ function bundle(): Plugin {
       for (const name of ["card.json", ...models]) {
         const source = readFileSync(join(bundleFolder, name));
         this.emitFile({ type: "asset", fileName: `model/${name}`, source });
-      }
-      for (const name of EXAMPLES) {
-        const source = readFileSync(join(pictures, name));
-        this.emitFile({ type: "asset", fileName: `examples/${name}`, source });
       }
       // The licences ask to come along wherever the page goes: into the wheel and the app, too.
       const licences = ["NOTICE", "LICENSE"].map((name) => readFileSync(join(project, name), "utf8"));

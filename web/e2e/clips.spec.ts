@@ -1,13 +1,16 @@
 /** Clips from files: played, followed, saved frame by frame. */
 
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test, type Page } from "@playwright/test";
 import { PICTURES, canvasCamera, openPage, savedJson, screenshot, setThreshold } from "./support";
 
 /** Film of the example picture that moves a little, recorded by the browser itself. */
 async function recordClip(page: Page, frames: number, mimeType = "video/webm;codecs=vp8"): Promise<Buffer> {
-  const clip = await page.evaluate(async ([count, type]) => {
-    const bitmap = await createImageBitmap(await (await fetch("examples/astronaut.jpg")).blob());
+  const picture = readFileSync(join(PICTURES, "astronaut.jpg")).toString("base64");
+  const clip = await page.evaluate(async ([base64, count, type]) => {
+    const content = Uint8Array.from(atob(base64), (c) => c.charCodeAt(0));
+    const bitmap = await createImageBitmap(new Blob([content]));
     const canvas = Object.assign(document.createElement("canvas"), { width: 512, height: 512 });
     const context = canvas.getContext("2d")!;
     const recorder = new MediaRecorder(canvas.captureStream(15), { mimeType: type });
@@ -23,7 +26,7 @@ async function recordClip(page: Page, frames: number, mimeType = "video/webm;cod
     await ended;
     const bytes = new Uint8Array(await new Blob(parts).arrayBuffer());
     return btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join(""));
-  }, [frames, mimeType] as const);
+  }, [picture, frames, mimeType] as const);
   return Buffer.from(clip, "base64");
 }
 

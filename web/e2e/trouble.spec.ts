@@ -42,7 +42,7 @@ test("without the engine, a picture says so", async ({ page, context }) => {
 
 test("what could not be fetched or saved is said until something else is shown", async ({ page, context }) => {
   await openPage(page);
-  await context.route("**/examples/*", (route) => route.abort());
+  await context.route("**/assets/astronaut*", (route) => route.abort());
   await page.locator("#examples").click();
   await expect(page.locator("#engine")).toContainText("could not be loaded (no connection)");
   await drop(page, [{ name: "photo.jpg", content: PHOTO }]);

@@ -1,8 +1,15 @@
 /** How files come in: dropped anywhere on the page, pasted, or picked; and the examples. */
 
+import bare from "../../../examples/pictures/astronaut.jpg";
+import badlyWorn from "../../../examples/pictures/astronaut-badly-worn.jpg";
+import masked from "../../../examples/pictures/astronaut-masked.jpg";
 import { fetchFile } from "../engine/files";
 
-const EXAMPLES = ["astronaut-masked.jpg", "astronaut-badly-worn.jpg", "astronaut.jpg"];
+const EXAMPLES = {
+  "astronaut-masked.jpg": masked,
+  "astronaut-badly-worn.jpg": badlyWorn,
+  "astronaut.jpg": bare,
+};
 
 /**
  * Call `take` with every file that arrives, or `refuse` with an Error; `veil` is shown while
@@ -47,8 +54,8 @@ export function takeFiles(
 
 /** The pictures that come with the page. */
 export function exampleFiles(): Promise<File[]> {
-  const files = EXAMPLES.map(async (name) => {
-    const response = await fetchFile(new URL(`examples/${name}`, document.baseURI).href);
+  const files = Object.entries(EXAMPLES).map(async ([name, url]) => {
+    const response = await fetchFile(new URL(url, document.baseURI).href);
     return new File([await response.blob()], name, { type: "image/jpeg" });
   });
   return Promise.all(files);
