@@ -9,10 +9,9 @@ import { basename, join } from "node:path";
 import { expect, test } from "@playwright/test";
 import puppeteer, { type Browser, type Page } from "puppeteer-core";
 import { NEAR, OUT, compare, needPhotographs, runPython, worst } from "./python";
-import { PICTURES, type PictureJson } from "./support";
+import { FILES, type PictureJson } from "./support";
 
 const FIREFOX = process.env.FIREFOX ?? "/usr/bin/firefox-esr";
-const FILES = ["astronaut-masked.jpg", "astronaut-badly-worn.jpg", "astronaut.jpg"].map((name) => join(PICTURES, name));
 
 let downloads: string;
 let browser: Browser;

@@ -4,8 +4,9 @@ import { copyFileSync, mkdirSync, readFileSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { expect, test } from "@playwright/test";
 import {
+  EXAMPLES,
+  FILES,
   PHONE,
-  PICTURES,
   PROJECT,
   drop,
   dropFolder,
@@ -19,8 +20,6 @@ import {
   setThreshold,
 } from "./support";
 
-const EXAMPLES = ["astronaut-masked.jpg", "astronaut-badly-worn.jpg", "astronaut.jpg"];
-const FILES = EXAMPLES.map((name) => join(PICTURES, name));
 const LABELS = ["with_mask", "mask_worn_incorrectly", "without_mask"];
 
 /** The astronaut's face, by eye. */

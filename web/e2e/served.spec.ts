@@ -7,6 +7,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "@playwright/test";
 import {
+  EXAMPLES,
   PICTURES,
   drop,
   expectOneOrigin,
@@ -17,10 +18,7 @@ import {
   type PictureJson,
 } from "./support";
 
-const FILES = ["astronaut-masked.jpg", "astronaut-badly-worn.jpg", "astronaut.jpg"].map((name) => ({
-  name,
-  content: readFileSync(join(PICTURES, name)),
-}));
+const PHOTOS = EXAMPLES.map((name) => ({ name, content: readFileSync(join(PICTURES, name)) }));
 
 test.skip(process.env.PAGE_URL !== undefined, "another server was given, which may have no API");
 
@@ -34,7 +32,7 @@ test("dropped pictures get the API's faces, within the policy and the origin", a
   context.on("request", (each) => each.method() !== "GET" && sent.push(each.url()));
   const broken = await policyLog(page);
   await openPage(page);
-  await drop(page, FILES);
+  await drop(page, PHOTOS);
   await expect(page.locator("body")).toHaveAttribute("data-done", "3");
   const shown = await savedJson(page);
   await page.evaluate(() => navigator.serviceWorker.ready);
@@ -42,7 +40,7 @@ test("dropped pictures get the API's faces, within the policy and the origin", a
   expect(sent).toEqual([]);
   expect(await broken()).toEqual([]);
 
-  for (const [i, { name, content }] of FILES.entries()) {
+  for (const [i, { name, content }] of PHOTOS.entries()) {
     const headers = { "Content-Type": "image/jpeg" };
     const reply = await request.post("v1/detect", { data: content, headers });
     expect(reply.status()).toBe(200);

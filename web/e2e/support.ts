@@ -7,6 +7,9 @@ import { expect, type BrowserContext, type Page } from "@playwright/test";
 
 export const PROJECT = resolve(import.meta.dirname, "../..");
 export const PICTURES = join(PROJECT, "examples/pictures");
+/** A face with a mask, with one badly worn, and with none. */
+export const EXAMPLES = ["astronaut-masked.jpg", "astronaut-badly-worn.jpg", "astronaut.jpg"];
+export const FILES = EXAMPLES.map((name) => join(PICTURES, name));
 export const PYTHON = resolve(process.env.PYTHON ?? join(PROJECT, ".venv/bin/python"));
 /** The bundle that the page was built with, when it is not the default one. */
 export const BUNDLE =
