@@ -126,9 +126,13 @@ test("a file that goes away keeps no other waiting", async ({ page }) => {
 test("the threshold hides faces; picture and CSV are saved", async ({ page }) => {
   await openPage(page);
   await pick(page, FILES);
-  await page.getByRole("button", { name: "precise" }).click();
-  const sure = Number(await page.locator("#counts dd").first().innerText());
-  expect(sure).toBeLessThanOrEqual(1);
+  const reply = await page.request.get("model/card.json");
+  const { thresholds } = (await reply.json()) as { thresholds: Record<string, number> };
+  for (const name of ["sensitive", "precise"]) {
+    await page.getByRole("button", { name }).click();
+    await expect(page.locator("#presets [aria-pressed=true]")).toHaveText([name]);
+    await expect(page.locator("#threshold-value")).toHaveText(`${Math.round(thresholds[name]! * 100)} %`);
+  }
   await setThreshold(page, 0.98);
   await expect(page.locator("#counts dd")).toHaveText(["0", "0", "0"]);
   await expect(page.locator("#faces li")).toHaveCount(0);
