@@ -18,7 +18,7 @@ export interface Entry {
   faces: readonly Face[];
 }
 
-export interface FaceRecord {
+interface FaceRecord {
   box: number[];
   label: string;
   score: number;
@@ -28,7 +28,7 @@ export interface FaceRecord {
 }
 
 /** The faces as JSON values: boxes as x, y, width, height in pixels, probabilities by label. */
-export function faceRecord(face: Face, { labels }: Labels): FaceRecord {
+function faceRecord(face: Face, { labels }: Labels): FaceRecord {
   const [x1, y1, x2, y2] = face.box;
   return {
     box: [x1, y1, x2 - x1, y2 - y1].map((value) => round(value, 2)),
