@@ -21,7 +21,7 @@ from masklens.cli.terminal import show_skipped, written
 @click.option(
     "--to-ship",
     is_flag=True,
-    help="Leave out the Keras model that the ONNX file leads back to (recipe street).",
+    help="Leave out the Keras model, which the ONNX file can give back (recipe street).",
 )
 @folder_option("--out", required=True, help="Folder for the new bundle.")
 def command(bundle: Path, scenes: Path, finder: Path | None, to_ship: bool, out: Path) -> None:

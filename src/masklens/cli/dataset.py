@@ -128,7 +128,7 @@ def summary_command(data: Path, sheet: Path | None) -> None:
 @json_option("Groups and pairs as JSON.")
 @click.option(
     "--split",
-    help="Count what this split tears apart: report (the original one), or FILE.csv[:PART].",
+    help="Count copies that this split separates: report (the original one), or FILE.csv[:PART].",
 )
 def audit_command(
     data: Path, sheet: Path | None, json_file: Path | None, split: str | None

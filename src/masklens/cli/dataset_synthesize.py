@@ -53,8 +53,8 @@ def command(
     """Paint masks, badly worn masks and look-alikes onto bare faces.
 
     SOURCE is a picture or a folder of pictures of bare faces, or a folder with a sub-folder per
-    label or a COCO detection file, of which only without_mask is used. Where faces are not boxed,
-    the model that ships has to take for a face what the finder found.
+    label or a COCO detection file, of which only without_mask is used. Without boxes, a
+    face is what the finder finds and the model that ships also takes for one.
 
     \b
     with_mask              surgical, ffp2, ffp2_valve, n95_cup, cloth, bandana

@@ -28,7 +28,7 @@ from masklens.plural import many
 @click.command("detect")
 @click.argument("sources", nargs=-1, required=True, metavar="SOURCE...")
 @folder_option("--out", help="Folder for annotated pictures and videos.")
-@json_option("Results as JSON; with the suffix .jsonl a line per picture or frame.")
+@json_option("Results as JSON; a line per picture or frame if FILE ends in .jsonl.")
 @result_option("--csv", "csv_file", help="A row per face, as CSV.")
 @result_option("--coco", "coco_file", help="Results in the COCO format.")
 @file_option(
@@ -71,9 +71,9 @@ def command(
     SOURCE is a picture, a video, a folder (searched recursively, through links as well), a glob
     pattern, or - for a list of files on standard input, as find writes it with or without -print0.
     Each file counts once. Boxes are green for a mask, red for none, orange for a badly worn one. In
-    videos faces are followed, and labels are votes over time; annotated videos are H.264 MP4 with
-    the sound kept. A result whose FILE is - goes to standard output, and all that is said to
-    standard error.
+    videos faces are followed, labels are votes over time, and annotated copies are H.264 MP4 with
+    the sound kept. A result whose FILE is - goes to standard output, all messages to standard
+    error.
 
     \b
     Examples:
@@ -85,7 +85,7 @@ def command(
       find . -name "*.jpg" | masklens detect - --coco results.coco.json
 
     Exit status: 0 all done, 1 some inputs failed, 2 wrong use, 130 interrupted by Ctrl-C, 143 by
-    SIGTERM (the tables hold what was done).
+    SIGTERM (the tables keep what was done).
     """
     from contextlib import ExitStack
 

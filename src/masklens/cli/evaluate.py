@@ -57,7 +57,7 @@ from masklens.cli.terminal import step_bar, written
     type=FiniteRange(min=0),
     default=12,
     show_default=True,
-    help="Scenes: the classifier alone is judged on annotated faces this wide, in pixels.",
+    help="Scenes: judge the classifier alone on annotated faces at least this many pixels wide.",
 )
 @click.option(
     "--split",
@@ -65,7 +65,7 @@ from masklens.cli.terminal import step_bar, written
 )
 @click.option("--against", help="A second bundle to compare with, on the same pictures.")
 @file_option("--rival", help="Predictions to compare with, as JSON in the format of detect --json.")
-@score_option("--threshold", "Show boxes from this score on.  [default: the bundle's]")
+@score_option("--threshold", "Show only boxes with at least this score.  [default: the bundle's]")
 @score_option(
     "--rival-threshold",
     "The same for --against or --rival.  [default: the bundle's; 0 for predictions]",

@@ -34,10 +34,10 @@ from masklens.cli.options import (
 @click.option(
     "--append",
     is_flag=True,
-    help="Go on in the files of --json and --tracks, and give --record the next free number. "
+    help="Continue the files of --json and --tracks, and give --record the next free number. "
     "Without it the files of an earlier run are replaced.",
 )
-@click.option("--max-fps", type=FiniteRange(min=0.1), help="At most so many frames a second.")
+@click.option("--max-fps", type=FiniteRange(min=0.1), help="At most this many frames a second.")
 @count_option(
     "--every", help="Look for faces in every K-th frame.  [default: as often as time allows]"
 )
@@ -46,7 +46,7 @@ from masklens.cli.options import (
     type=FiniteRange(min=0),
     default=120.0,
     show_default=True,
-    help="Seconds that a lost camera is waited for.",
+    help="Seconds to wait for a lost camera.",
 )
 @click.option(
     "--alarm",
@@ -61,7 +61,7 @@ from masklens.cli.options import (
     metavar="SECONDS",
     default=2,
     show_default=True,
-    help="For how long they must have been seen so.",
+    help="Only after they have been seen so for this long.",
 )
 @click.option(
     "--alarm-pause",
@@ -69,7 +69,7 @@ from masklens.cli.options import (
     metavar="SECONDS",
     default=60,
     show_default=True,
-    help="At most one alarm in so many seconds, and one for each face.",
+    help="At most one alarm in this time, and one per face.",
 )
 @threshold_option
 @long_side_option("640")
@@ -96,9 +96,9 @@ def command(
     """Label a camera, a network stream or a video while it runs.
 
     SOURCE is the number of a webcam (0) or its device, an RTSP or HTTP address, a video file, or a
-    folder of frames. Faces are followed, and labels are votes over time. A camera that is lost is
-    waited for. Ctrl-C ends it in good order. A result whose FILE is - goes to standard output, and
-    all that is said to standard error.
+    folder of frames. Faces are followed, and labels are votes over time. A lost camera is opened
+    again. Ctrl-C stops it and keeps all results. A result whose FILE is - goes to standard output,
+    all messages to standard error.
 
     \b
     Examples:
@@ -109,8 +109,8 @@ def command(
       masklens live rtsp://hall.local/4k --json hall.jsonl --append
       masklens live 0 --alarm "aplay bell.wav" --alarm-pause 10
 
-    Exit status: 0 ended, or was ended by you; 1 it failed, or frames of a folder could not be
-    read; 2 wrong use.
+    Exit status: 0 the source ended, or you stopped it; 1 it failed, or frames of a folder could
+    not be read; 2 wrong use.
     """
     from masklens.cli.live_console import run_live
     from masklens.detector import MaskDetector

@@ -129,7 +129,7 @@ def long_side_option(default: str) -> Callable[[Command], Command]:
         "--long-side",
         type=Sizes(*LONG_SIDES),
         metavar="PIXELS[,PIXELS]",
-        help="The longer side of a picture is scaled to it to look for faces. Two sizes, such as "
+        help="Scale the longer side of a picture to this to look for faces. Two sizes, such as "
         f"704,2112, find small and large faces in large pictures.  [default: {default}]",
     )
 
@@ -142,7 +142,7 @@ def run_options(command: Command) -> Command:
             click.option("--overwrite", is_flag=True, help="Throw away the run in --out."),
             count_option("--epochs", help="Passes over the data.  [default: the recipe's]"),
             count_option("--batch-size", help="Pictures per step.  [default: the recipe's]"),
-            seed_option(42, "Of weights, order, dropout and augmentation."),
+            seed_option(42, "Seed of weights, order, dropout and augmentation."),
         )
     ):
         command = option(command)
@@ -222,8 +222,8 @@ threads_option = count_option(
     least=0,
     most=MAX_THREADS,
     default=0,
-    help="Pictures in which faces are found at a time, and threads of the classifier; 0 is one per "
-    "core, as videos always have.",
+    help="How many pictures to search for faces at a time, and threads of the classifier; 0 is one "
+    "per core, which videos always take.",
 )
 rounds_option = count_option(
     "--rounds", default=60, help="Runs of each network for its times; the median counts."

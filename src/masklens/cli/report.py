@@ -26,13 +26,13 @@ def command(logs: tuple[Path, ...], by: str, csv_file: Path | None, json_file: P
 
     LOG is a file that masklens live writes with --json or --tracks, or that masklens detect writes
     of videos with --json FILE.jsonl or --tracks, or a folder of such files. They may be rotated,
-    compressed (.gz), and be written meanwhile. The files of one camera (hall.jsonl,
-    hall.tracks.csv, hall.jsonl.1.gz) make one report; what two of them tell is counted once.
+    compressed (.gz) or still being written. The files of one camera (hall.jsonl, hall.tracks.csv,
+    hall.jsonl.1.gz) make one report; what two of them hold is counted once.
 
-    People are faces that were followed, in the period in which they were first seen: who leaves
-    and comes back counts twice. Hours and days are those of the place where the log was written;
-    those of films are counted from their beginning. Tables of tracks do not tell when the camera
-    was watched: hours without anybody, and the last three columns, need the log of --json.
+    Each face that was followed is one person, counted in the period in which it was first seen:
+    somebody who leaves and comes back counts twice. Hours and days are those of the place where
+    the log was written; films are counted from their beginning. Hours without anybody, and the
+    last three columns, need the log of --json: tables of tracks do not hold them.
 
     \b
     Examples:
