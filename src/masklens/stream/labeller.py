@@ -22,7 +22,7 @@ from masklens.stream.cuts import CutDetector, Signature, signature
 from masklens.stream.records import TrackRecord
 from masklens.stream.tracks import Box, Track, Tracker
 
-#: Working size of the face finder for moving pictures, in pixels; ``docs/video.md`` says why.
+#: Working size of the face finder for moving pictures, in pixels: less time than the card's 704.
 LONG_SIDE = 640
 #: At most so many faces are classified per frame; a film can wait for more than a camera.
 BUDGET, BUDGET_OF_FILES = 8, 16

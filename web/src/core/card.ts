@@ -109,7 +109,7 @@ function readSecondLook(value: unknown): SecondLook | null {
   };
 }
 
-/** The section `finder`; what it leaves out has the defaults of `masklens.card`. */
+/** The section `finder`; what it leaves out has the defaults of FinderCard in masklens/card.py. */
 function readFinder(value: unknown, isCalibrated: boolean): FinderCard {
   if (value === undefined || value === null) {
     throw new BundleError(
