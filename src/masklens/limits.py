@@ -1,4 +1,4 @@
-"""How large numbers may be that users choose, in Python and on the command line, and the cores.
+"""Bounds of the numbers that users choose, in Python and on the command line, and the cores.
 
 It imports next to nothing, because the command line shows its options before anything is loaded.
 """

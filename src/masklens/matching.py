@@ -1,10 +1,10 @@
 """Which found box is which annotated face: the rules of the COCO evaluation, for one picture.
 
 Found boxes choose, best score first, the free annotated face they overlap most. Annotated faces
-narrower than the smallest width of interest are neither hit nor miss, and found boxes that fall on
-them, or on nothing while being as narrow themselves, are neither right nor wrong, nor are those
-that lie in a crowd and meet no face that counts (Lin et al. 2014, "Microsoft COCO"; there with
-areas instead of widths).
+narrower than the smallest width of interest do not count, neither as hits nor as misses. Nor do
+found boxes that fall on them, that are as narrow themselves and fall on nothing, or that lie in a
+crowd and meet no face that counts (Lin et al. 2014, "Microsoft COCO"; there with areas instead of
+widths).
 """
 
 from __future__ import annotations

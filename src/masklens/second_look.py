@@ -1,9 +1,9 @@
 """Looking at a doubtful crop again: at its middle, mirrored; the mean of both answers counts.
 
 Test-time augmentation (Krizhevsky, Sutskever, Hinton 2012, section 4.1) for the crops that need it.
-Crops and the network's first answer go in; the second views and how much the answer to them counts
-come out. That rises steadily with the doubt: the same picture from two decoders, or two frames of a
-film, never fall on two sides of an edge. The page's copy is ``web/src/core/second-look.ts``.
+Crops and the network's first answer go in; the second views and the share of the answer to them
+come out. The share rises steadily with the doubt, without an edge on whose two sides the same
+picture from two decoders could fall. The page's copy is ``web/src/core/second-look.ts``.
 """
 
 from __future__ import annotations

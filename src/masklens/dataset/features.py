@@ -3,7 +3,7 @@
 A file goes in, :class:`Features` come out. Local features (SIFT, Lowe 2004, in the square-root form
 of Arandjelović and Zisserman 2012) survive rotation, cropping, blur and noise. The lower half of
 every face is left out: masks sit there, and the same drawing pasted on two people must not make
-them duplicates, nor a pasted mask make a photograph strange to itself.
+them duplicates, nor a pasted mask hide that two pictures are one photograph.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Telling a cut from movement: after a cut whoever is where somebody was is somebody else."""
+"""Telling a cut from movement: after a cut, a face in an old place is somebody else's."""
 
 from __future__ import annotations
 

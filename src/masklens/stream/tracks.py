@@ -4,10 +4,10 @@ Found boxes go in; each comes back with the track it continues. The association 
 (Zhang et al., "ByteTrack: Multi-Object Tracking by Associating Every Detection Box", ECCV 2022):
 sure boxes choose first among all tracks, unsure ones among what is left, and only sure ones begin
 tracks. Instead of a Kalman filter each track keeps a position and a velocity (its steady state, the
-alpha-beta filter), and overlaps are those of enlarged boxes, so that small and quick faces, of
-which not every frame is looked at, are not lost (Yang et al., "Hard to Track Objects with Irregular
-Motions and Similar Appearances? Make It Easier by Buffering the Matching Space", WACV 2023): a
-second time and more, as there, where a track was seen once only.
+alpha-beta filter), and overlaps are those of enlarged boxes, so that small and quick faces, which
+are not searched in every frame, are not lost (Yang et al., "Hard to Track Objects with Irregular
+Motions and Similar Appearances? Make It Easier by Buffering the Matching Space", WACV 2023). As
+there, a second round enlarges them more, here for tracks that were seen only once.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What the frozen backbone makes of pictures, computed once for every view.
 
-This is where the time of the report's recipe goes, so that it is done through ONNX Runtime (about
-a third faster than ``predict``) and kept on disk by view: an interrupted run does not start over.
+This takes most of the report's recipe's time, so it runs in ONNX Runtime (about a third faster than
+``predict``) and is kept on disk by view: an interrupted run does not start over.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """Take channels out of the street network that its answers hardly depend on.
 
-A network and real views of faces go in, one with narrower blocks comes out. Inside of a block a
+A network and real views of faces go in, one with narrower blocks comes out. Inside a block a
 channel goes from its expansion through a filter of its own into the projection, and ends there;
 what the projection loses with it, the other channels make up for as well as a linear map can.
-Which to remove, and how to make up for it, says :mod:`masklens.training.surgeon`.
+:mod:`masklens.training.surgeon` says which to remove, and how to make up for it.
 """
 
 from __future__ import annotations

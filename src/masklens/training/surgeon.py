@@ -1,7 +1,7 @@
-"""The optimal brain surgeon (Hassibi and Stork 1993) on a linear map: drop inputs, fit the rest.
+"""The optimal brain surgeon (Hassibi and Stork 1992) on a linear map: drop inputs, fit the rest.
 
-Of a linear map the error is quadratic, so that the surgeon is exact here: after each removal the
-rest is the least-squares fit. Both networks lose channels this way: in front of a projection in
+The error of a linear map is quadratic, so the surgeon is exact here: after each removal the rest is
+the least-squares fit. Both networks lose channels this way: in front of a projection in
 :mod:`masklens.training.prune`, between units in :mod:`masklens.training.finder.slim`.
 """
 

@@ -1,4 +1,4 @@
-"""The mask painter: from a bare face and its landmarks, a face with a mask, or with what is none.
+"""The mask painter: from a bare face and its landmarks, a face with a mask or a look-alike.
 
 The idea of drawing masks by landmarks onto bare faces is Prajna Bhandary's (2020, the generator of
 the report's data set); the idea of many kinds of masks and of following the head's turn is found in
