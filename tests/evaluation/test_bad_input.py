@@ -8,7 +8,8 @@ from PIL import Image as PillowImage
 
 from masklens.bundle import write_bundle
 from masklens.errors import DatasetError, InputError, MasklensError, OutputError
-from masklens.evaluation.evaluate import Options, evaluate
+from masklens.evaluation.evaluate import evaluate
+from masklens.evaluation.run import Options
 from masklens.evaluation.selection import select
 from masklens.evaluation.subjects import load_subject
 from masklens.evaluation.targets import report_targets

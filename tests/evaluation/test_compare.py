@@ -16,9 +16,10 @@ from masklens.evaluation.compare import (
     compare,
     verdict,
 )
-from masklens.evaluation.evaluate import Options, evaluate
+from masklens.evaluation.evaluate import evaluate
 from masklens.evaluation.exchange import exchanges
 from masklens.evaluation.measures import Measure
+from masklens.evaluation.run import Options
 from masklens.evaluation.selection import select
 from masklens.evaluation.subjects import load_subject
 from masklens.intervals import Estimate, wilson

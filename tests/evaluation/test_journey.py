@@ -22,7 +22,8 @@ from masklens.dataset.scan import load_dataset
 from masklens.dataset.split import COLUMNS
 from masklens.evaluation import extras
 from masklens.evaluation.compare import compare, signed
-from masklens.evaluation.evaluate import Options, evaluate
+from masklens.evaluation.evaluate import evaluate
+from masklens.evaluation.run import Options
 from masklens.evaluation.selection import select
 from masklens.evaluation.subjects import load_subject
 from tests.conftest import lacking, make_toy_model, toy_card

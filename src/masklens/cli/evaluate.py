@@ -132,8 +132,8 @@ def command(
 
     require_extra()
     from masklens.cli.evaluate_console import show
-    from masklens.evaluation.evaluate import Options
     from masklens.evaluation.journey import Request, judge_all
+    from masklens.evaluation.run import Options
     from masklens.evaluation.targets import report_targets
 
     targets = report_targets(report, formats)

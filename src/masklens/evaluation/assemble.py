@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from masklens.detections import Detections
-from masklens.evaluation.answers import Answers, common_labels
+from masklens.evaluation.answers import Answers
 from masklens.evaluation.average_precision import Boxes
 from masklens.evaluation.pairing import Scenes
 from masklens.evaluation.run import WHOLE, Run, annotated_boxes
@@ -14,13 +14,6 @@ from masklens.evaluation.subjects import Subject
 from masklens.intervals import Array
 from masklens.labels import LABELS, WITHOUT_MASK
 from masklens.matching import widths
-
-
-def target_labels(selection: Selection, subject: Subject) -> tuple[str, ...]:
-    """The labels in which a model can be judged on the selected pictures."""
-    return common_labels(
-        selection.dataset.labels, subject.labels, f"The data set {selection.dataset.short_name}"
-    )
 
 
 def portrait_answers(selection: Selection, subject: Subject, run: Run, faces: str) -> Answers:
@@ -55,7 +48,7 @@ def portrait_answers(selection: Selection, subject: Subject, run: Run, faces: st
         predicted=predicted,
         probabilities=probabilities,
         groups=selection.groups,
-        widths=np.asarray(run.sizes[:, 0], dtype=float),
+        widths=np.array([width for width, _ in run.sizes], dtype=float),
         pictures=np.arange(count),
         boxes=boxes,
         n_groups=selection.n_groups,
@@ -81,8 +74,6 @@ def boxed_answers(selection: Selection, subject: Subject, run: Run, min_box: flo
     rows: list[Array] = []
     boxes: list[Array] = []
     for number, picture in enumerate(selection.dataset.pictures):
-        if number in run.unreadable:
-            continue
         clipped = truth_boxes(selection, run, number)
         for index in np.flatnonzero(widths(clipped) >= min_box):
             row = np.zeros(len(LABELS))
@@ -110,8 +101,7 @@ def boxed_answers(selection: Selection, subject: Subject, run: Run, min_box: flo
 
 def truth_boxes(selection: Selection, run: Run, number: int) -> Array:
     """The annotated boxes of a picture, clipped to it: (G, 4), xyxy pixels."""
-    width, height = (int(v) for v in run.sizes[number])
-    return np.asarray(annotated_boxes(selection, number, (width, height)), dtype=float)
+    return np.asarray(annotated_boxes(selection, number, run.sizes[number]), dtype=float)
 
 
 def scenes_of(selection: Selection, subject: Subject, run: Run) -> Scenes:

@@ -9,46 +9,20 @@ import numpy as np
 from masklens.dataset.split import was_trained_on
 from masklens.errors import DatasetError
 from masklens.evaluation import classification
-from masklens.evaluation.answers import Answers
-from masklens.evaluation.assemble import (
-    boxed_answers,
-    portrait_answers,
-    scenes_of,
-    target_labels,
-)
+from masklens.evaluation.answers import Answers, common_labels
+from masklens.evaluation.assemble import boxed_answers, portrait_answers, scenes_of
 from masklens.evaluation.bars import Progress
 from masklens.evaluation.classification import LabelScores
 from masklens.evaluation.measures import Measure, Section
 from masklens.evaluation.pairing import Scenes
-from masklens.evaluation.run import FIND, WHOLE, Run, run
+from masklens.evaluation.run import WHOLE, Options, Run, run
 from masklens.evaluation.scenes import LOOSE_IOU, SceneScores, score_scenes
 from masklens.evaluation.selection import Selection
 from masklens.evaluation.subjects import Subject
-from masklens.intervals import RESAMPLES, Estimate, group_weights
+from masklens.intervals import Estimate, group_weights
 from masklens.matching import widths
 
 SizeRows = tuple[tuple[str, Estimate], ...]
-
-
-@dataclass(frozen=True)
-class Options:
-    """How to judge.
-
-    Attributes:
-        faces: portraits: "find" the face first, or classify the "whole" picture.
-        min_face: on scenes, annotated faces narrower than this (pixels) count neither way.
-        min_box: annotated faces narrower than this are left out of the classifier's own scores.
-        finder, threads, long_side: as of :class:`masklens.detector.MaskDetector`.
-        resamples: of the bootstrap.
-    """
-
-    faces: str = FIND
-    min_face: float = 16
-    min_box: float = 12
-    finder: str | None = None
-    threads: int = 0
-    long_side: tuple[int, ...] | None = None
-    resamples: int = RESAMPLES
 
 
 @dataclass(frozen=True, eq=False)
@@ -158,29 +132,18 @@ def evaluate(
             annotated face is wide enough to count.
         InputError: predictions that do not fit the pictures.
     """
-    labels = target_labels(selection, subject)  # refuses before any work is done
-    result = run(
-        subject,
-        selection,
-        faces=options.faces,
-        finder=options.finder,
-        threads=options.threads,
-        long_side=options.long_side,
-        progress=progress,
-    )
-    reasons = (
-        *selection.left_out,
-        *(result.unreadable[number] for number in sorted(result.unreadable)),
-    )
-    selection, result = selection.without(set(result.unreadable)), result.readable()
+    data = f"The data set {selection.dataset.short_name}"
+    labels = common_labels(selection.dataset.labels, subject.labels, data)  # before any work
+    answered = run(subject, selection, options, progress)
+    reasons = [why for _, why in sorted(answered.unreadable.items())]
     return judge(
         Evaluation(
             subject,
-            selection,
+            selection.without(set(answered.unreadable)),
             options,
-            result,
+            answered,
             labels,
-            unreadable=reasons,
+            unreadable=(*selection.left_out, *reasons),
             trained_on=_trained_on(subject, selection),
         )
     )

@@ -8,8 +8,9 @@ from pathlib import Path
 
 from masklens.evaluation.bars import Bar
 from masklens.evaluation.compare import Comparison, compare
-from masklens.evaluation.evaluate import Evaluation, Options, evaluate
+from masklens.evaluation.evaluate import Evaluation, evaluate
 from masklens.evaluation.record import Provenance, record
+from masklens.evaluation.run import Options
 from masklens.evaluation.selection import select
 from masklens.evaluation.subjects import load_subject
 from masklens.io.atomic import write_json

@@ -14,10 +14,11 @@ from masklens.crop import Image, crop_face, crop_square, whole_picture
 from masklens.evaluation.evaluate import Evaluation
 from masklens.evaluation.explain import Explainer
 from masklens.evaluation.pairing import pair
-from masklens.evaluation.run import WHOLE, read_selected
+from masklens.evaluation.run import WHOLE
 from masklens.evaluation.scenes import IOU
 from masklens.intervals import Array, Ints
 from masklens.io.draw import SHORT_NAMES, colour_of
+from masklens.io.pictures import read_picture
 
 #: Side in pixels of each small picture.
 _SIDE = 200
@@ -148,7 +149,8 @@ def _scene_kinds(e: Evaluation) -> list[Kind]:
 
 def show(e: Evaluation, mistake: Mistake, explainer: Explainer | None) -> Shown:
     """A mistake as a picture: the surroundings with the box, and beside it the heat map."""
-    image = read_selected(e.selection, mistake.picture)
+    picture = e.selection.dataset.pictures[mistake.picture]
+    image = read_picture(picture.path)
     panels = [_surroundings(image, mistake)]
     if explainer is not None and mistake.answer is not None and e.subject.bundle is not None:
         card = e.subject.bundle.card
@@ -159,9 +161,9 @@ def show(e: Evaluation, mistake: Mistake, explainer: Explainer | None) -> Shown:
         # A label that the model has folded away is asked for by its folded name.
         if mistake.answer in card.labels:
             panels.append(overlay(crop, explainer.heat(crop, mistake.answer)))
-    picture = np.hstack(list(_spaced(panels)))
+    shown = np.hstack(list(_spaced(panels)))
     buffer = io.BytesIO()
-    PillowImage.fromarray(picture).save(buffer, format="JPEG", quality=88)
+    PillowImage.fromarray(shown).save(buffer, format="JPEG", quality=88)
     width = mistake.box[2] - mistake.box[0]
     said = "not found" if mistake.answer is None else f"said {_short(mistake.answer)}"
     if mistake.score is not None:
@@ -169,9 +171,9 @@ def show(e: Evaluation, mistake: Mistake, explainer: Explainer | None) -> Shown:
     truth = "nothing annotated" if mistake.truth is None else f"is {_short(mistake.truth)}"
     return Shown(
         buffer.getvalue(),
-        picture.shape[1],
-        picture.shape[0],
-        e.selection.dataset.pictures[mistake.picture].name,
+        shown.shape[1],
+        shown.shape[0],
+        picture.name,
         f"{truth}, {said}, {width:.0f} px",
     )
 

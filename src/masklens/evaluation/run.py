@@ -6,8 +6,9 @@ classifier's answers to the annotated boxes.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -20,7 +21,7 @@ from masklens.errors import DatasetError, MasklensError
 from masklens.evaluation.bars import Progress
 from masklens.evaluation.selection import Selection
 from masklens.evaluation.subjects import Subject, match_records, to_detections
-from masklens.io.pictures import read_picture
+from masklens.intervals import RESAMPLES
 from masklens.io.sources import read_frames
 
 #: What becomes of a portrait: the whole picture is classified, or its face is found first.
@@ -30,42 +31,49 @@ WHOLE, FIND = "whole", "find"
 _BATCH = 16
 
 
+@dataclass(frozen=True)
+class Options:
+    """How to judge.
+
+    Attributes:
+        faces: portraits: "find" the face first, or classify the "whole" picture.
+        min_face: on scenes, annotated faces narrower than this (pixels) count neither way.
+        min_box: annotated faces narrower than this are left out of the classifier's own scores.
+        finder, threads, long_side: as of :class:`masklens.detector.MaskDetector`.
+        resamples: of the bootstrap.
+    """
+
+    faces: str = FIND
+    min_face: float = 16
+    min_box: float = 12
+    finder: str | None = None
+    threads: int = 0
+    long_side: tuple[int, ...] | None = None
+    resamples: int = RESAMPLES
+
+
 @dataclass(frozen=True, eq=False)
 class Run:
-    """What one model answered.
+    """What one model answered to the pictures that can be read, in their order.
 
     Attributes:
         detections: one per picture, at every score; empty in mode "whole".
         crops: one (F, L) per picture: probabilities of its annotated faces (boxed data), or of the
             whole picture (mode "whole"); None where they were not asked for.
-        sizes: (P, 2), width and height in pixels.
-        unreadable: number of a picture -> why it could not be read.
+        sizes: width and height of each picture in pixels.
+        unreadable: number of a selected picture -> why it could not be read.
     """
 
     detections: tuple[Detections, ...]
     crops: tuple[FloatArray, ...] | None
-    sizes: FloatArray
+    sizes: tuple[tuple[int, int], ...]
     unreadable: dict[int, str]
-
-    def readable(self) -> Run:
-        """The same without the pictures that could not be read."""
-        keep = [i for i in range(len(self.sizes)) if i not in self.unreadable]
-        return Run(
-            tuple(self.detections[i] for i in keep) if self.detections else (),
-            None if self.crops is None else tuple(self.crops[i] for i in keep),
-            self.sizes[keep],
-            {},
-        )
 
 
 def run(
     subject: Subject,
     selection: Selection,
-    *,
-    faces: str = FIND,
-    finder: str | None = None,
-    threads: int = 0,
-    long_side: tuple[int, ...] | None = None,
+    options: Options,
     progress: Progress = lambda: None,
 ) -> Run:
     """Let a model answer to every selected picture.
@@ -73,102 +81,122 @@ def run(
     Args:
         subject: the model.
         selection: the pictures.
-        faces: for portraits, "find" or "whole".
-        finder, threads, long_side: as of :class:`masklens.detector.MaskDetector`.
+        options: how.
         progress: called after each picture.
 
     Raises:
         DatasetError: an annotated box lies outside its picture.
         InputError: predictions that do not fit the pictures.
     """
+    whole = options.faces == WHOLE and not selection.dataset.boxed
     if subject.bundle is None:
-        return _recorded(subject, selection, faces, progress)
-    if faces == WHOLE and not selection.dataset.boxed:
-        return _whole(subject, selection, threads, progress)
+        if whole:
+            raise DatasetError(
+                f"{subject.name} holds predictions for faces that were found, so it cannot be "
+                "judged with --faces whole."
+            )
+        return _recorded(subject, selection, progress)
+    if whole:
+        return _whole(MaskClassifier(subject.bundle, options.threads), selection, progress)
     detector = MaskDetector(
-        subject.bundle, finder=finder, threshold=0.0, threads=threads, long_side=long_side
+        subject.bundle,
+        finder=options.finder,
+        threshold=0.0,
+        threads=options.threads,
+        long_side=options.long_side,
     )
-    return _found(subject, selection, detector, progress)
+    return _found(detector, selection, progress)
 
 
-def _found(
-    subject: Subject, selection: Selection, detector: MaskDetector, progress: Progress
-) -> Run:
-    crops = _CropReader(detector.classifier) if selection.dataset.boxed else None
-    sizes = np.zeros((len(selection.dataset), 2), np.float32)
-    unreadable: dict[int, str] = {}
-    readable: list[int] = []
+def _found(detector: MaskDetector, selection: Selection, progress: Progress) -> Run:
+    card, pictures = detector.card, _Pictures(selection)
+    crops = _Crops(detector.classifier) if selection.dataset.boxed else None
 
     def images() -> Iterator[Image]:
-        for number, image in _read(selection, unreadable):
-            height, width = image.shape[:2]
-            sizes[number] = width, height
-            readable.append(number)
+        for number, image, size in pictures:
             if crops is not None:
-                crops.add(image, annotated_boxes(selection, number, (width, height)))
+                boxes = annotated_boxes(selection, number, size)
+                crops.add(crop_faces(image, boxes, card.size, card.margin))
             yield image
 
-    found: list[Detections] = []
-    for detections in detector.detect_many(images()):
-        found.append(detections)
+    detections = []
+    for found in detector.detect_many(images()):
+        detections.append(found)
         progress()
-    per_picture = dict(zip(readable, found, strict=True))
-    nothing = Detections.empty(subject.labels)
-    return Run(
-        tuple(per_picture.get(i, nothing) for i in range(len(selection.dataset))),
-        _spread(crops.finish(), readable, selection, subject) if crops is not None else None,
-        sizes,
-        unreadable,
-    )
+    return pictures.answered(detections, crops)
 
 
-def _whole(subject: Subject, selection: Selection, threads: int, progress: Progress) -> Run:
-    assert subject.bundle is not None
-    crops = _CropReader(MaskClassifier(subject.bundle, threads))
-    sizes = np.zeros((len(selection.dataset), 2), np.float32)
-    unreadable: dict[int, str] = {}
-    readable = []
-    for number, image in _read(selection, unreadable):
-        height, width = image.shape[:2]
-        sizes[number] = width, height
-        readable.append(number)
-        crops.add_whole(image)
+def _whole(classifier: MaskClassifier, selection: Selection, progress: Progress) -> Run:
+    crops, pictures = _Crops(classifier), _Pictures(selection)
+    for _, image, _ in pictures:
+        crops.add(whole_picture(image, classifier.card.size)[None])
         progress()
-    answers = _spread(crops.finish(), readable, selection, subject)
-    return Run((), answers, sizes, unreadable)
+    return pictures.answered([], crops)
 
 
-def _recorded(subject: Subject, selection: Selection, faces: str, progress: Progress) -> Run:
-    if faces == WHOLE and not selection.dataset.boxed:
-        raise DatasetError(
-            f"{subject.name} holds predictions for faces that were found, so it cannot be judged "
-            "with --faces whole."
-        )
-    records = match_records(subject, selection)
-    sizes = np.zeros((len(selection.dataset), 2), np.float32)
-    unreadable: dict[int, str] = {}
-    detections = [Detections.empty(subject.labels) for _ in records]
-    for number, image in _read(selection, unreadable):
-        size = (image.shape[1], image.shape[0])
-        sizes[number] = size
-        name = selection.dataset.pictures[number].name
+def _recorded(subject: Subject, selection: Selection, progress: Progress) -> Run:
+    records, pictures = match_records(subject, selection), _Pictures(selection)
+    detections = []
+    for number, _, size in pictures:
         if selection.dataset.boxed:
             annotated_boxes(selection, number, size)  # refuses what lies outside
-        detections[number] = to_detections(records[number], subject, size, name)
+        name = selection.dataset.pictures[number].name
+        detections.append(to_detections(records[number], subject, size, name))
         progress()
-    return Run(tuple(detections), None, sizes, unreadable)
+    return pictures.answered(detections, None)
 
 
-def _read(selection: Selection, unreadable: dict[int, str]) -> Iterator[tuple[int, Image]]:
-    """The pictures that can be read, with their numbers; decoded a few ahead."""
-    pictures = {p.path: p.name for p in selection.dataset.pictures}
-    numbers = {p.path: i for i, p in enumerate(selection.dataset.pictures)}
+class _Pictures:
+    """The selected pictures that can be read: number, pixels, and size; decoded a few ahead."""
 
-    def failed(path: object, error: MasklensError) -> None:
-        unreadable[numbers[path]] = str(error)  # type: ignore[index]
+    def __init__(self, selection: Selection) -> None:
+        self._pictures = selection.dataset.pictures
+        self._sizes: list[tuple[int, int]] = []
+        self._unreadable: dict[int, str] = {}
 
-    for frame in read_frames(pictures, failed):
-        yield frame.index, frame.image
+    def __iter__(self) -> Iterator[tuple[int, Image, tuple[int, int]]]:
+        numbers = {picture.path: number for number, picture in enumerate(self._pictures)}
+
+        def failed(path: Path, error: MasklensError) -> None:
+            self._unreadable[numbers[path]] = str(error)
+
+        for frame in read_frames({p.path: p.name for p in self._pictures}, failed):
+            self._sizes.append(frame.size)
+            yield frame.index, frame.image, frame.size
+
+    def answered(self, detections: Sequence[Detections], crops: _Crops | None) -> Run:
+        """All answers to them, when all were read."""
+        probabilities = None if crops is None else tuple(crops.probabilities())
+        return Run(tuple(detections), probabilities, tuple(self._sizes), self._unreadable)
+
+
+class _Crops:
+    """Classifies crops in batches across pictures, and remembers how many each picture had."""
+
+    def __init__(self, classifier: MaskClassifier) -> None:
+        self._classifier = classifier
+        self._waiting: list[Image] = []
+        self._counts: list[int] = []
+        self._done = [np.zeros((0, len(classifier.card.labels)), np.float32)]
+
+    def add(self, crops: Image) -> None:
+        """The crops of the next picture."""
+        self._waiting.append(crops)
+        self._counts.append(len(crops))
+        if sum(map(len, self._waiting)) >= _BATCH:
+            self._flush()
+
+    def probabilities(self) -> list[FloatArray]:
+        """One (F, L) per picture, in the order they came."""
+        self._flush()
+        return np.split(np.concatenate(self._done), np.cumsum(self._counts))[:-1]
+
+    def _flush(self) -> None:
+        if self._waiting:
+            crops = np.concatenate(self._waiting)
+            batches = (crops[i : i + _BATCH] for i in range(0, len(crops), _BATCH))
+            self._done += [self._classifier.predict(batch).probabilities for batch in batches]
+            self._waiting = []
 
 
 def annotated_boxes(selection: Selection, number: int, size: tuple[int, int]) -> FloatArray:
@@ -178,57 +206,3 @@ def annotated_boxes(selection: Selection, number: int, size: tuple[int, int]) ->
         DatasetError: one lies wholly outside, or has no area.
     """
     return clipped(selection.dataset.pictures[number].boxes(*size), *size)
-
-
-class _CropReader:
-    """Classifies crops in batches across pictures, and remembers how many each picture had."""
-
-    def __init__(self, classifier: MaskClassifier) -> None:
-        self._classifier = classifier
-        self._waiting: list[Image] = []
-        self._counts: list[int] = []
-        self._done: list[FloatArray] = []
-
-    def add(self, image: Image, boxes: FloatArray) -> None:
-        card = self._classifier.card
-        self._take(crop_faces(image, boxes, card.size, card.margin))
-
-    def add_whole(self, image: Image) -> None:
-        self._take(whole_picture(image, self._classifier.card.size)[None])
-
-    def _take(self, crops: Image) -> None:
-        self._waiting.append(crops)
-        self._counts.append(len(crops))
-        if sum(map(len, self._waiting)) >= _BATCH:
-            self._flush()
-
-    def _flush(self) -> None:
-        if self._waiting:
-            crops = np.concatenate(self._waiting)
-            for start in range(0, len(crops), _BATCH):
-                batch = crops[start : start + _BATCH]
-                self._done.append(self._classifier.predict(batch).probabilities)
-            self._waiting = []
-
-    def finish(self) -> list[FloatArray]:
-        """Probabilities per picture, in the order they came."""
-        self._flush()
-        if not self._done:
-            return [np.zeros((0, len(self._classifier.card.labels)), np.float32)] * len(
-                self._counts
-            )
-        return np.split(np.concatenate(self._done), np.cumsum(self._counts)[:-1])
-
-
-def _spread(
-    answers: list[FloatArray], readable: list[int], selection: Selection, subject: Subject
-) -> tuple[FloatArray, ...]:
-    """Answers of the readable pictures, with empty ones in the places of the others."""
-    by_number = dict(zip(readable, answers, strict=True))
-    nothing = np.zeros((0, len(subject.labels)), np.float32)
-    return tuple(by_number.get(i, nothing) for i in range(len(selection.dataset)))
-
-
-def read_selected(selection: Selection, number: int) -> Image:
-    """The pixels of one selected picture, again."""
-    return read_picture(selection.dataset.pictures[number].path)
