@@ -6,7 +6,7 @@ intervals.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -25,6 +25,9 @@ MatrixStatistic = Callable[[Array], Array]
 #: Edges in pixels of the size table: faces in photographs, and portraits.
 FACE_EDGES = (12, 16, 32, 64)
 PICTURE_EDGES = (64, 128, 256)
+
+#: What keys of measures on annotated boxes begin with: other measures of a report have theirs.
+BOXED = "boxed."
 
 
 @dataclass(frozen=True)
@@ -59,32 +62,31 @@ class LabelScores:
     sizes: tuple[tuple[str, Estimate], ...]
 
 
-def score(
-    answers: Answers, weights: Array, edges: tuple[int, ...] = FACE_EDGES, prefix: str = ""
-) -> LabelScores:
+def score(answers: Answers, weights: Array, *, boxed: bool = False) -> LabelScores:
     """Score answers.
 
     Args:
         answers: already folded to common labels.
         weights: group weights (R, G) from :func:`intervals.group_weights`.
-        edges: of the size bands, in pixels.
-        prefix: of the measures' keys, to tell several tables of one report apart.
+        boxed: to the annotated boxes of scenes; else to portraits.
     """
-    title = "The classifier alone, on the annotated boxes" if prefix else "Labels of the pictures"
-    sections: tuple[Section, ...] = (
-        Section(f"{prefix}overall", title, "", tuple(_overall(answers, weights))),
-        Section(f"{prefix}labels", f"{title}, each label", "", tuple(_per_label(answers, weights))),
-    )
-    if prefix:
-        sections = tuple(
-            Section(s.key, s.title, s.note, tuple(_with_prefix(m, prefix) for m in s.measures))
-            for s in sections
+    overall, per_label = _overall(answers, weights), _per_label(answers, weights)
+    roc, pr = _curves(answers, per_label)
+    title = "Labels of the pictures"
+    if boxed:
+        title = "The classifier alone, on the annotated boxes"
+        overall, per_label = (
+            [replace(m, key=BOXED + m.key, title=f"{m.title}, boxed") for m in measures]
+            for measures in (overall, per_label)
         )
     found = answers.select(answers.found)
-    roc, pr = _curves(answers, sections[1].measures)
+    edges = FACE_EDGES if boxed else PICTURE_EDGES
     return LabelScores(
         labels=answers.labels,
-        sections=sections,
+        sections=(
+            Section(title, tuple(overall)),
+            Section(f"{title}, each label", tuple(per_label)),
+        ),
         confusion=confusion_matrix(answers),
         roc=roc,
         precision_recall=pr,
@@ -184,21 +186,19 @@ def _areas(answers: Answers, index: int, weights: Array) -> list[Measure]:
 
 
 def _curves(
-    answers: Answers, measures: tuple[Measure, ...]
+    answers: Answers, measures: Sequence[Measure]
 ) -> tuple[tuple[Curve, ...], tuple[Curve, ...]]:
     found = answers.select(answers.found)
-    estimates = {m.key: m.estimate for m in measures}
+    areas = {m.key: m.estimate for m in measures}
     roc, pr = [], []
     for index, label in enumerate(answers.labels):
-        suffix = [k for k in estimates if k.endswith(f"{label}.roc_auc")]
-        if not suffix:
+        if f"{label}.roc_auc" not in areas:
             continue
         positive, scores = found.truth == index, found.probabilities[:, index]
         false_share, true_share, _ = metrics.roc_curve(positive, scores)
-        roc.append(Curve(label, false_share, true_share, estimates[suffix[0]]))
+        roc.append(Curve(label, false_share, true_share, areas[f"{label}.roc_auc"]))
         precision, recall, _ = metrics.precision_recall_curve(positive, scores)
-        area = estimates[suffix[0].replace("roc_auc", "pr_auc")]
-        pr.append(Curve(label, recall, precision, area))
+        pr.append(Curve(label, recall, precision, areas[f"{label}.pr_auc"]))
     return tuple(roc), tuple(pr)
 
 
@@ -276,7 +276,3 @@ def _item_statistic(answers: Answers, statistic: Callable[[Array], Array]) -> St
 def _support(answers: Answers, labels: Ints) -> int:
     """Independent groups of the rarest of some labels; what a faultless score rests on."""
     return min(len(np.unique(answers.groups[answers.truth == label])) for label in labels)
-
-
-def _with_prefix(measure: Measure, prefix: str) -> Measure:
-    return replace(measure, key=prefix + measure.key, title=f"{measure.title}, boxed")

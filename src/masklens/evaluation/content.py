@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from masklens.dataset.audit import Audit
 from masklens.evaluation import figures
 from masklens.evaluation.blocks import Document
+from masklens.evaluation.classification import BOXED
 from masklens.evaluation.compare import Comparison
 from masklens.evaluation.evaluate import Evaluation
 from masklens.evaluation.explain import Explainer
@@ -172,19 +173,19 @@ def _pipeline(document: Document, e: Evaluation) -> None:
 def _labels(document: Document, e: Evaluation) -> None:
     scores = e.label_scores
     assert scores is not None
-    prefix = "boxed." if e.selection.dataset.boxed else ""
-    document.heading("The classifier alone" if prefix else "Labels")
-    if prefix:
+    boxed = e.selection.dataset.boxed
+    document.heading("The classifier alone" if boxed else "Labels")
+    if boxed:
         document.text(
             "Here the annotated boxes are cut out and labelled, so that the face finder plays no "
             "part: the figures called “boxed”."
         )
     document.table(
-        f"All labels together, {len(e.answers or ()):,} {'faces' if prefix else 'pictures'}.",
+        f"All labels together, {len(e.answers or ()):,} {'faces' if boxed else 'pictures'}.",
         _HEAD,
         _measure_rows(scores.sections[0].measures),
     )
-    head, rows = _matrix(e, prefix, _LABEL_COLUMNS)
+    head, rows = _matrix(e, BOXED if boxed else "", _LABEL_COLUMNS)
     document.table("Each label against the others. In brackets the 95 % interval.", head, rows)
     document.figure(
         "What was answered to each true label: number, and share of the row.",
@@ -206,7 +207,7 @@ def _labels(document: Document, e: Evaluation) -> None:
             figures.calibration(scores.calibration, "answers", "probability of the answer"),
             "Calibration of the answers",
         )
-    what = "face" if prefix else "picture"
+    what = "face" if boxed else "picture"
     document.table(
         f"Accuracy by width of the {what} in pixels.",
         _HEAD,

@@ -8,11 +8,10 @@ import numpy as np
 
 from masklens.dataset.split import was_trained_on
 from masklens.errors import DatasetError
-from masklens.evaluation import classification
 from masklens.evaluation.answers import Answers, common_labels
 from masklens.evaluation.assemble import boxed_answers, portrait_answers, scenes_of
 from masklens.evaluation.bars import Progress
-from masklens.evaluation.classification import LabelScores
+from masklens.evaluation.classification import LabelScores, score
 from masklens.evaluation.measures import Measure, Section
 from masklens.evaluation.pairing import Scenes
 from masklens.evaluation.run import WHOLE, Options, Run, run
@@ -166,10 +165,7 @@ def judge(evaluation: Evaluation, labels: tuple[str, ...] | None = None) -> Eval
     weights = group_weights(e.selection.n_groups, e.options.resamples)
     if not e.selection.dataset.boxed:
         answers = portrait_answers(e.selection, e.subject, e.run, e.options.faces).fold(e.labels)
-        edges = classification.PICTURE_EDGES
-        return replace(
-            e, answers=answers, label_scores=classification.score(answers, weights, edges)
-        )
+        return replace(e, answers=answers, label_scores=score(answers, weights))
     scenes = scenes_of(e.selection, e.subject, e.run).fold(e.labels)
     if not any(np.any(widths(p.truth) >= e.options.min_face) for p in scenes.pictures):
         raise DatasetError(
@@ -184,6 +180,4 @@ def judge(evaluation: Evaluation, labels: tuple[str, ...] | None = None) -> Eval
     if len(np.unique(answers.truth)) < 2:
         return e
     # Two labels at least: with fewer there is nothing to tell apart.
-    return replace(
-        e, answers=answers, label_scores=classification.score(answers, weights, prefix="boxed.")
-    )
+    return replace(e, answers=answers, label_scores=score(answers, weights, boxed=True))

@@ -38,8 +38,8 @@ def exchanges(a: Evaluation, b: Evaluation) -> dict[str, Statistic]:
         both = _both_scenes(a.scenes, b.scenes)
         sections += score_scenes(both, once, a.options.min_face).sections
     if a.answers is not None and b.answers is not None:
-        prefix = "boxed." if a.selection.dataset.boxed else ""
-        sections += score(_both_answers(a.answers, b.answers), once, prefix=prefix).sections
+        both_answers, boxed = _both_answers(a.answers, b.answers), a.selection.dataset.boxed
+        sections += score(both_answers, once, boxed=boxed).sections
     return {m.key: _difference(m.statistic) for section in sections for m in section.measures}
 
 

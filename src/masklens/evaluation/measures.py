@@ -68,11 +68,9 @@ class Measure:
 
 @dataclass(frozen=True)
 class Section:
-    """Measures that stand in one table, under a title and after a sentence."""
+    """Measures that stand in one table, under a title."""
 
-    key: str
     title: str
-    note: str
     measures: tuple[Measure, ...]
 
 

@@ -26,7 +26,7 @@ class SceneScores:
     """Everything measured on scenes.
 
     Attributes:
-        labels: in order.
+        threshold: score from which boxes are shown.
         sections: tables of measures; the first is the headline.
         sizes: size band -> share of all faces found; and of masked faces.
         curve: what each threshold shows; right is found and the right label of two.
@@ -34,7 +34,6 @@ class SceneScores:
         calibration: mean score, and the share of right boxes; per bin.
     """
 
-    labels: tuple[str, ...]
     threshold: float
     sections: tuple[Section, ...]
     sizes: tuple[tuple[str, Estimate], ...]
@@ -58,18 +57,16 @@ def score_scenes(scenes: Scenes, weights: Array, min_width: float = 16) -> Scene
     _, every = pair(scenes, IOU, min_width)
     precision, curves_of_labels = _average_precisions(scenes, faces, weights, min_width)
     sections = (
-        Section("headline", "The whole pipeline: find, cut, label", "", (
+        Section("The whole pipeline: find, cut, label", (
             *_headline(scenes, faces, loose), *_end_to_end(scenes, faces, found, weights),
             *_calibration(every, found, weights),
         )),
-        Section("labels", "The whole pipeline, each label", "",
-                tuple(_per_label(scenes, faces, found))),
-        Section("ap", "Average precision", "", precision),
+        Section("The whole pipeline, each label", tuple(_per_label(scenes, faces, found))),
+        Section("Average precision", precision),
     )  # fmt: skip
     masked = banded.masked
     right = every.labels == every.truth
     return SceneScores(
-        labels=scenes.labels,
         threshold=scenes.threshold,
         sections=sections,
         sizes=tuple(by_size(banded.widths, banded.found, banded.groups, FACE_EDGES)),
