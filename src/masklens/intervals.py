@@ -58,6 +58,22 @@ class Estimate:
     total: int | None = None
     design_effect: float = 1.0
 
+    @property
+    def value_text(self) -> str:
+        """The value for readers, or a dash when there was nothing to count."""
+        return "–" if np.isnan(self.value) else f"{self.value:.3f}"
+
+    @property
+    def interval_text(self) -> str:
+        """The interval as "low – high"; a dash where there is none."""
+        known = not (np.isnan(self.value) or np.isnan(self.low))
+        return f"{self.low:.3f} – {self.high:.3f}" if known else "–"
+
+    @property
+    def count_text(self) -> str:
+        """Hits and total of a proportion, else nothing."""
+        return "" if self.total is None else f"{self.hits:,} / {self.total:,}"
+
     def to_dict(self) -> dict[str, Any]:
         """As JSON values; NaN becomes null."""
         out: dict[str, Any] = {

@@ -93,7 +93,7 @@ def test_calibration_errors_are_not_compared(judged):
     errors = [d for d in comparison.differences if "ece" in d.a.key]
     assert [d.a.key for d in errors] == ["ece", "ece_shown"]
     for d in errors:
-        assert (d.a.value_text, d.b.value_text) == ("0.400", "0.100")
+        assert (d.a.estimate.value_text, d.b.estimate.value_text) == ("0.400", "0.100")
         assert (d.change_text, d.interval_text, d.word) == ("–", "–", "")
         assert "not compared" in d.verdict
 

@@ -70,7 +70,7 @@ def with_interval(estimate: Estimate) -> str:
 
 def _summary(document: Document, e: Evaluation) -> None:
     measures = [e.measures[key] for key in _KEYS if key in e.measures][:4]
-    document.key([(m.value_text, m.interval_text, m.title) for m in measures])
+    document.key([(m.estimate.value_text, m.estimate.interval_text, m.title) for m in measures])
     document.text(summary_sentence(e))
 
 
@@ -93,11 +93,15 @@ def _data(document: Document, e: Evaluation, audit: Audit | None) -> None:
         )
 
 
-def _measure_rows(measures: Sequence[Measure]) -> list[tuple[str, ...]]:
-    return [(m.title, m.value_text, m.interval_text, m.count_text) for m in measures]
-
-
 _HEAD = ("", "value", "95 % interval", "n")
+
+
+def _rows(measures: Sequence[Measure]) -> list[tuple[str, ...]]:
+    return [_row(m.title, m.estimate) for m in measures]
+
+
+def _row(name: str, e: Estimate) -> tuple[str, ...]:
+    return name, e.value_text, e.interval_text, e.count_text
 
 
 def _matrix(
@@ -120,7 +124,7 @@ def _pipeline(document: Document, e: Evaluation) -> None:
     document.table(
         f"Finding, cutting and labelling together, boxes shown from score {scores.threshold:.2f}.",
         _HEAD,
-        _measure_rows(scores.sections[0].measures),
+        _rows(scores.sections[0].measures),
     )
     head, rows = _matrix(e, "", _SCENE_COLUMNS)
     document.table(
@@ -183,7 +187,7 @@ def _labels(document: Document, e: Evaluation) -> None:
     document.table(
         f"All labels together, {len(e.answers or ()):,} {'faces' if boxed else 'pictures'}.",
         _HEAD,
-        _measure_rows(scores.sections[0].measures),
+        _rows(scores.sections[0].measures),
     )
     head, rows = _matrix(e, BOXED if boxed else "", _LABEL_COLUMNS)
     document.table("Each label against the others. In brackets the 95 % interval.", head, rows)
@@ -211,10 +215,7 @@ def _labels(document: Document, e: Evaluation) -> None:
     document.table(
         f"Accuracy by width of the {what} in pixels.",
         _HEAD,
-        [
-            (name, f"{x.value:.3f}", f"{x.low:.3f} – {x.high:.3f}", f"{x.hits:,} / {x.total:,}")
-            for name, x in scores.sizes
-        ],
+        [_row(name, estimate) for name, estimate in scores.sizes],
     )
 
 
@@ -228,7 +229,10 @@ def _comparison(document: Document, comparison: Comparison) -> None:
     document.table(
         "Both models, and what can be said about the difference.",
         ("", "A", "B", "verdict"),
-        [(d.a.title, d.a.value_text, d.b.value_text, d.verdict) for d in comparison.differences],
+        [
+            (d.a.title, d.a.estimate.value_text, d.b.estimate.value_text, d.verdict)
+            for d in comparison.differences
+        ],
     )
     if comparison.label_test is not None:
         test = comparison.label_test

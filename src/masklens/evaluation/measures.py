@@ -35,7 +35,6 @@ class Measure:
         better: +1 when more is better, -1 when less is better.
         comparable: whether two models' values can be set against each other; not those that few
             items push up, such as calibration errors: the models' items differ in number.
-        digits: decimals shown.
     """
 
     key: str
@@ -43,27 +42,7 @@ class Measure:
     estimate: Estimate
     statistic: Statistic
     better: int = 1
-    digits: int = 3
     comparable: bool = True
-
-    @property
-    def value_text(self) -> str:
-        """The value, or a dash when there was nothing to count."""
-        return number_text(self.estimate.value, self.digits)
-
-    @property
-    def interval_text(self) -> str:
-        """The interval as "low – high"."""
-        if np.isnan(self.estimate.value) or np.isnan(self.estimate.low):
-            return "–"
-        low, high = (number_text(v, self.digits) for v in (self.estimate.low, self.estimate.high))
-        return f"{low} – {high}"
-
-    @property
-    def count_text(self) -> str:
-        """Hits and total of a proportion, else nothing."""
-        e = self.estimate
-        return "" if e.total is None else f"{e.hits:,} / {e.total:,}"
 
 
 @dataclass(frozen=True)
@@ -72,11 +51,6 @@ class Section:
 
     title: str
     measures: tuple[Measure, ...]
-
-
-def number_text(value: float, digits: int = 3) -> str:
-    """A number with a fixed number of decimals; a dash for NaN."""
-    return "–" if np.isnan(value) else f"{value:.{digits}f}"
 
 
 def share(

@@ -7,14 +7,11 @@ from collections.abc import Sequence
 
 from masklens.evaluation.compare import Comparison
 from masklens.evaluation.evaluate import Evaluation
-from masklens.evaluation.measures import Measure
 from masklens.intervals import Estimate
 from masklens.plural import many
 
 #: Measures whose comparison is also said in a sentence.
 _SAID = ("masked_recall_35", "f1_two_class", "map50", "accuracy", "boxed.accuracy")
-
-_ROW = "{title:<{width}}  {value:>6}  {interval:<15} {count:>15}"
 
 
 def evaluation_lines(evaluation: Evaluation) -> list[str]:
@@ -28,10 +25,10 @@ def evaluation_lines(evaluation: Evaluation) -> list[str]:
     width = max(len(m.title) for s in evaluation.sections for m in s.measures) + 2
     for section in evaluation.sections:
         if section.measures:
-            lines += ["", *_table(section.title, width, section.measures)]
-    for title, rows in evaluation.size_tables:
-        lines += ["", _head(title, width)]
-        lines += [_row(f"  {name}", width, e) for name, e in rows]
+            rows = [(m.title, m.estimate) for m in section.measures]
+            lines += ["", *_table(section.title, width, rows)]
+    for title, sizes in evaluation.size_tables:
+        lines += ["", *_table(title, width, sizes)]
     if evaluation.scene_scores is not None:
         threshold, f1 = evaluation.scene_scores.curve.best
         lines += [
@@ -45,30 +42,13 @@ def evaluation_lines(evaluation: Evaluation) -> list[str]:
     return lines
 
 
-def _head(title: str, width: int) -> str:
-    return _ROW.format(title=title, width=width, value="value", interval="95 % interval", count="n")
-
-
-def _table(title: str, width: int, measures: Sequence[Measure]) -> list[str]:
-    rows = [
-        _ROW.format(
-            title=f"  {m.title}",
-            width=width,
-            value=m.value_text,
-            interval=m.interval_text,
-            count=m.count_text,
-        )
-        for m in measures
+def _table(title: str, width: int, rows: Sequence[tuple[str, Estimate]]) -> list[str]:
+    cells = [(title, "value", "95 % interval", "n")]
+    cells += [(f"  {name}", e.value_text, e.interval_text, e.count_text) for name, e in rows]
+    return [
+        f"{name:<{width}}  {value:>6}  {interval:<15} {count:>15}".rstrip()
+        for name, value, interval, count in cells
     ]
-    return [_head(title, width), *(row.rstrip() for row in rows)]
-
-
-def _row(name: str, width: int, e: Estimate) -> str:
-    interval = f"{e.low:.3f} – {e.high:.3f}"
-    return _ROW.format(
-        title=name, width=width, value=f"{e.value:.3f}", interval=interval,
-        count=f"{e.hits:,} / {e.total:,}",
-    )  # fmt: skip
 
 
 def comparison_lines(comparison: Comparison) -> list[str]:
@@ -77,7 +57,8 @@ def comparison_lines(comparison: Comparison) -> list[str]:
     lines = [f"A: {comparison.a}", f"B: {comparison.b}", ""]
     lines.append(f"{'B minus A, in points':<{width}}  {'A':>6} {'B':>6}  {'B−A':>6}  95 % interval")
     lines += [
-        f"  {d.a.title:<{width - 2}}  {d.a.value_text:>6} {d.b.value_text:>6}  "
+        f"  {d.a.title:<{width - 2}}  "
+        f"{d.a.estimate.value_text:>6} {d.b.estimate.value_text:>6}  "
         f"{d.change_text:>6}  {d.interval_text:<16} {d.word}".rstrip()
         for d in comparison.differences
     ]
