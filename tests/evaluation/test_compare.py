@@ -14,7 +14,6 @@ from masklens.evaluation.compare import (
     _from_both,
     _label_test,
     compare,
-    verdict,
 )
 from masklens.evaluation.evaluate import evaluate
 from masklens.evaluation.exchange import exchanges
@@ -112,7 +111,7 @@ def test_verdicts_on_measures_of_which_less_or_more_is_better():
     def difference(title, better, *ends):
         estimate = Estimate(*ends, "bootstrap")
         measure = Measure("key", title, Estimate(0.5, 0.4, 0.6, "bootstrap"), len, better)
-        found = Difference(measure, measure, estimate, verdict(measure, estimate))
+        found = Difference(measure, measure, estimate)
         return found.word, found.verdict
 
     recall, brier = "All faces found", "Brier score"

@@ -51,13 +51,11 @@ class Difference:
             resample gives the same difference, "sign-flip bound" where it goes to zero because the
             sign-flip test shows no difference. There is no interval where
             the models do not differ, and no difference of measures that are not comparable.
-        verdict: in words.
     """
 
     a: Measure
     b: Measure
     estimate: Estimate
-    verdict: str
 
     @property
     def decided(self) -> bool:
@@ -87,6 +85,24 @@ class Difference:
         if np.isnan(self.estimate.low):
             return "–"
         return f"{signed(self.estimate.low)} to {signed(self.estimate.high)}"
+
+    @property
+    def verdict(self) -> str:
+        """In words: "B is better on …, +3.1 points, 95 % interval +1.2 to +5.0"."""
+        title = self.a.title
+        if not self.a.comparable:
+            return f"{title}: not compared, as fewer answers alone push it up"
+        first = title.split()[0]
+        is_name = first in ("Matthews", "Brier") or not first[1:].islower()
+        name = title if is_name else title[0].lower() + title[1:]
+        if np.isnan(self.estimate.low):
+            if self.estimate.value == 0:
+                return f"Both are alike on {name}"
+            return f"{title}: cannot be compared on these pictures"
+        change = f"{self.change_text} points, 95 % interval {self.interval_text}"
+        if self.decided:
+            return f"B is {'better' if self.better else 'worse'} on {name}, {change}"
+        return f"No difference is shown on {name} ({change})"
 
 
 @dataclass(frozen=True)
@@ -197,12 +213,11 @@ def compare(a: Evaluation, b: Evaluation) -> Comparison:
     theirs, exchanged = b.measures, exchanges(a, b)
     differences = []
     for key, mine in a.measures.items():
-        if key in theirs and not mine.comparable:
-            text = f"{mine.title}: not compared, as fewer answers alone push it up"
-            differences.append(Difference(mine, theirs[key], _NOT_COMPARED, text))
-        elif key in theirs:
-            estimate = _difference(mine, theirs[key], weights, exchanged[key])
-            differences.append(Difference(mine, theirs[key], estimate, verdict(mine, estimate)))
+        if key in theirs:
+            estimate = _NOT_COMPARED
+            if mine.comparable:
+                estimate = _difference(mine, theirs[key], weights, exchanged[key])
+            differences.append(Difference(mine, theirs[key], estimate))
     return Comparison(a.subject.name, b.subject.name, labels, tuple(differences), _test(a, b))
 
 
@@ -226,25 +241,6 @@ def _from_both(value: float, a: Estimate, b: Estimate) -> Estimate:
     low = value - float(np.hypot(b.value - b.low, a.high - a.value))
     high = value + float(np.hypot(b.high - b.value, a.value - a.low))
     return Estimate(value, low, high, "newcombe")
-
-
-def verdict(measure: Measure, difference: Estimate) -> str:
-    """One difference in words: "B is better on …, +3.1 points, 95 % interval 1.2 to 5.0"."""
-    first = measure.title.split()[0]
-    is_name = first in ("Matthews", "Brier") or not first[1:].islower()
-    name = measure.title if is_name else measure.title[0].lower() + measure.title[1:]
-    if np.isnan(difference.low):
-        if difference.value == 0:
-            return f"Both are alike on {name}"
-        return f"{measure.title}: cannot be compared on these pictures"
-    change = (
-        f"{signed(difference.value)} points, 95 % interval {signed(difference.low)} to "
-        f"{signed(difference.high)}"
-    )
-    if difference.low > 0 or difference.high < 0:
-        word = "better" if (difference.value > 0) == (measure.better > 0) else "worse"
-        return f"B is {word} on {name}, {change}"
-    return f"No difference is shown on {name} ({change})"
 
 
 def signed(value: float) -> str:
