@@ -6,6 +6,7 @@ whose label is not ``without_mask``: the faces that ordinary face finders lose.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -171,7 +172,7 @@ def _average_precisions(
     scenes: Scenes, faces: AnnotatedFaces, weights: Array, min_width: float
 ) -> tuple[tuple[Measure, ...], tuple[tuple[str, Array, Array, Estimate], ...]]:
     values = coco_average_precision(scenes.pictures, len(scenes.labels), min_width)
-    measures, lines, parts, supports = [], [], [], []
+    measures, lines, of_labels, supports = [], [], [], []
     few = weights[:500]
     for index, name in [(-1, "faces"), *enumerate(scenes.labels)]:
         half, over = values[index]
@@ -190,15 +191,22 @@ def _average_precisions(
         lines.append((name, *resampled.curve(), at_half.estimate))
         measures += [at_half, over_ious]
         if index >= 0:
-            parts.append((half, over, resampled))
+            of_labels.append((at_half, over_ious))
             supports.append(support)
-    for key, title, column in (("map50", "Mean over labels: AP at IoU 0.5", 0),
-                               ("map", "Mean over labels: AP, IoU 0.5–0.95", 1)):  # fmt: skip
-
-        def mean(w: Array, column: int = column) -> Array:
-            each = [(p[2].at_half, p[2].over_ious)[column](w) for p in parts]
-            return np.asarray(np.mean(each, axis=0))
-
-        value = float(np.mean([p[column] for p in parts]))
-        measures.append(figure(key, title, value, mean, few, support=min(supports)))
+    halves, overs = zip(*of_labels, strict=True)
+    for key, title, each in (
+        ("map50", "Mean over labels: AP at IoU 0.5", halves),
+        ("map", "Mean over labels: AP, IoU 0.5–0.95", overs),
+    ):
+        measures.append(_mean(key, title, each, few, min(supports)))
     return tuple(measures), tuple(lines)
+
+
+def _mean(key: str, title: str, each: Sequence[Measure], weights: Array, support: int) -> Measure:
+    """The mean of several measures."""
+
+    def statistic(of_groups: Array) -> Array:
+        return np.asarray(np.mean([m.statistic(of_groups) for m in each], axis=0))
+
+    value = float(np.mean([m.estimate.value for m in each]))
+    return figure(key, title, value, statistic, weights, support=support)
