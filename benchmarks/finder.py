@@ -22,7 +22,8 @@ from masklens.bundle import Bundle
 from masklens.curves import sweep
 from masklens.dataset.scan import Dataset, load_dataset
 from masklens.detector import MaskDetector, in_parallel
-from masklens.evaluation.average_precision import Boxes, ResampledPrecision, coco_average_precision
+from masklens.evaluation.average_precision import ResampledPrecision, coco_average_precision
+from masklens.evaluation.pairing import Boxes
 from masklens.faces import FaceFinder, Faces, YuNet
 from masklens.finder import CellFinder
 from masklens.intervals import Estimate, bootstrap, group_weights

@@ -5,8 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from masklens.evaluation.answers import Answers
-from masklens.evaluation.average_precision import Boxes
-from masklens.evaluation.pairing import Scenes
+from masklens.evaluation.pairing import Boxes, Scenes
 from masklens.labels import LABELS
 
 

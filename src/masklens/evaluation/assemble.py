@@ -6,8 +6,7 @@ import numpy as np
 
 from masklens.detections import Detections
 from masklens.evaluation.answers import Answers
-from masklens.evaluation.average_precision import Boxes
-from masklens.evaluation.pairing import Scenes
+from masklens.evaluation.pairing import Boxes, Scenes
 from masklens.evaluation.run import WHOLE, Run, annotated_boxes
 from masklens.evaluation.selection import Selection
 from masklens.evaluation.subjects import Subject

@@ -8,58 +8,18 @@ width of interest.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from masklens.boxes import iou
+from masklens.evaluation.pairing import Boxes
 from masklens.intervals import Array, Bools, Ints
-from masklens.matching import NO_BOXES, match, widths
+from masklens.matching import match, widths
 
 IOUS = tuple(round(0.5 + 0.05 * step, 2) for step in range(10))
 _RECALLS = np.linspace(0, 1, 101)
 _MAX_DETECTIONS = 1000
-
-
-@dataclass(frozen=True, eq=False)
-class Boxes:
-    """What average precision needs of one picture.
-
-    Attributes:
-        found: (D, 4), xyxy pixels, best score first.
-        scores: (D,), falling.
-        found_labels: (D,).
-        truth: (G, 4), xyxy pixels.
-        truth_labels: (G,).
-        masked: (G,), whether something covers the face; not changed by folding labels.
-        crowds: (C, 4), xyxy pixels, regions in which nothing counts.
-        crowd_labels: (C,); -1 for a label that is no face's: it holds for no label, but for faces.
-    """
-
-    found: Array
-    scores: Array
-    found_labels: Ints
-    truth: Array
-    truth_labels: Ints
-    masked: Bools
-    crowds: Array = field(default_factory=lambda: NO_BOXES)
-    crowd_labels: Ints = field(default_factory=lambda: np.zeros(0, np.intp))
-
-    def only(self, label: int) -> Boxes:
-        """The boxes of one label."""
-        f, t = self.found_labels == label, self.truth_labels == label
-        c = self.crowd_labels == label
-        return Boxes(
-            self.found[f],
-            self.scores[f],
-            self.found_labels[f],
-            self.truth[t],
-            self.truth_labels[t],
-            self.masked[t],
-            self.crowds[c],
-            self.crowd_labels[c],
-        )
 
 
 def coco_average_precision(
@@ -69,13 +29,13 @@ def coco_average_precision(
 
     NaN where no annotated face counts.
     """
-    result = _coco(pictures, labels, min_width, use_labels=True)
-    result[-1] = _coco(pictures, 1, min_width, use_labels=False)[0]
+    result = _coco(pictures, labels, min_width)
+    result[-1] = _coco([picture.as_one_label() for picture in pictures], 1, min_width)[0]
     return result
 
 
 def _coco(
-    pictures: Sequence[Boxes], labels: int, min_width: float, use_labels: bool
+    pictures: Sequence[Boxes], labels: int, min_width: float
 ) -> dict[int, tuple[float, float]]:
     from faster_coco_eval import COCO, COCOeval_faster
 
@@ -84,12 +44,9 @@ def _coco(
     truth: list[dict[str, Any]] = []
     found: list[dict[str, Any]] = []
     for number, picture in enumerate(pictures, start=1):
-        t_labels = picture.truth_labels if use_labels else np.zeros_like(picture.truth_labels)
-        f_labels = picture.found_labels if use_labels else np.zeros_like(picture.found_labels)
-        c_labels = picture.crowd_labels if use_labels else np.zeros_like(picture.crowd_labels)
-        truth += _entries(picture.truth, t_labels, number, len(truth))
-        truth += _entries(picture.crowds, c_labels, number, len(truth), crowd=True)
-        entries = _entries(picture.found, f_labels, number, len(found))
+        truth += _entries(picture.truth, picture.truth_labels, number, len(truth))
+        truth += _entries(picture.crowds, picture.crowd_labels, number, len(truth), crowd=True)
+        entries = _entries(picture.found, picture.found_labels, number, len(found))
         found += [
             entry | {"score": float(score)}
             for entry, score in zip(entries, picture.scores, strict=True)
@@ -162,8 +119,8 @@ class ResampledPrecision:
             hits.append(np.stack([(m.truth >= 0) & ~m.ignored for m in results]))
             scores.append(boxes.scores)
             owners.append(np.full(len(boxes.scores), group, dtype=np.intp))
-        order = np.argsort(-np.concatenate(scores), kind="stable") if scores else np.zeros(0, int)
-        self._owners = np.concatenate(owners)[order] if owners else np.zeros(0, dtype=np.intp)
+        order = np.argsort(-np.concatenate(scores), kind="stable")
+        self._owners = np.concatenate(owners)[order]
         self._hits = np.concatenate(hits, axis=1)[:, order]
         self._alive = np.concatenate(alive, axis=1)[:, order]
         self._counts = counts

@@ -14,11 +14,10 @@ import numpy as np
 from scipy import stats
 
 from masklens.evaluation.answers import Answers
-from masklens.evaluation.average_precision import Boxes
 from masklens.evaluation.classification import score
 from masklens.evaluation.evaluate import Evaluation
 from masklens.evaluation.measures import Section
-from masklens.evaluation.pairing import Scenes
+from masklens.evaluation.pairing import Boxes, Scenes
 from masklens.evaluation.scenes import score_scenes
 from masklens.intervals import Array, Statistic
 

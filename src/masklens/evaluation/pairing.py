@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -11,12 +11,56 @@ import numpy.typing as npt
 
 from masklens.boxes import iou
 from masklens.evaluation.answers import fold_map
-from masklens.evaluation.average_precision import Boxes
 from masklens.intervals import Array, Bools, Ints
 from masklens.labels import MASK_WORN_INCORRECTLY, WITHOUT_MASK
-from masklens.matching import match, widths
+from masklens.matching import NO_BOXES, match, widths
 
 _Column = npt.NDArray[Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Boxes:
+    """What was found in one picture, and what is annotated there.
+
+    Attributes:
+        found: (D, 4), xyxy pixels, best score first.
+        scores: (D,), falling.
+        found_labels: (D,).
+        truth: (G, 4), xyxy pixels.
+        truth_labels: (G,).
+        masked: (G,), whether something covers the face; not changed by folding labels.
+        crowds: (C, 4), xyxy pixels, regions in which nothing counts.
+        crowd_labels: (C,); -1 for a label that is no face's: it holds for no label, but for faces.
+    """
+
+    found: Array
+    scores: Array
+    found_labels: Ints
+    truth: Array
+    truth_labels: Ints
+    masked: Bools
+    crowds: Array = field(default_factory=lambda: NO_BOXES)
+    crowd_labels: Ints = field(default_factory=lambda: np.zeros(0, np.intp))
+
+    def only(self, label: int) -> Boxes:
+        """The boxes of one label."""
+        f, t = self.found_labels == label, self.truth_labels == label
+        c = self.crowd_labels == label
+        return Boxes(
+            self.found[f],
+            self.scores[f],
+            self.found_labels[f],
+            self.truth[t],
+            self.truth_labels[t],
+            self.masked[t],
+            self.crowds[c],
+            self.crowd_labels[c],
+        )
+
+    def as_one_label(self) -> Boxes:
+        """The same boxes, all of label 0."""
+        f, t, c = map(np.zeros_like, (self.found_labels, self.truth_labels, self.crowd_labels))
+        return replace(self, found_labels=f, truth_labels=t, crowd_labels=c)
 
 
 @dataclass(frozen=True, eq=False)
