@@ -13,7 +13,6 @@ OpenCV 4; its network is untrained, which takes the same time.
 from __future__ import annotations
 
 import argparse
-import os
 import resource
 import subprocess
 import sys
@@ -22,9 +21,10 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from common import data_root, haar_cascade, iou, machine, print_table
+from common import haar_cascade, machine, notebook_faces, notebook_model, print_table, scenes
 
 from masklens import MaskDetector
+from masklens.boxes import iou
 from masklens.crop import crop_faces
 from masklens.dataset.scan import Dataset, load_dataset
 from masklens.detector import BATCH, in_parallel
@@ -99,36 +99,13 @@ def time_notebook(
     cascade: cv2.CascadeClassifier, paths: list[Path]
 ) -> tuple[float, list[tuple[np.ndarray, list[str]]]]:
     """Seconds for the notebook's way, and the boxes it finds."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    import keras
-
-    model = keras.Sequential(
-        [
-            keras.applications.MobileNetV2(
-                weights=None, include_top=False, input_shape=(224, 224, 3)
-            ),
-            keras.layers.AveragePooling2D(7),
-            keras.layers.Flatten(),
-            keras.layers.Dense(128, activation="relu"),
-            keras.layers.Dense(2, activation="softmax"),
-        ]
-    )
-    model.predict(np.zeros((1, 224, 224, 3), np.float32), verbose=0)
-    found = []
+    model, found = notebook_model(), []
     start = time.perf_counter()
     for path in paths:
-        image = cv2.imread(str(path))
-        scale = 800 / image.shape[1]
-        frame = cv2.resize(image, None, fx=scale, fy=scale)
-        grey = cv2.cvtColor(frame, cv2.COLOR_BGR2GRAY)
-        boxes = cascade.detectMultiScale(grey, scaleFactor=1.1, minNeighbors=5, minSize=(60, 60))
-        for x, y, w, h in boxes:
-            face = cv2.cvtColor(frame[y : y + h, x : x + w], cv2.COLOR_BGR2RGB)
-            face = cv2.resize(face, (224, 224)).astype(np.float32) / 127.5 - 1
+        boxes, faces = notebook_faces(cascade, cv2.imread(str(path)), 800)
+        for face in faces:
             model.predict(face[None], verbose=0)
-        xywh = np.asarray(boxes, np.float32).reshape(-1, 4) / scale
-        xyxy = np.hstack([xywh[:, :2], xywh[:, :2] + xywh[:, 2:]])
-        found.append((xyxy, [WITH_MASK] * len(xyxy)))
+        found.append((boxes, [WITH_MASK] * len(boxes)))
     return time.perf_counter() - start, found
 
 
@@ -170,7 +147,7 @@ def main() -> None:
     options = parser.parse_args()
     cascade = None if options.no_notebook else haar_cascade()
 
-    data = load_dataset(data_root() / "data" / "scenes" / "val" / "annotations.coco.json")
+    data = load_dataset(scenes("val"))
     if options.pictures:
         data = Dataset(data.source, data.boxed, data.pictures[: options.pictures])
     paths = [picture.path for picture in data.pictures]

@@ -18,7 +18,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from common import data_root, machine, print_table
+from common import data_root, machine, print_table, scenes
 
 
 def measured(*arguments: str) -> tuple[float, float, float]:
@@ -57,10 +57,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
         pick(data / "crops", work / "portraits", options.pictures)
-        scenes = str(data / "scenes" / "val" / "annotations.coco.json")
+        street = str(scenes("val"))
         for name, bar, arguments in (
-            ("scenes/val, all scores", "< 60 s", [scenes]),
-            ("scenes/val, report", "", [scenes, "--report", str(work / "a"), "--format",
+            ("scenes/val, all scores", "< 60 s", [street]),
+            ("scenes/val, report", "", [street, "--report", str(work / "a"), "--format",
                                         "html,md,pdf"]),
             (f"{options.pictures:,} portraits, report", "< 180 s, < 1,500 MB",
              [str(work / "portraits"), "--report", str(work / "b"), "--format", "html,md,pdf"]),

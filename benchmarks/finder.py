@@ -16,8 +16,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from common import data_root, iou, machine, print_table, resampled_ratio
+from common import data_root, machine, print_table, resampled_ratio, scenes
 
+from masklens.boxes import iou
 from masklens.bundle import Bundle
 from masklens.curves import sweep
 from masklens.dataset.scan import Dataset, load_dataset
@@ -199,9 +200,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, help="COCO file (default: scenes/val)")
     options = parser.parse_args()
     root = data_root()
-    dataset = load_dataset(
-        options.data or root / "data" / "scenes" / "val" / "annotations.coco.json"
-    )
+    dataset = load_dataset(options.data or scenes("val"))
     bundle = Bundle.load(options.bundle)
     finders, files = yunets(root)
     section = bundle.card.finder

@@ -15,7 +15,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
-from common import data_root, print_table
+from common import data_root, print_table, scenes
 from finder import HEAD, MIN_SCORE, Row, accuracy_rows, yunets
 from folds import deal
 
@@ -48,7 +48,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, help="COCO file (default: scenes/train)")
     options = parser.parse_args()
     root = data_root()
-    data = options.data or root / "data" / "scenes" / "train" / "annotations.coco.json"
+    data = options.data or scenes("train")
     rivals, files = yunets(root)
     bundle, parts = Bundle.load(), []
     for folder, fit, held in deal([data], options.out, options.folds):

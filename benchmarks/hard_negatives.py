@@ -19,7 +19,7 @@ from itertools import cycle, islice
 from pathlib import Path
 
 import numpy as np
-from common import ROOT, data_root, print_table, wilson
+from common import ROOT, data_root, print_table, scenes
 
 from masklens.bundle import Bundle
 from masklens.classifier import MaskClassifier
@@ -28,6 +28,7 @@ from masklens.dataset.sheet import Block, Tile, draw_sheets, save_sheets
 from masklens.dataset.synthesize import STYLES, paint
 from masklens.dataset.synthesize.produce import BareFace, bare_faces
 from masklens.finder import shipped_finder
+from masklens.intervals import wilson
 from masklens.io.pictures import read_picture
 from masklens.labels import WITH_MASK, WITHOUT_MASK
 
@@ -50,7 +51,7 @@ def bare(data: Path, portraits: int) -> list[BareFace]:
     def refuse(path: Path, error: Exception) -> None:
         raise SystemExit(f"{path}: {error}")
 
-    val = bare_faces(data / "scenes" / "val" / "annotations.coco.json", finder, SEED, refuse)
+    val = bare_faces(scenes("val"), finder, SEED, refuse)
     prajna = (
         face
         for face in bare_faces(data / "prajna" / "without_mask", finder, SEED, refuse)

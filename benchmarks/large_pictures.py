@@ -17,10 +17,11 @@ from collections.abc import Iterator
 
 import cv2
 import numpy as np
-from common import data_root, iou, machine, print_table
+from common import machine, print_table, scenes
 from mosaic import CELL, mosaic
 
 from masklens import Detections, MaskDetector
+from masklens.boxes import iou
 from masklens.dataset.scan import load_dataset
 from masklens.io.pictures import read_picture
 from masklens.labels import WITHOUT_MASK
@@ -36,7 +37,7 @@ Picture = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 def photographs() -> list[Picture]:
     """Pixels, boxes (n, 4) and which faces are masked, of each photograph."""
-    data = load_dataset(data_root() / "data" / "scenes" / "val" / "annotations.coco.json")
+    data = load_dataset(scenes("val"))
     return [
         (
             read_picture(p.path),

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from common import data_root
+from common import data_root, scenes
 
 from masklens.dataset.scan import Annotation, Picture, load_dataset
 from masklens.io.atomic import atomic_path, write_text
@@ -191,7 +191,7 @@ def _frame(
 
 def suitable_faces() -> list[tuple[Picture, Annotation]]:
     """The faces of scenes/val that are large enough and have no neighbour in the cut."""
-    data = load_dataset(data_root() / "data" / "scenes" / "val" / "annotations.coco.json")
+    data = load_dataset(scenes("val"))
     return [
         (picture, a)
         for picture in data.pictures

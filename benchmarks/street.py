@@ -19,7 +19,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from common import data_root, machine, print_table, resampled_ratio
+from common import data_root, machine, print_table, resampled_ratio, scenes
 
 from masklens.bundle import CARD_FILE, Bundle
 from masklens.classifier import MaskClassifier
@@ -220,7 +220,7 @@ def main() -> None:
     options = parser.parse_args()
     data = data_root() / "data"
     bundle = Bundle.load(options.bundle)
-    val = load_dataset(data / "scenes" / "val" / "annotations.coco.json")
+    val = load_dataset(scenes("val"))
     files = [bundle.folder / name for name in (CARD_FILE, *bundle.card.files)]
     size = sum(file.stat().st_size for file in files) / 1e6
     print(f"bundle {bundle.card.name} {bundle.card.version}, {machine()}\n")

@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from common import data_root, print_table
+from common import data_root, print_table, scenes
 from folds import deal
 
 from masklens.bundle import CARD_FILE, Bundle
@@ -115,7 +115,7 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=5, help="the shipped classifier had 18 + 10")
     options = parser.parse_args()
     data = data_root() / "data"
-    sources = [data / "scenes" / name / "annotations.coco.json" for name in ("train", "val")]
+    sources = [scenes("train"), scenes("val")]
     portraits = data / "crops", data / "prajna"
     parts = [
         (trained(folder, fit, portraits, options.epochs), load_dataset(held))

@@ -21,7 +21,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from common import data_root, machine, print_table, wilson
+from common import data_root, machine, print_table
+
+from masklens.intervals import wilson
 
 EPOCHS = 20
 BARS = {"accuracy": 0.996, "ratio": 8.0}

@@ -33,7 +33,15 @@ from statistics import median
 
 import cv2
 import numpy as np
-from common import ROOT, data_root, haar_cascade, machine, print_table
+from common import (
+    ROOT,
+    data_root,
+    haar_cascade,
+    machine,
+    notebook_faces,
+    notebook_model,
+    print_table,
+)
 from film_labels import WRONG_HEAD, figure_rows, follow, wrong_rows
 from moving import make_film, make_full_film, read_stamp, read_truth
 
@@ -139,39 +147,17 @@ def time_bare(detector: MaskDetector, path: Path, every: int) -> float:
 
 
 def time_notebook(cascade: cv2.CascadeClassifier, path: Path, frames: int) -> float:
-    """The report's loop: resize to 600, Haar cascade, ``model.predict`` for each face or frame."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    import keras
-
-    base = keras.applications.MobileNetV2(
-        weights=None, include_top=False, input_shape=(224, 224, 3)
-    )
-    layers = keras.layers
-    model = keras.Sequential(
-        [
-            base,
-            layers.AveragePooling2D(7),
-            layers.Flatten(),
-            layers.Dense(128, activation="relu"),
-            layers.Dense(2, activation="softmax"),
-        ]
-    )
-    model.predict(np.zeros((1, 224, 224, 3), np.float32), verbose=0)
+    """The report's loop: resize to 600, Haar cascade, ``model.predict`` for each frame's faces."""
+    model = notebook_model()
     count, start = 0, time.perf_counter()
     video = cv2.VideoCapture(str(path))
     while count < frames:
         ok, frame = video.read()
         if not ok:
             break
-        frame = cv2.resize(frame, None, fx=600 / frame.shape[1], fy=600 / frame.shape[1])
-        grey = cv2.cvtColor(frame, cv2.COLOR_BGR2GRAY)
-        boxes = cascade.detectMultiScale(grey, scaleFactor=1.1, minNeighbors=5, minSize=(60, 60))
-        faces = [
-            cv2.resize(cv2.cvtColor(frame[y : y + h, x : x + w], cv2.COLOR_BGR2RGB), (224, 224))
-            for x, y, w, h in boxes
-        ]
-        if faces:
-            model.predict(np.asarray(faces, np.float32) / 127.5 - 1, batch_size=32, verbose=0)
+        _, faces = notebook_faces(cascade, frame, 600)
+        if len(faces):
+            model.predict(faces, batch_size=32, verbose=0)
         count += 1
     return count / (time.perf_counter() - start)
 
