@@ -81,8 +81,7 @@ class Occlusion:
         colour = crop.mean(axis=(0, 1)).astype(np.uint8)
         for copy, (y1, x1, y2, x2) in zip(hidden, places, strict=True):
             copy[y1:y2, x1:x2] = colour
-        batches = [hidden[i : i + 32] for i in range(0, len(hidden), 32)]
-        p = np.concatenate([self._classifier.predict(b).probabilities[:, column] for b in batches])
+        p = self._classifier.predict(hidden).probabilities[:, column]
         whole = self._classifier.predict(crop[None]).probabilities[0, column]
         total, count = np.zeros((size, size)), np.zeros((size, size))
         for loss, (y1, x1, y2, x2) in zip(logit(whole) - logit(p), places, strict=True):
