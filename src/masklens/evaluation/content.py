@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from masklens.dataset.audit import Audit
 from masklens.evaluation import figures
 from masklens.evaluation.blocks import Document
-from masklens.evaluation.classification import BOXED
+from masklens.evaluation.classification import BOXED, LabelScores
 from masklens.evaluation.compare import Comparison
 from masklens.evaluation.evaluate import Evaluation
 from masklens.evaluation.explain import Explainer
@@ -17,6 +17,7 @@ from masklens.evaluation.measures import Measure
 from masklens.evaluation.mistakes import Gallery
 from masklens.evaluation.record import subject_facts, versions
 from masklens.evaluation.run import WHOLE
+from masklens.evaluation.scenes import SceneScores
 from masklens.evaluation.wording import audit_sentences, method_terms, summary_sentence
 from masklens.intervals import Estimate
 from masklens.plural import many
@@ -145,6 +146,10 @@ def _pipeline(document: Document, e: Evaluation) -> None:
         ] + [("mean over labels", *(
             with_interval(e.measures[k].estimate) for k in ("map50", "map")))],
     )  # fmt: skip
+    _pipeline_figures(document, scores)
+
+
+def _pipeline_figures(document: Document, scores: SceneScores) -> None:
     document.figure(
         "Share of the annotated faces that a shown box met (IoU 0.35), by width of the face in "
         "pixels, with 95 % intervals. n counts the masked faces.",
@@ -191,6 +196,16 @@ def _labels(document: Document, e: Evaluation) -> None:
     )
     head, rows = _matrix(e, BOXED if boxed else "", _LABEL_COLUMNS)
     document.table("Each label against the others. In brackets the 95 % interval.", head, rows)
+    _label_figures(document, scores)
+    what = "face" if boxed else "picture"
+    document.table(
+        f"Accuracy by width of the {what} in pixels.",
+        _HEAD,
+        [_row(name, estimate) for name, estimate in scores.sizes],
+    )
+
+
+def _label_figures(document: Document, scores: LabelScores) -> None:
     document.figure(
         "What was answered to each true label: number, and share of the row.",
         figures.confusion(scores.confusion, scores.labels),
@@ -211,12 +226,6 @@ def _labels(document: Document, e: Evaluation) -> None:
             figures.calibration(scores.calibration, "answers", "probability of the answer"),
             "Calibration of the answers",
         )
-    what = "face" if boxed else "picture"
-    document.table(
-        f"Accuracy by width of the {what} in pixels.",
-        _HEAD,
-        [_row(name, estimate) for name, estimate in scores.sizes],
-    )
 
 
 def _comparison(document: Document, comparison: Comparison) -> None:
