@@ -9,10 +9,10 @@ from PIL import Image as PillowImage
 from masklens.bundle import write_bundle
 from masklens.errors import DatasetError, InputError, MasklensError, OutputError
 from masklens.evaluation.evaluate import evaluate
+from masklens.evaluation.report.targets import report_targets
 from masklens.evaluation.run import Options
 from masklens.evaluation.selection import select
 from masklens.evaluation.subjects import load_subject
-from masklens.evaluation.targets import report_targets
 from tests.conftest import make_toy_model, toy_card
 from tests.evaluation.conftest import change
 

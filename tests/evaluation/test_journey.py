@@ -238,7 +238,7 @@ def test_a_pdf_leaves_pillow_as_it_was(tmp_path):
     _need_weasyprint()
     code = (
         "import sys; from pathlib import Path; from PIL import ImageFile; "
-        "from masklens.evaluation.report import write_pdf; "
+        "from masklens.evaluation.report.write import write_pdf; "
         "write_pdf(Path(sys.argv[1]), '<p>short'); print(ImageFile.LOAD_TRUNCATED_IMAGES)"
     )
     command = [sys.executable, "-c", code, str(tmp_path / "a.pdf")]

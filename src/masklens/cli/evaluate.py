@@ -133,8 +133,8 @@ def command(
     require_extra()
     from masklens.cli.evaluate_console import show
     from masklens.evaluation.journey import Request, judge_all
+    from masklens.evaluation.report.targets import report_targets
     from masklens.evaluation.run import Options
-    from masklens.evaluation.targets import report_targets
 
     targets = report_targets(report, formats)
     read = [data, rival, *(Path(name) for name in (bundle, against) if name is not None)]
@@ -164,7 +164,7 @@ def command(
         outcome.write_json(json_file)
         files.append(json_file)
     if targets:
-        from masklens.evaluation.report import write_report
+        from masklens.evaluation.report.write import write_report
 
         write_report(outcome, targets, mistakes=mistakes, heat=heat, audit=audit, bar=step_bar)
     written(files)

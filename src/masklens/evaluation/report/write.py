@@ -1,4 +1,4 @@
-"""The report: one document, written as HTML, Markdown and PDF from the same content."""
+"""Writing the report: HTML, Markdown and PDF from the same content."""
 
 from __future__ import annotations
 
@@ -9,14 +9,16 @@ from typing import Any
 
 from PIL import ImageFile
 
+from masklens.dataset.audit import Audit
+from masklens.dataset.audit import audit as find_copies
 from masklens.errors import OutputError
-from masklens.evaluation.audit import audit_data
-from masklens.evaluation.bars import Bar
-from masklens.evaluation.blocks import Document, Picture
-from masklens.evaluation.content import build
-from masklens.evaluation.explain import load_explainer
+from masklens.evaluation.bars import Bar, search_bar
 from masklens.evaluation.journey import Outcome
-from masklens.evaluation.mistakes import galleries
+from masklens.evaluation.report.blocks import Document, Picture
+from masklens.evaluation.report.content import build
+from masklens.evaluation.report.explain import load_explainer
+from masklens.evaluation.report.mistakes import galleries
+from masklens.evaluation.selection import Selection
 from masklens.io.atomic import atomic_path, write_bytes, write_text
 
 
@@ -37,7 +39,7 @@ def write_report(
         outcome: what was measured.
         targets: "html", "md", "pdf" -> file.
         mistakes: worst mistakes to show of each kind.
-        heat: see :func:`masklens.evaluation.explain.load_explainer`.
+        heat: see :func:`masklens.evaluation.report.explain.load_explainer`.
         audit: look for near-duplicates among the judged pictures.
         bar: shows progress.
 
@@ -49,7 +51,7 @@ def write_report(
     if subject.bundle is not None and mistakes:
         explainer = load_explainer(subject.bundle, heat, outcome.evaluation.options.threads)
     shown = galleries(outcome.evaluation, explainer, mistakes) if mistakes else ()
-    found = audit_data(outcome.evaluation.selection, bar) if audit else None
+    found = look_for_duplicates(outcome.evaluation.selection, bar) if audit else None
     document = build(outcome, shown, explainer, found)
     html = render("report.html.j2", document, lambda picture: picture.data_uri)
     for name, target in targets.items():
@@ -61,12 +63,23 @@ def write_report(
             write_pdf(target, html)
 
 
+def look_for_duplicates(selection: Selection, bar: Bar) -> Audit:
+    """Look among the judged pictures, or in all that they are split from.
+
+    With a split the audit says how many judged pictures have a copy in the training part.
+    """
+    dataset = selection.dataset if selection.split is None else selection.whole
+    with search_bar(len(dataset), bar) as progress:
+        return find_copies(dataset, selection.split, progress, selection.duplicates)
+
+
 def render(template: str, document: Document, address: Any) -> str:
     """Fill in a template; ``address`` turns a picture into what stands in its ``src``."""
     import jinja2
 
+    loader = jinja2.PackageLoader("masklens.evaluation.report")
     environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("masklens.evaluation"),
+        loader=loader,
         autoescape=template.endswith(".html.j2"),
         trim_blocks=True,
         lstrip_blocks=True,
@@ -74,7 +87,7 @@ def render(template: str, document: Document, address: Any) -> str:
     )
     # A bar ends a cell of a Markdown table.
     environment.filters["cell"] = lambda text: text.replace("|", r"\|")
-    style = jinja2.PackageLoader("masklens.evaluation").get_source(environment, "report.css")[0]
+    style, *_ = loader.get_source(environment, "report.css")
     return environment.get_template(template).render(
         document=document, address=address, style=style
     )

@@ -12,8 +12,8 @@ from PIL import Image as PillowImage
 
 from masklens.crop import Image, crop_face, crop_square, whole_picture
 from masklens.evaluation.evaluate import Evaluation
-from masklens.evaluation.explain import Explainer
 from masklens.evaluation.pairing import pair
+from masklens.evaluation.report.explain import Explainer
 from masklens.evaluation.run import WHOLE
 from masklens.evaluation.scenes import IOU
 from masklens.intervals import Array, Ints

@@ -5,8 +5,8 @@ import pytest
 
 from masklens.bundle import write_bundle
 from masklens.errors import BundleError, MissingExtraError
-from masklens.evaluation import explain
-from masklens.evaluation.explain import GradCam, Occlusion, load_explainer
+from masklens.evaluation.report import explain
+from masklens.evaluation.report.explain import GradCam, Occlusion, load_explainer
 from tests.conftest import toy_card
 
 

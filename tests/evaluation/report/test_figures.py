@@ -6,9 +6,9 @@ from urllib.request import urlopen
 import numpy as np
 
 from masklens.curves import sweep
-from masklens.evaluation import figures
-from masklens.evaluation.blocks import Document
-from masklens.evaluation.report import render
+from masklens.evaluation.report import figures
+from masklens.evaluation.report.blocks import Document
+from masklens.evaluation.report.write import render
 from masklens.intervals import Estimate, proportion
 
 

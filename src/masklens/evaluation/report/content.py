@@ -6,19 +6,19 @@ import math
 from collections.abc import Sequence
 
 from masklens.dataset.audit import Audit
-from masklens.evaluation import figures
-from masklens.evaluation.blocks import Document
 from masklens.evaluation.classification import BOXED, LabelScores
 from masklens.evaluation.compare import Comparison
 from masklens.evaluation.evaluate import Evaluation
-from masklens.evaluation.explain import Explainer
 from masklens.evaluation.journey import Outcome
 from masklens.evaluation.measures import Measure
-from masklens.evaluation.mistakes import Gallery
 from masklens.evaluation.record import subject_facts, versions
+from masklens.evaluation.report import figures
+from masklens.evaluation.report.blocks import Document
+from masklens.evaluation.report.explain import Explainer
+from masklens.evaluation.report.mistakes import Gallery
+from masklens.evaluation.report.wording import audit_sentences, method_terms, summary_sentence
 from masklens.evaluation.run import WHOLE
 from masklens.evaluation.scenes import SceneScores
-from masklens.evaluation.wording import audit_sentences, method_terms, summary_sentence
 from masklens.intervals import Estimate
 from masklens.plural import many
 
