@@ -63,7 +63,8 @@ def test_every_picture_gets_its_own_faces_back(make):
         expected.append(([COLOURS[colour]] * count, 0))
     engine.submit(jobs)
     assert [job.future.result(30) for job in jobs] == expected
-    assert engine._places == engine._faces == 0
+    assert not engine._inside
+    assert not engine._crowds
 
 
 def test_faces_beyond_the_limit(make):
@@ -135,15 +136,15 @@ def test_what_nobody_waits_for_leaves_the_queue_at_once(make):
     two = [Job(picture("red", 1), "p", labels) for _ in range(2)]
     engine.submit(two)
     engine.cancel(two)
-    assert engine._places == 1
+    assert len(engine._inside) == 1
     assert not engine._pictures, "nor keeps its bytes until a worker is free"
     engine.cancel([first])  # in work, so that it keeps its place until then
-    assert engine._places == 1
+    assert len(engine._inside) == 1
     last = Job(picture("blue", 1), "p", labels)
     engine.submit([last])
     go.set()
     assert last.future.result(30)[0] == ["mask_worn_incorrectly"]
-    assert engine._places == 0
+    assert not engine._inside
 
 
 def test_who_leaves_between_finder_and_classifier_gives_the_place_back(make):
@@ -164,7 +165,8 @@ def test_who_leaves_between_finder_and_classifier_gives_the_place_back(make):
     engine.cancel([first])
     go.set()
     assert second.future.result(30)[0] == ["mask_worn_incorrectly"] * 5
-    assert engine._places == engine._faces == 0
+    assert not engine._inside
+    assert not engine._crowds
 
 
 def test_an_error_belongs_to_its_picture(make):
@@ -184,7 +186,8 @@ def test_an_error_belongs_to_its_picture(make):
             assert job.future.result(30)[0] == ["with_mask"] * 2
     with pytest.raises(Exception, match="This is not a picture"):
         jobs[-1].future.result(30)
-    assert engine._places == engine._faces == 0
+    assert not engine._inside
+    assert not engine._crowds
     assert engine.alive
 
 
@@ -202,7 +205,8 @@ def test_an_error_of_the_network_fails_the_batch_and_not_the_pool(make):
     job = Job(picture("red", 2), "p", labels)
     engine.submit([job])
     assert job.future.result(30)[0] == ["with_mask"] * 2
-    assert engine._places == engine._faces == 0
+    assert not engine._inside
+    assert not engine._crowds
     assert engine.alive
 
 

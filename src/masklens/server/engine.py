@@ -66,7 +66,6 @@ class Job:
     answers: dict[int, Classification] = field(default_factory=dict)
     since: float = 0
     cost: float = 0
-    inside: bool = True
 
     @property
     def left(self) -> int:
@@ -94,12 +93,11 @@ class Engine:
         self._work = threading.Condition()
         self._pictures: deque[Job] = deque()
         self._crowds: deque[Job] = deque()
-        self._faces = 0
-        self._places = 0
+        self._inside: set[Job] = set()  # what has a place
         self._seconds = 0.05  # of work per picture, a moving average
         self._closed = False
         self._began = [math.inf] * workers  # each one's present step; while it waits there is none
-        metrics.places.set_function(lambda: self._places)
+        metrics.places.set_function(lambda: len(self._inside))
         self._threads = [
             threading.Thread(target=self._run, args=(i,), name=f"masklens-{i}", daemon=True)
             for i in range(workers)
@@ -116,8 +114,8 @@ class Engine:
 
     def check_room(self, pictures: int = 1) -> None:
         """Raise a BusyError when so many pictures would not be taken now."""
-        if self._places + pictures > self._limits.queue or self._closed:
-            ahead = self._places * self._seconds / self._workers
+        if len(self._inside) + pictures > self._limits.queue or self._closed:
+            ahead = len(self._inside) * self._seconds / self._workers
             raise BusyError(min(max(math.ceil(ahead), 1), 60))
 
     def submit(self, jobs: Sequence[Job]) -> None:
@@ -128,7 +126,7 @@ class Engine:
         """
         with self._work:
             self.check_room(len(jobs))
-            self._places += len(jobs)
+            self._inside.update(jobs)
             self._pictures.extend(jobs)
             self._work.notify(len(jobs))
 
@@ -176,7 +174,8 @@ class Engine:
                     return None
                 oldest = self._crowds[0].since if self._crowds else math.inf
                 impatient = oldest < time.perf_counter() - PATIENCE
-                if self._faces >= BATCH or impatient or (self._crowds and not self._pictures):
+                full = sum(job.left for job in self._crowds) >= BATCH
+                if full or impatient or (self._crowds and not self._pictures):
                     if rows := self._gather():
                         return partial(self._classify, rows), [job for job, _ in rows]
                     continue
@@ -199,7 +198,6 @@ class Engine:
                 rows.append((job, slice(job.taken, job.taken + count)))
                 room -= count
             job.taken += count
-            self._faces -= count
             if job.left == 0:
                 self._crowds.popleft()
         return rows
@@ -227,7 +225,6 @@ class Engine:
         with self._work:
             job.since = time.perf_counter()
             self._crowds.append(job)
-            self._faces += len(found)
             self._work.notify()
 
     def _classify(self, rows: list[tuple[Job, slice]]) -> None:
@@ -277,8 +274,7 @@ class Engine:
     def _leave(self, job: Job) -> bool:
         """Give a picture's place and memory back; False when that was done before."""
         with self._work:
-            first = job.inside
-            self._places -= job.inside
-            job.inside = False
+            first = job in self._inside
+            self._inside.discard(job)
             job.content, job.image, job.faces = b"", None, None
             return first
