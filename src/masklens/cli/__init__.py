@@ -18,20 +18,20 @@ from masklens.cli.stopping import Stopped, stopped_by_signals, true_to_the_stop
 from masklens.cli.terminal import sentence
 from masklens.errors import MasklensError
 
-#: command -> module of this package that holds it as ``command``
-COMMANDS = {
-    "detect": "detect",
-    "live": "live",
-    "report": "report",
-    "train": "train",
-    "train-finder": "train_finder",
-    "calibrate": "calibrate",
-    "evaluate": "evaluate",
-    "export": "export",
-    "benchmark": "benchmark",
-    "serve": "serve",
-    "dataset": "dataset",
-}
+#: In the order of a first use; each is ``command`` in the module of its name.
+COMMANDS = (
+    "detect",
+    "live",
+    "report",
+    "train",
+    "train-finder",
+    "calibrate",
+    "evaluate",
+    "export",
+    "benchmark",
+    "serve",
+    "dataset",
+)
 
 
 class Commands(click.Group):
@@ -46,14 +46,14 @@ class Commands(click.Group):
             return super().main(*args, **kwargs)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """The commands, in the order of a first use."""
+        """All of them."""
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
         """Import one command."""
         if name not in COMMANDS:
             return None
-        module = importlib.import_module(f"masklens.cli.{COMMANDS[name]}")
+        module = importlib.import_module(f"masklens.cli.{name.replace('-', '_')}")
         command: click.Command = module.command
         return command
 
