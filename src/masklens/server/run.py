@@ -7,7 +7,6 @@ import errno
 import gc
 import logging
 import socket
-import warnings
 from collections.abc import Callable
 from types import FrameType
 
@@ -56,7 +55,6 @@ def run(detector: MaskDetector, settings: Settings, ready: Callable[[str], None]
     """
     give_back_large()
     cv2.setNumThreads(1)  # the workers are what uses the cores
-    warnings.filterwarnings("ignore", module=r"PIL\.")  # of harmless flaws in EXIF and TIFF tags
     hush_libtiff()
     listener = _listen(settings.host, settings.port)
     detector.detect(np.zeros((64, 64, 3), np.uint8))  # the first run of a network takes longer
