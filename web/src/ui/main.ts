@@ -3,7 +3,6 @@
  */
 
 import runtime from "virtual:runtime";
-import type { Card } from "../core/card";
 import { sentence } from "../core/errors";
 import type { Face } from "../core/labelling";
 import { TrackCount, type Entry } from "../core/records";
@@ -40,14 +39,14 @@ const people = new TrackCount();
 const keeper = new Keeper({
   sheet,
   entries,
-  card: () => card!,
+  card: () => panel!.card,
   onBegin: dismiss,
   onDone: (words) => (byId("status").textContent = words), // read out each time
   onError: fail,
 });
 let teller = new Teller(byId("status"));
+/** Once the model is there, and its card with it. */
 let panel: Panel | undefined;
-let card: Card | undefined;
 let view: View = "start";
 /** The item that is open; what is open stays as it is when it is chosen again. */
 let opened: Item | undefined;
@@ -81,8 +80,7 @@ document.addEventListener("visibilitychange", () => {
 });
 
 engine.card.then(
-  (loaded) => {
-    card = loaded;
+  (card) => {
     stage.labels = card.labels;
     panel = new Panel(card, refresh, (face) => stage.mark(face));
     byId("model-name").textContent = `model ${card.name} ${card.version}`;
@@ -176,8 +174,8 @@ function select(item: Item): void {
 function done(item: Item): void {
   refresh();
   document.body.dataset.done = String(gallery.items.filter(({ state }) => state !== "waiting").length);
-  const faces = item.result?.faces.filter((face) => panel?.shows(face)) ?? [];
-  const said = item.error ?? item.complaint ?? describe(faces, card?.labels ?? []);
+  const faces = item.result?.faces.filter(shows) ?? [];
+  const said = item.error ?? item.complaint ?? describe(faces, stage.labels);
   byId("status").textContent = `${item.name}: ${said}`;
 }
 
@@ -192,7 +190,7 @@ function badge(item: Item): string {
   if (isBusy(item)) return "…";
   if (item.state === "failed") return "unreadable";
   if (item.kind === "clip") return "video";
-  const count = item.result?.faces.filter((face) => panel?.shows(face)).length ?? 0;
+  const count = item.result?.faces.filter(shows).length ?? 0;
   return `${count} ${count === 1 ? "face" : "faces"}`;
 }
 
@@ -212,7 +210,7 @@ function keepFrame({ width, height, faces, at }: Frame, followed: boolean): void
 }
 
 function tell(): void {
-  if (cinema.still) teller.still(describe(shown(), card?.labels ?? []));
+  if (cinema.still) teller.still(describe(shown(), stage.labels));
   else teller.moving(byId("share").textContent!);
 }
 
@@ -223,11 +221,12 @@ function refresh(): void {
   const here = view === "picture" && viewer.shown === item;
   const busy = item !== undefined && isBusy(item);
   byId("busy").hidden = view !== "picture" || item === undefined || (here && !busy);
-  const waiting = card === undefined ? state : undefined;
+  const waiting = panel === undefined ? state : undefined;
   say(byId("busy"), busy ? (waiting ?? "Looking …") : "Opening …");
   stage.showNotice(trouble ?? (view === "picture" ? item?.error : moving ? waiting : undefined));
   say(byId("engine"), trouble ?? state);
-  if (panel === undefined || card === undefined) return;
+  if (panel === undefined) return;
+  const { card } = panel;
   const faces = shown();
   stage.showFaces(here || moving ? faces : []);
   panel.showFaces(faces);
@@ -241,11 +240,16 @@ function refresh(): void {
   disable("clear", gallery.items.length === 0);
 }
 
+/** Whether a face is sure enough to be shown; none is before there is a model. */
+function shows(face: Face): boolean {
+  return panel?.shows(face) ?? false;
+}
+
 /** The faces upon what is shown. */
 function shown(): Face[] {
   const faces =
     view === "picture" ? gallery.selected?.result?.faces : view === "start" ? [] : cinema.last?.faces;
-  return faces?.filter((face) => panel!.shows(face)) ?? [];
+  return faces?.filter(shows) ?? [];
 }
 
 function allFaces(): Face[] {
@@ -253,7 +257,6 @@ function allFaces(): Face[] {
 }
 
 function entries(): Entry[] {
-  const shows = panel?.shows ?? (() => false);
   if (view !== "camera") return gallery.items.flatMap((item) => entriesOf(item, shows));
   const frame = cinema.last;
   if (frame === undefined) return [];
@@ -270,7 +273,7 @@ async function sheet(): Promise<Sheet> {
       : await cinema.snapshot();
   return {
     bitmap,
-    faces: faces.filter((face) => panel!.shows(face)),
+    faces: faces.filter(shows),
     stem: item === undefined ? `camera-${stamp()}` : fileName(item).replace(/\.[^.]*$/, ""),
     type: item?.file.type === "image/png" ? "image/png" : "image/jpeg",
   };

@@ -35,7 +35,7 @@ export class Panel {
   private rows = new Map<Face | number, Row>();
 
   constructor(
-    private readonly card: Card,
+    readonly card: Card,
     private readonly onThreshold: () => void,
     private readonly onMark: (face: Face | undefined) => void,
   ) {
