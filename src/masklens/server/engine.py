@@ -169,20 +169,19 @@ class Engine:
     def _next(self) -> tuple[Callable[[], None], Sequence[Job]] | None:
         """The next piece of work; waits for one, and is None when the engine closes."""
         with self._work:
-            while True:
-                if self._closed:
-                    return None
+            while not self._closed:
                 oldest = self._crowds[0].since if self._crowds else math.inf
                 impatient = oldest < time.perf_counter() - PATIENCE
                 full = sum(job.left for job in self._crowds) >= BATCH
                 if full or impatient or (self._crowds and not self._pictures):
                     if rows := self._gather():
                         return partial(self._classify, rows), [job for job, _ in rows]
-                    continue
-                if self._pictures:
+                elif self._pictures:
                     job = self._pictures.popleft()
                     return partial(self._search, job), [job]
-                self._work.wait()
+                else:
+                    self._work.wait()
+        return None
 
     def _gather(self) -> list[tuple[Job, slice]]:
         """Take up to a batch of waiting faces, from the oldest pictures first."""
