@@ -84,6 +84,7 @@ def create_app(
     bearer = HTTPBearer(auto_error=False, description="Checked before anything is read.")
     secured = [] if settings.token is None else [Depends(bearer)]
     _add_detection(app, service, secured)
+    _add_annotation(app, service, secured)
     _add_operation(app, service, secured)
     page.documentation(app)
     page.pages(app, detector.bundle, folder)
@@ -93,7 +94,7 @@ def create_app(
 
 
 def _add_detection(app: FastAPI, service: Service, secured: Sequence[Dependency]) -> None:
-    """What pictures are sent to, and the card of what answers."""
+    """Where pictures are sent to be labelled."""
 
     @app.post(
         "/v1/detect",
@@ -137,6 +138,10 @@ def _add_detection(app: FastAPI, service: Service, secured: Sequence[Dependency]
         )
         return service.held(bytes(answer.body), "application/json")
 
+
+def _add_annotation(app: FastAPI, service: Service, secured: Sequence[Dependency]) -> None:
+    """Where pictures are sent to be drawn on."""
+
     @app.post(
         "/v1/detect/annotated",
         summary="Draw the faces on the picture",
@@ -177,6 +182,10 @@ def _add_detection(app: FastAPI, service: Service, secured: Sequence[Dependency]
             raise result
         return service.held(result, kind)
 
+
+def _add_operation(app: FastAPI, service: Service, secured: Sequence[Dependency]) -> None:
+    """What is asked about the server: its model, its health, its counters."""
+
     @app.get(
         "/v1/model",
         summary="The model's card",
@@ -187,10 +196,6 @@ def _add_detection(app: FastAPI, service: Service, secured: Sequence[Dependency]
     async def model() -> dict[str, Any]:
         """The card of the model: labels, thresholds, training, scores with intervals."""
         return service.card.to_dict()
-
-
-def _add_operation(app: FastAPI, service: Service, secured: Sequence[Dependency]) -> None:
-    """What those who run the server ask."""
 
     @app.get(
         "/healthz",
