@@ -20,9 +20,8 @@ from masklens.errors import BundleError, MissingExtraError
 
 
 class Explainer(Protocol):
-    """Makes heat maps; ``name`` and ``sentence`` go into the report."""
+    """Makes heat maps; ``sentence`` goes into the report."""
 
-    name: str
     sentence: str
 
     def heat(self, crop: Image, label: str) -> FloatArray:
@@ -62,7 +61,6 @@ class Occlusion:
     each pixel gets the mean loss of log-odds of the patches that hid it.
     """
 
-    name = "occlusion sensitivity"
     sentence = (
         "The warmer a place, the more of the answer's log-odds is lost when a patch of a quarter "
         "of the crop's side hides it (occlusion sensitivity, Zeiler and Fergus 2014)."
@@ -98,7 +96,6 @@ class GradCam:
     maps, weighted with the mean gradient of the label's output before the softmax, positive part.
     """
 
-    name = "Grad-CAM"
     sentence = (
         "The warmer a place, the more the network's last feature maps there speak for the answer "
         "(Grad-CAM, Selvaraju et al. 2017)."
