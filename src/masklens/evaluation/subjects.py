@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -100,11 +100,7 @@ def match_records(subject: Subject, selection: Selection) -> list[Mapping[str, A
         InputError: pictures without an entry, or two with the same one.
     """
     assert subject.records is not None and subject.predictions is not None  # noqa: PT018
-    by_tail: dict[str, list[str]] = {}
-    for name in subject.records:
-        path = PurePosixPath(name.replace("\\", "/"))
-        for depth in range(1, len(path.parts) + 1):
-            by_tail.setdefault("/".join(path.parts[-depth:]), []).append(name)
+    by_tail = _by_tail(subject.records)
     found: list[Mapping[str, Any]] = []
     missing: list[str] = []
     given: dict[str, str] = {}
@@ -136,6 +132,16 @@ def match_records(subject: Subject, selection: Selection) -> list[Mapping[str, A
             f'{missing[0]}. Pictures without a face need an entry with "faces": [].'
         )
     return found
+
+
+def _by_tail(names: Iterable[str]) -> dict[str, list[str]]:
+    """Names of files by what they may be called: each end of their path, from the file name on."""
+    by_tail: dict[str, list[str]] = {}
+    for name in names:
+        parts = PurePosixPath(name.replace("\\", "/")).parts
+        for start in range(len(parts)):
+            by_tail.setdefault("/".join(parts[start:]), []).append(name)
+    return by_tail
 
 
 def to_detections(
@@ -170,19 +176,12 @@ def to_detections(
         raise InputError(
             f"The predictions for {name} cannot be read: {type(error).__name__} {error}."
         ) from error
-    boxes = np.hstack([xywh[:, :2], xywh[:, :2] + xywh[:, 2:]])
-    inside = clipped(boxes, width, height)
-    outside = np.any(inside[:, 2:] <= inside[:, :2], axis=1) | ~np.isfinite(boxes).all(axis=1)
-    if outside.any():
-        raise InputError(
-            f"The predictions for {name} have a box outside the picture ({width}×{height}): "
-            f"{xywh[outside][0].tolist()} (x, y, width, height)."
-        )
+    boxes = _inside(xywh, size, name)
     both = np.concatenate([scores, own])
     if count and not (both.min() >= 0 and both.max() <= 1):
         raise InputError(f"The predictions for {name} have scores outside 0…1.")
     return Detections(
-        boxes=inside,
+        boxes=boxes,
         scores=scores,
         face_scores=own,
         probabilities=np.array(rows, np.float32).reshape(count, len(subject.labels)),
@@ -190,6 +189,19 @@ def to_detections(
         landmarks=np.zeros((count, 5, 2), np.float32),
         track_ids=np.full(count, -1, np.int64),
     )
+
+
+def _inside(xywh: FloatArray, size: tuple[int, int], name: str) -> FloatArray:
+    """Boxes (N, 4), xywh, as xyxy, clipped to their picture of (width, height)."""
+    boxes = np.hstack([xywh[:, :2], xywh[:, :2] + xywh[:, 2:]])
+    inside = clipped(boxes, *size)
+    outside = np.any(inside[:, 2:] <= inside[:, :2], axis=1) | ~np.isfinite(boxes).all(axis=1)
+    if outside.any():
+        raise InputError(
+            f"The predictions for {name} have a box outside the picture ({size[0]}×{size[1]}): "
+            f"{xywh[outside][0].tolist()} (x, y, width, height)."
+        )
+    return inside
 
 
 def _column(values: list[Any], *shape: int) -> FloatArray:
