@@ -30,6 +30,8 @@ SEED = 0
 
 #: Differing groups up to which every way of exchanging them is tried, 2 to this power less one.
 _EXACT_GROUPS = 12
+#: Resamples, or exchanges, that go through a statistic at a time, to spare memory.
+_CHUNK = 250
 #: Sums in another order differ by less.
 _TOLERANCE = 1e-9
 
@@ -162,9 +164,9 @@ def group_weights(groups: int, resamples: int = RESAMPLES, seed: int = SEED) -> 
     return generator.multinomial(groups, np.full(groups, 1 / groups), size=resamples).astype(float)
 
 
-def resample(statistic: Statistic, weights: Array, chunk: int = 250) -> Array:
-    """The statistic of every resample (R,), a few hundred at a time to spare memory."""
-    parts = [statistic(weights[i : i + chunk]) for i in range(0, len(weights), chunk)]
+def resample(statistic: Statistic, weights: Array) -> Array:
+    """The statistic of every resample (R,)."""
+    parts = [statistic(weights[i : i + _CHUNK]) for i in range(0, len(weights), _CHUNK)]
     return np.concatenate(parts)
 
 
@@ -253,8 +255,8 @@ def _as_large(difference: Statistic, signs: npt.NDArray[Any], unchanged: float) 
 def _differing(difference: Statistic, unchanged: float, groups: int) -> list[int]:
     """The groups whose exchange alone changes the difference; too many are not all looked for."""
     found: list[int] = []
-    for start in range(0, groups, 250):
-        rows = np.arange(start, min(start + 250, groups))
+    for start in range(0, groups, _CHUNK):
+        rows = np.arange(start, min(start + _CHUNK, groups))
         signs = np.ones((len(rows), groups))
         signs[rows - start, rows] = -1
         changes = ~(np.abs(difference(signs) - unchanged) <= _TOLERANCE)
