@@ -3,11 +3,12 @@ import pickle
 import re
 import threading
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from masklens.bundle import write_bundle
+from masklens.bundle import Bundle, write_bundle
 from masklens.card import FaceCalibration
 from masklens.classifier import Classification, MaskClassifier, logit, with_temperature
 from masklens.detector import BATCH, MaskDetector
@@ -117,6 +118,25 @@ def test_a_bundles_own_finder_handed_over_gives_what_it_gives_there(portrait):
     own = MaskDetector(threads=1)
     again = MaskDetector(finder=own.finder, threads=1)
     np.testing.assert_array_equal(again.detect(portrait).scores, own.detect(portrait).scores)
+
+
+@pytest.mark.parametrize("sizes", [None, (704, 1408)])
+def test_another_finder_of_the_same_name_is_not_taken_for_a_bundles_own(portrait, sizes):
+    """All finders that train-finder makes have one name."""
+    shipped = Bundle.load()
+    section = shipped.card.finder
+
+    def scores(finder):
+        return MaskDetector(finder=finder, threshold=0, threads=1).detect(portrait).scores
+
+    def trained(**facts):
+        card = replace(shipped.card, finder=replace(section, **facts))
+        bundle = replace(shipped, card=card)
+        return MaskDetector(bundle, threads=1, long_side=sizes).finder
+
+    other = scores(trained(training={"data_sha256": "0" * 64}))
+    np.testing.assert_array_equal(other, scores(trained(name="another")))
+    assert (other != scores(trained())).all()
 
 
 def test_the_logit_stays_finite():

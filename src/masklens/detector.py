@@ -93,8 +93,10 @@ class MaskDetector:
         self.card = self.bundle.card
         self.classifier = MaskClassifier(self.bundle, threads, runtime=runtime)
         self.finder = load_finder(finder, 1, runtime, bundle=self.bundle, long_side=long_side)
-        own = self.card.finder.name if self.card.finder else None
-        fitted = finder is None or self.finder.name == own
+        # All finders of train-finder have one name, and are told apart by their cards.
+        own = self.card.finder
+        named = own is not None and self.finder.name == own.name
+        fitted = finder is None or (named and getattr(self.finder, "card", own) == own)
         self._calibration = self.card.face_calibration if fitted else None
         self.workers = threads or cores()
         self.threshold = self.card.threshold() if threshold is None else threshold

@@ -71,7 +71,7 @@ class CellFinder:
         threads: int = 0,
         runtime: str = "onnx",
     ) -> None:
-        card = card or FinderCard()
+        self.card = card = card or FinderCard()
         self.name = card.name or path.stem
         self.min_score = card.min_score if min_score is None else min_score
         self.nms_iou = card.nms_iou if nms_iou is None else nms_iou

@@ -48,6 +48,7 @@ class PyramidFinder:
 
     def __init__(self, finders: Sequence[SizedFinder]) -> None:
         self.name = finders[0].name
+        self.card = getattr(finders[0], "card", None)
         self.finders = tuple(finders)
         self.nms_iou = finders[0].nms_iou
 
