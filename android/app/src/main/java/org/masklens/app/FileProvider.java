@@ -84,12 +84,7 @@ public final class FileProvider extends ContentProvider {
 
     @Override
     public String getType(Uri uri) {
-        String name = String.valueOf(uri.getLastPathSegment());
-        if (name.endsWith(".jpg")) return "image/jpeg";
-        if (name.endsWith(".png")) return "image/png";
-        if (name.endsWith(".json")) return "application/json";
-        if (name.endsWith(".csv")) return "text/csv";
-        return "application/octet-stream";
+        return KeptFile.typeOf(String.valueOf(uri.getLastPathSegment()));
     }
 
     @Override

@@ -17,6 +17,11 @@ final class KeptFile {
     /** Of a name in UTF-8: file systems take 255 bytes, with what is added to it. */
     private static final int MOST_NAME_BYTES = 200;
 
+    /** The types of file that the page makes, with the extensions of their names. */
+    private static final String[][] TYPES = {
+        {"image/jpeg", "jpg"}, {"image/png", "png"}, {"application/json", "json"}, {"text/csv", "csv"},
+    };
+
     private static final Charset UTF_8 = Charset.forName("UTF-8");
 
     final String name;
@@ -76,17 +81,13 @@ final class KeptFile {
     }
 
     private static String extension(String mime) {
-        switch (mime) {
-            case "image/jpeg":
-                return "jpg";
-            case "image/png":
-                return "png";
-            case "application/json":
-                return "json";
-            case "text/csv":
-                return "csv";
-            default:
-                return null;
-        }
+        for (String[] type : TYPES) if (mime.equals(type[0])) return type[1];
+        return null;
+    }
+
+    /** The type of a file that was kept or lent, by its name; null for other names. */
+    static String typeOf(String name) {
+        for (String[] type : TYPES) if (name.endsWith("." + type[1])) return type[0];
+        return null;
     }
 }

@@ -2,6 +2,7 @@ package org.masklens.app;
 
 import static org.junit.Assert.assertArrayEquals;
 import static org.junit.Assert.assertEquals;
+import static org.junit.Assert.assertNull;
 import static org.junit.Assert.assertThrows;
 import static org.junit.Assert.assertTrue;
 
@@ -24,6 +25,14 @@ public class KeptFileTest {
         assertEquals("faces.jpg", file.name);
         assertTrue(file.isPicture());
         assertEquals("text/csv", KeptFile.of("a.csv", "text/csv;charset=utf-8", CONTENT).mime);
+    }
+
+    @Test
+    public void tellsTheTypeByTheName() {
+        for (String mime : new String[] {"image/jpeg", "image/png", "application/json", "text/csv"}) {
+            assertEquals(mime, KeptFile.typeOf(KeptFile.of("faces", mime, CONTENT).name));
+        }
+        assertNull(KeptFile.typeOf("faces.apk"));
     }
 
     @Test
