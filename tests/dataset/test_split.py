@@ -214,6 +214,9 @@ def test_folds_as_named_parts(folder: Path, tmp_path: Path) -> None:
     dataset = load_dataset(folder)
     parts = named_parts(dataset, f"{file}:fold-2")
     assert (len(parts.train), len(parts.test), len(parts.groups)) == (32, 8, 40)
+    result = CliRunner().invoke(main, [*arguments, "--test", "0.4"])
+    assert result.exit_code == 2
+    assert "Use --test or --folds, not both" in result.output
     with pytest.raises(DatasetError, match=r'has no part "test", only .*Name a part: .*:fold-1'):
         named_parts(dataset, str(file))
 

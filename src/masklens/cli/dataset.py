@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import click
+from click.core import ParameterSource
 
 from masklens.cli.dataset_synthesize import command as synthesize_command
 from masklens.cli.options import (
@@ -197,6 +198,9 @@ def split_command(data: Path, file: Path, test: float, folds: int | None, seed: 
 
     Exit status: 0 all done, 1 some pictures could not be read, 2 wrong use.
     """
+    asked = click.get_current_context().get_parameter_source("test")
+    if folds is not None and asked is not ParameterSource.DEFAULT:
+        raise click.UsageError("Use --test or --folds, not both: folds have equal shares.")
     from masklens.cli.dataset_console import show_split
     from masklens.dataset.bars import step_bars
     from masklens.dataset.scan import load_dataset
