@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from masklens.cli.options import NamedPath, json_option, keep_apart, result_option
+from masklens.cli.options import NamedPath, check_results, json_option, result_option
 
 
 @click.command("report")
@@ -46,7 +46,6 @@ def command(logs: tuple[Path, ...], by: str, csv_file: Path | None, json_file: P
     from masklens.cli.report_console import show, write_rows
     from masklens.cli.terminal import show_skipped, step_bar, written
     from masklens.errors import InputError
-    from masklens.io.atomic import check_writable
     from masklens.io.log_files import LogFile, find_logs
     from masklens.plural import many
     from masklens.stream.report import make_reports
@@ -63,10 +62,7 @@ def command(logs: tuple[Path, ...], by: str, csv_file: Path | None, json_file: P
     found = find_logs(logs, failed)
     if not found:
         sys.exit(1)
-    keep_apart({"--csv": csv_file, "--json": json_file}, [log.path for log in found])
-    for path in (csv_file, json_file):
-        if path is not None:
-            check_writable(path)
+    check_results({"--csv": csv_file, "--json": json_file}, [log.path for log in found])
     with step_bar(len(found), unit="log") as advance:
         reports = make_reports(found, by, on_broken=broken, on_error=failed, on_file=advance)
     show(reports, by)
