@@ -310,6 +310,26 @@ def was_trained_on(dataset: Dataset, known: Collection[str]) -> bool:
         return False
 
 
+def check_apart(datasets: Sequence[Dataset], others: Dataset, purpose: str) -> None:
+    """Refuse photographs that are trained on: they would flatter every score.
+
+    Args:
+        datasets: to train on.
+        others: that can be read.
+        purpose: of the others: "to calibrate on".
+
+    Raises:
+        DatasetError: a file of the others is in the data, by whatever name.
+    """
+    trained = {picture.content: picture.path for d in datasets for picture in d.pictures}
+    for picture in others.pictures:
+        if picture.content in trained:
+            raise DatasetError(
+                f"{picture.path}, {purpose}, is trained on as {trained[picture.content]}. Give "
+                "photographs that are not in the data."
+            )
+
+
 def _sklearn() -> Any:
     try:
         import sklearn.model_selection

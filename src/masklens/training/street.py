@@ -25,7 +25,7 @@ from masklens.card import ModelCard, SecondLook
 from masklens.crop import FloatArray
 from masklens.dataset.readable import OnError, readable
 from masklens.dataset.scan import Dataset, Picture, load_dataset
-from masklens.dataset.split import held_in
+from masklens.dataset.split import check_apart, held_in
 from masklens.errors import DatasetError, InputError
 from masklens.finder import shipped_finder
 from masklens.io.atomic import write_json
@@ -141,7 +141,7 @@ def train(
     }
     if others is not None:
         others = readable(others, left_out)  # now, not after training
-        _check_apart(datasets, others)
+        check_apart(datasets, others, "to calibrate on")
     run = RunFolder.open(options, settings)
     started = time.monotonic()
     keras.utils.set_random_seed(recipe.fit.seed)
@@ -180,17 +180,6 @@ def _faces(datasets: Sequence[Dataset]) -> dict[str, dict[str, int]]:
     for dataset in datasets:
         faces.setdefault(dataset.source.name, Counter()).update(dataset.counts())
     return {name: dict(counts) for name, counts in faces.items()}
-
-
-def _check_apart(datasets: Sequence[Dataset], others: Dataset) -> None:
-    """Refuse to calibrate on photographs that are trained on: they would flatter every score."""
-    trained = {picture.content: picture.path for d in datasets for picture in d.pictures}
-    for picture in others.pictures:
-        if picture.content in trained:
-            raise DatasetError(
-                f"{picture.path}, to calibrate on, is trained on as {trained[picture.content]}. "
-                "Give photographs that are not in the data."
-            )
 
 
 def _train_rounds(

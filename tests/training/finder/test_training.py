@@ -241,14 +241,24 @@ def test_the_loss_falls_and_a_stopped_run_goes_on(tmp_path: Path) -> None:
 @pytest.fixture(scope="module")
 def few(shared_data, tmp_path_factory) -> Path:
     """A COCO file of six training photographs, and of one that is damaged."""
+    return some_photographs(shared_data, tmp_path_factory.mktemp("few"), 0)
+
+
+@pytest.fixture(scope="module")
+def others(shared_data, tmp_path_factory) -> Path:
+    """One of six others, and of another that is damaged."""
+    return some_photographs(shared_data, tmp_path_factory.mktemp("others"), 6)
+
+
+def some_photographs(shared_data: Path, folder: Path, first: int) -> Path:
     root = shared_data / "data" / "scenes" / "train"
     whole = json.loads((root / "annotations.coco.json").read_text())
-    images = whole["images"][:6]
+    images = whole["images"][first : first + 6]
     for image in images:
         image["file_name"] = str(root / "images" / image["file_name"])
     kept = {image["id"] for image in images}
-    file = tmp_path_factory.mktemp("few") / "few.json"
-    file.with_name("damaged.jpg").write_text("no picture")
+    file = folder / "few.json"
+    file.with_name("damaged.jpg").write_text(f"no picture {first}")
     images.append({"id": "damaged", "file_name": "damaged.jpg"})
     file.write_text(
         json.dumps(
@@ -260,10 +270,12 @@ def few(shared_data, tmp_path_factory) -> Path:
     return file
 
 
-def test_a_whole_run_on_real_photographs(shared_data, few: Path, tmp_path: Path) -> None:
+def test_a_whole_run_on_real_photographs(
+    shared_data, few: Path, others: Path, tmp_path: Path
+) -> None:
     start = shared_data / "weights" / "face" / "yunet_n_dynamic.onnx"
     fast = FitSettings(batch=3, warmup=1, learning_rate=1e-5, views=ViewSettings(side=SIDE))
-    options = TrainOptions(data=(few,), out=tmp_path / "run", calibrate_on=few, epochs=1)
+    options = TrainOptions(data=(few,), out=tmp_path / "run", calibrate_on=others, epochs=1)
     result = train_finder(options, start, FinderRecipe(fit=fast))
     run = result.folder
     assert [sentence.rpartition("/")[2].split()[0] for sentence in result.skipped] == [
@@ -286,6 +298,16 @@ def test_a_whole_run_on_real_photographs(shared_data, few: Path, tmp_path: Path)
     (run / "finder.tflite").unlink()
     with pytest.raises(BundleError, match=r"finder\.tflite"):
         read_finder(run)
+
+
+def test_photographs_to_validate_on_that_are_trained_on_are_refused(
+    shared_data, few: Path, tmp_path: Path
+) -> None:
+    start = shared_data / "weights" / "face" / "yunet_n_dynamic.onnx"
+    options = TrainOptions(data=(few,), out=tmp_path / "run", calibrate_on=few)
+    with pytest.raises(DatasetError, match=r"\.jpg, to validate on, is trained on as .*\.jpg"):
+        train_finder(options, start)
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_start_that_is_no_yunet_leaves_no_run(shared_data, few: Path, tmp_path: Path) -> None:

@@ -19,10 +19,12 @@ import numpy as np
 from masklens.bundle import FINDER_CARD_FILE
 from masklens.card import FinderCard
 from masklens.crop import FloatArray, Image
-from masklens.dataset.scan import Dataset, load_dataset
+from masklens.dataset.readable import readable
+from masklens.dataset.scan import Dataset, Picture, load_dataset
 from masklens.dataset.sheet import Block, Tile, contain, draw_sheets, save_sheets
-from masklens.errors import DatasetError
-from masklens.faces import FaceFinder, Faces, YuNet
+from masklens.dataset.split import check_apart
+from masklens.errors import DatasetError, InputError
+from masklens.faces import Faces, YuNet
 from masklens.finder import CellFinder
 from masklens.io.atomic import write_json
 from masklens.training.figures import finder_figure, save_figure
@@ -114,7 +116,8 @@ def train_finder(
 
     Raises:
         BundleError: ``start`` is no YuNet-n.
-        DatasetError: a source is empty, malformed or has no boxes.
+        DatasetError: a source is empty, malformed or has no boxes, or a photograph to validate on
+            is trained on.
         OutputError: the run folder cannot be used.
     """
     recipe = _with_options(recipe or FinderRecipe(), options)
@@ -123,19 +126,24 @@ def train_finder(
     keras.utils.set_random_seed(recipe.fit.seed)
     published = finder_network()
     load_yunet(published, start)
-    run = RunFolder.open(
-        options,
-        {
-            "recipe": "finder",
-            "data_sha256": [dataset.sha256() for dataset in datasets],
-            "network": asdict(recipe),
-        },
-    )
+    skipped: list[str] = []
+
+    def left_out(picture: Picture, error: InputError) -> None:
+        skipped.append(str(error))
+
+    settings = {
+        "recipe": "finder",
+        "data_sha256": [dataset.sha256() for dataset in datasets],
+        "network": asdict(recipe),
+    }
+    if others is not None:
+        others = readable(others, left_out)
+        check_apart(datasets, others, "to validate on")
+    run = RunFolder.open(options, settings)
     started = time.monotonic()
     finder = YuNet(start, threads=1)
-    skipped: list[str] = []
-    scenes = [scene for dataset in datasets for scene in _load(dataset, finder, skipped)]
-    judged = _load(others, finder, skipped) if others else []
+    scenes = [s for dataset in datasets for s in load_scenes(dataset, finder, left_out)]
+    judged = load_scenes(others, finder, left_out) if others else []
     network = _started(published, scenes, recipe)
 
     def after_epoch(row: dict[str, float]) -> None:
@@ -197,14 +205,6 @@ def _boxed(source: Path) -> Dataset:
             "give a COCO detection file (.json)."
         )
     return dataset
-
-
-def _load(dataset: Dataset, finder: FaceFinder, skipped: list[str]) -> list[Scene]:
-    return load_scenes(
-        dataset,
-        finder,
-        on_error=lambda picture, error: skipped.append(str(error)),
-    )
 
 
 def _started(published: keras.Model, scenes: Sequence[Scene], recipe: FinderRecipe) -> keras.Model:
