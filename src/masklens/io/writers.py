@@ -30,14 +30,14 @@ from masklens.io.pictures import write_picture
 from masklens.io.signature import is_signed, signed_exif
 from masklens.labels import LABELS
 
-#: Written as they are read; every other format is written as JPEG.
-_KEPT_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp"}
+#: Pillow's formats that are written as they are read; every other one is written as JPEG.
+_KEPT_FORMATS = {".jpg": "JPEG", ".jpeg": "JPEG", ".png": "PNG", ".webp": "WEBP"}
 
 #: Bytes in the name of a file, on Linux.
 _LONGEST_NAME = 255
 
-#: The longest side in pixels that a format can hold; what is longer is written as PNG.
-_LONGEST = {".jpg": 65500, ".jpeg": 65500, ".webp": 16383}
+#: The longest side in pixels that a format can hold: libjpeg's JPEG_MAX_DIMENSION, WebP's 14 bits.
+LONGEST_SIDES = {"JPEG": 65_500, "PNG": math.inf, "WEBP": 16_383}
 
 
 class Writer:
@@ -231,8 +231,8 @@ class PictureWriter(Writer):
 
     def _path_for(self, folder: Path, frame: Frame) -> Path:
         relative = Path(frame.relative or Path(frame.name).name)
-        suffix = relative.suffix if relative.suffix.lower() in _KEPT_SUFFIXES else ".jpg"
-        if max(frame.size) > _LONGEST.get(suffix.lower(), math.inf):
+        suffix = relative.suffix if relative.suffix.lower() in _KEPT_FORMATS else ".jpg"
+        if max(frame.size) > LONGEST_SIDES[_KEPT_FORMATS[suffix.lower()]]:
             suffix = ".png"
         self._taken |= real_paths([frame.name])
         return free_path(folder, relative.with_suffix(suffix), self._taken)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import math
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -25,7 +24,7 @@ from masklens.detections import Detections
 from masklens.detector import MaskDetector
 from masklens.io.draw import draw_detections
 from masklens.io.frames import Frame
-from masklens.io.writers import frame_record
+from masklens.io.writers import LONGEST_SIDES, frame_record
 from masklens.server import failures, page
 from masklens.server.failures import ApiError
 from masklens.server.guard import Guard
@@ -50,12 +49,11 @@ _NO_TELEMETRY: TelemetryConfig = {
     "auto_configure": False,
 }
 
-#: How annotated pictures are written: content type -> Pillow's format, the longest side that it
-#: takes (JPEG_MAX_DIMENSION of libjpeg, 14 bits in WebP), and options.
-_WRITERS: dict[str, tuple[str, float, dict[str, Any]]] = {
-    "image/jpeg": ("JPEG", 65_500, {"quality": 92}),
-    "image/png": ("PNG", math.inf, {"compress_level": 3}),
-    "image/webp": ("WEBP", 16_383, {"quality": 90, "method": 2}),
+#: How annotated pictures are written: content type -> Pillow's format and options.
+_WRITERS: dict[str, tuple[str, dict[str, Any]]] = {
+    "image/jpeg": ("JPEG", {"quality": 92}),
+    "image/png": ("PNG", {"compress_level": 3}),
+    "image/webp": ("WEBP", {"quality": 90, "method": 2}),
 }
 
 
@@ -162,7 +160,8 @@ def _add_annotation(app: FastAPI, service: Service, secured: Sequence[Dependency
         """Send one picture, as the body or as a file of a form; metadata is left behind."""
         least = service.threshold(asked.threshold, asked.preset)
         kind = _wanted(request.headers.get("accept", ""))
-        style, longest, options = _WRITERS[kind]
+        style, options = _WRITERS[kind]
+        longest = LONGEST_SIDES[style]
 
         def finish(image: Image, found: Detections, omitted: int) -> bytes | ApiError:
             if max(image.shape) > longest:
