@@ -3,7 +3,7 @@
 Each writer is a context manager that takes one frame's detections at a time and does nothing when
 its target is None, so that the loop that feeds them has no branches. Files are written under a
 temporary name and renamed. When the loop is interrupted, the tables hold what was done by then;
-when it ends before its first frame, what was there stays.
+when it is interrupted or fails before its first frame, what was there stays.
 """
 
 from __future__ import annotations
