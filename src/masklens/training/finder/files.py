@@ -50,7 +50,7 @@ def save_onnx(network: keras.Model, path: Path) -> None:
 
 
 def _decode(graph: Graph, maps: list[str]) -> None:
-    """What :class:`masklens.training.finder.network.Decode` does."""
+    """What :func:`masklens.training.finder.network.decode` does."""
     width = WIDTH + -WIDTH % _BLOCK
     graph.constant("flat_shape", np.array([0, width, -1], np.int64))
     flat = [
