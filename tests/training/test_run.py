@@ -86,12 +86,13 @@ def test_a_run_is_not_overwritten_by_accident(tmp_path):
 def test_a_run_that_is_thrown_away_leaves_no_history(tmp_path):
     """The street recipe writes one for each round; with a single epoch it has one round."""
     RunFolder.open(options(tmp_path), SETTINGS)
-    for name in ("history.csv", "history_polish.csv"):
+    mine = "history of the hall.csv"
+    for name in ("history.csv", "history_polish.csv", mine):
         (tmp_path / name).write_text("epoch,loss\n1,0.5\n")
     RunFolder.open(options(tmp_path, resume=True), SETTINGS)
-    assert len(list(tmp_path.glob("history*.csv"))) == 2
+    assert len(list(tmp_path.glob("history*.csv"))) == 3
     RunFolder.open(options(tmp_path, overwrite=True), SETTINGS)
-    assert list(tmp_path.glob("history*.csv")) == []
+    assert [path.name for path in tmp_path.glob("history*.csv")] == [mine]
 
 
 def test_a_run_is_resumed_with_the_same_settings_only(tmp_path):

@@ -26,6 +26,8 @@ from masklens.training.results import Predictions
 
 RUN_FILE = "run.json"
 CHECKPOINT_FOLDER = "checkpoint"
+#: Of the rounds of a recipe: a run with fewer of them would leave an earlier run's.
+HISTORY_FILES = ("history.csv", "history_polish.csv")
 
 _VERSIONS = (
     "masklens",
@@ -150,8 +152,8 @@ class RunFolder:
         write_json(path, record)  # also finds out now, not after training, that we may write
         if not options.resume:
             shutil.rmtree(folder / CHECKPOINT_FOLDER, ignore_errors=True)
-            for old in (folder / CARD_FILE, *folder.glob("history*.csv")):
-                old.unlink(missing_ok=True)
+            for name in (CARD_FILE, *HISTORY_FILES):
+                (folder / name).unlink(missing_ok=True)
         return cls(folder, record)
 
     @property
