@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from masklens.detections import Detections
+from masklens.faces import Faces
 from masklens.labels import LABELS
 
 
@@ -107,6 +108,15 @@ def test_lists_become_columns():
     assert lists.boxes.dtype == lists.probabilities.dtype == np.float32
     assert lists.track_ids.dtype == np.int64
     assert list(lists.above(0.5)) == list(given)[:1]
+
+
+def test_empty_lists_become_empty_columns():
+    """A finder that makes lists failed at the first picture without a face."""
+    none = Detections([], [], [], [], list(LABELS), [], [])
+    assert none.landmarks.shape == Faces([], [], []).landmarks.shape == (0, 5, 2)
+    assert list(none) == []
+    with pytest.raises(ValueError, match=r"boxes must have shape \(0, 4\). Received: \(0, 3\)"):
+        Faces(np.zeros((0, 3)), [], [])
 
 
 def test_what_is_no_number_is_refused():

@@ -41,6 +41,8 @@ def set_columns(owner: object, columns: Mapping[str, tuple[tuple[int, ...], type
     """
     for name, (shape, kind) in columns.items():
         column: npt.NDArray[Any] = np.asarray(getattr(owner, name), kind)
+        if column.shape == (0,) == shape[:1]:  # of an empty list, which says no more
+            column = column.reshape(shape)
         if column.shape != shape:
             raise ValueError(
                 f"{type(owner).__name__}.{name} must have shape {shape}. Received: {column.shape}"
