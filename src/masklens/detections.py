@@ -40,13 +40,17 @@ def set_columns(owner: object, columns: Mapping[str, tuple[tuple[int, ...], type
         ValueError: a column has another shape, or what is in it is no number.
     """
     for name, (shape, kind) in columns.items():
-        column: npt.NDArray[Any] = np.asarray(getattr(owner, name), kind)
+        given, where = getattr(owner, name), f"{type(owner).__name__}.{name}"
+        try:
+            column: npt.NDArray[Any] = np.asarray(given, kind)
+        except (TypeError, ValueError) as error:
+            raise ValueError(
+                f"{where} must be numbers of shape {shape}. Received: {given!r:.80}"
+            ) from error
         if column.shape == (0,) == shape[:1]:  # of an empty list, which says no more
             column = column.reshape(shape)
         if column.shape != shape:
-            raise ValueError(
-                f"{type(owner).__name__}.{name} must have shape {shape}. Received: {column.shape}"
-            )
+            raise ValueError(f"{where} must have shape {shape}. Received: {column.shape}")
         object.__setattr__(owner, name, column)
 
 
