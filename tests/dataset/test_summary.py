@@ -57,6 +57,25 @@ def test_unreadable_files_are_named_and_the_rest_is_counted(folder: Path) -> Non
     assert len(steps) == 6
 
 
+@pytest.mark.parametrize("name", ["a\0b.png", "\ud800.png"])
+@pytest.mark.parametrize("command", [("summary",), ("audit", "--json", "out.json")])
+def test_a_name_that_no_file_can_have_is_unreadable(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, command: tuple[str, ...]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    paint(tmp_path / "good.png")
+    box = {"category_id": 1, "bbox": [9, 9, 30, 30]}
+    content = {
+        "images": [{"id": 1, "file_name": "good.png"}, {"id": 2, "file_name": name}],
+        "annotations": [box | {"image_id": 1}, box | {"image_id": 2}],
+        "categories": [{"id": 1, "name": "with_mask"}],
+    }
+    Path("c.json").write_text(json.dumps(content))
+    result = CliRunner().invoke(main, ["dataset", *command, "c.json"])
+    assert result.exit_code == 1, result.exception
+    assert "Unreadable" in result.stderr
+
+
 def test_only_unreadable_files(tmp_path: Path) -> None:
     (tmp_path / "with_mask").mkdir()
     (tmp_path / "with_mask" / "x.jpg").write_bytes(b"")

@@ -164,7 +164,10 @@ def keep_apart(outputs: Mapping[str, Path | None], inputs: Iterable[Path | None]
     Raises:
         click.UsageError: with the option and the file.
     """
-    read = {Path(os.path.realpath(path)) for path in inputs if path is not None}
+    read = set()
+    for source in filter(None, inputs):
+        with contextlib.suppress(ValueError):  # no file can have that name, so none is replaced
+            read.add(Path(os.path.realpath(source)))
     taken: dict[Path, str] = {}
     for option, path in outputs.items():
         if path is None:
