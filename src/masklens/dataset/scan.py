@@ -17,6 +17,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 
+from masklens.boxes import clipped
 from masklens.bundle import file_sha256
 from masklens.crop import FloatArray
 from masklens.errors import DatasetError
@@ -84,9 +85,9 @@ class Picture:
                 than the picture is long: its crop would take any amount of memory.
         """
         boxes = np.array([a.box for a in self.annotations], np.float32).reshape(-1, 4)
-        clipped = np.clip(boxes, 0, np.array([width, height] * 2, np.float32))
-        bad = np.any(clipped[:, 2:] <= clipped[:, :2], axis=1)
-        bad |= np.any(np.abs(boxes - clipped) > max(width, height), axis=1)
+        inside = clipped(boxes, width, height)
+        bad = np.any(inside[:, 2:] <= inside[:, :2], axis=1)
+        bad |= np.any(np.abs(boxes - inside) > max(width, height), axis=1)
         if bad.any():
             x1, y1, x2, y2 = boxes[bad][0].tolist()
             raise DatasetError(

@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from masklens.boxes import clipped
 from masklens.crop import FloatArray
 from masklens.dataset.synthesize import paint
 from masklens.errors import InputError
@@ -139,14 +140,13 @@ def _moved(scene: Scene, scale: float, shift: FloatArray) -> Scene:
 def _clipped(scene: Scene, min_face: float) -> Scene:
     """Keep the faces that are in the view; ignore those that are cut off or too small."""
     height, width = scene.image.shape[:2]
-    limits = np.array([width, height, width, height], np.float32)
-    seen = np.clip(scene.boxes, 0, limits)
+    seen = clipped(scene.boxes, width, height)
     sides, whole = seen[:, 2:] - seen[:, :2], scene.boxes[:, 2:] - scene.boxes[:, :2]
     share = sides.prod(axis=1) / np.maximum(whole.prod(axis=1), 1e-6)
     visible = sides.min(axis=1, initial=np.inf) > 1
     keep = visible & (share >= 0.5) & (np.sqrt(sides.prod(axis=1)) >= min_face)
     dropped = seen[visible & ~keep]
-    ignore = np.vstack([np.clip(scene.ignore, 0, limits), dropped])
+    ignore = np.vstack([clipped(scene.ignore, width, height), dropped])
     ignore = ignore[(ignore[:, 2:] - ignore[:, :2]).min(axis=1, initial=np.inf) > 0.5]
     return replace(
         scene,
