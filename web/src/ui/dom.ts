@@ -40,8 +40,16 @@ export function sign(name: string): SVGSVGElement {
   return svg;
 }
 
-/** The strokes of such a sign, in a square of 24; undefined if there is none of that name. */
+const strokes = new Map<string, Path2D | undefined>();
+
+/**
+ * The strokes of such a sign, in a square of 24; undefined if there is none of that name. Each is
+ * made once: every face of every frame is drawn with one.
+ */
 export function strokesOf(name: string): Path2D | undefined {
-  const path = document.getElementById(`i-${name}`)?.querySelector("path")?.getAttribute("d");
-  return path ? new Path2D(path) : undefined;
+  if (!strokes.has(name)) {
+    const path = document.getElementById(`i-${name}`)?.querySelector("path")?.getAttribute("d");
+    strokes.set(name, path ? new Path2D(path) : undefined);
+  }
+  return strokes.get(name);
 }
