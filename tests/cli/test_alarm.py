@@ -7,10 +7,14 @@ import subprocess
 import sys
 import time
 
+import numpy as np
 import pytest
+from PIL import Image as PillowImage
 
 from tests.cli.conftest import one_sentence, run
+from tests.conftest import ROOT
 from tests.io.camera_server import CameraServer
+from tests.io.films import write_film
 from tests.io.test_notify import is_running, server  # noqa: F401
 
 
@@ -66,6 +70,78 @@ def test_wrong_use(film):
     assert "Give it" in result.output
     for value in ("-1", "nan"):
         assert run("live", film, "--alarm", "true", "--alarm-pause", value).exit_code == 2
+
+
+@pytest.fixture(scope="module")
+def gate(tmp_path_factory):
+    """A film of a gate, 3 s: two people with masks stand there, two without pass, one badly worn
+    mask comes last."""
+    pictures = ROOT / "examples" / "pictures"
+    masked, bare, badly = (
+        np.asarray(PillowImage.open(pictures / f"{name}.jpg").convert("RGB").resize((256, 256)))
+        for name in ("astronaut-masked", "astronaut", "astronaut-badly-worn")
+    )
+    nobody = np.full_like(masked, 90)
+    scenes = [(nobody, nobody), (bare, nobody), (nobody, bare), (nobody, nobody), (badly, nobody)]
+    images = [np.hstack([masked, masked, *scene]) for scene in scenes for _ in range(15)]
+    return write_film(tmp_path_factory.mktemp("gate") / "gate.mp4", images)
+
+
+def test_too_small_a_share_rings_the_bell_once(gate, bell, tmp_path):
+    script, out = bell
+    log = tmp_path / "log.jsonl"
+    options = ("--alarm", script, "--alarm-after", 0.2, "--alarm-people", 3, "--alarm-pause", 0)
+    result = run("live", gate, "--json", log, *options, "--alarm-share", 0.6)
+    assert (result.exit_code, result.stderr) == (0, "")
+    (event,) = map(json.loads, out.read_text().splitlines())
+    assert (event["source"], event["kind"]) == (str(gate), "share")
+    assert (event["people"], event["share_compliant"]) == (4, 0.5)
+    assert event["counts"] == {"with_mask": 2, "without_mask": 2, "mask_worn_incorrectly": 0}
+    assert 0.2 <= event["seconds"] < 0.3
+    lines = [json.loads(line) for line in log.read_text().splitlines()]
+    assert lines[event["frame"]]["time"] == event["time"]
+    seen = {face["track"] for line in lines[: event["frame"] + 1] for face in line["faces"]}
+    assert len(seen) == event["people"]
+    out.unlink()
+    # There are two of five at the end, and two of three while each of the others passes.
+    for more in ((0.4,), (0.6, "--alarm-people", 6), (0.6, "--alarm-minutes", 0.001)):
+        assert run("live", gate, *options, "--alarm-share", *more).exit_code == 0
+        assert not out.exists()
+
+
+def test_a_command_finds_the_share_in_its_environment(gate, tmp_path):
+    out = tmp_path / "out"
+    bell = f"""sh -c 'echo "$MASKLENS_KIND $MASKLENS_PEOPLE $MASKLENS_SHARE_COMPLIANT" > {out}'"""
+    options = ("--alarm-share", 0.6, "--alarm-people", 4, "--alarm-after", 0)
+    result = run("live", gate, "--alarm", bell, *options)
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert out.read_text() == "share 4 0.5\n"
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--alarm-share", "0.8"], "say when --alarm is raised. Give it."),
+        (["--alarm", "true", "--alarm-people", "5"], "are of --alarm-share. Give it."),
+        (["--alarm", "true", "--alarm-minutes", "5"], "are of --alarm-share. Give it."),
+        *(
+            (["--alarm", "true", "--alarm-share", value], "'--alarm-share'")
+            for value in ("0", "-0.1", "1.01", "80", "80%", "nan", "")
+        ),
+        *(
+            (["--alarm", "true", "--alarm-share", "0.8", "--alarm-people", value], "-people'")
+            for value in ("0", "-3", "2.5", "some")
+        ),
+        *(
+            (["--alarm", "true", "--alarm-share", "0.8", "--alarm-minutes", value], "-minutes'")
+            for value in ("0", "-1", "nan", "inf")
+        ),
+    ],
+)
+def test_wrong_use_of_the_share(film, options, message):
+    result = run("live", film, *options)
+    assert result.exit_code == 2
+    assert message in result.output
 
 
 def test_a_bell_that_hangs_holds_up_neither_frames_nor_the_end(portrait_frames, tmp_path):

@@ -18,6 +18,7 @@ from masklens.io.notify import Notifier
 
 EVENT = {
     "source": "rtsp://hall.local/ä",
+    "kind": "person",
     "frame": 50,
     "time": 2.0,
     "track": 3,
@@ -75,6 +76,7 @@ json.dump([event, variables, os.getsid(0) == os.getpid()], open({str(out)!r}, "w
     assert (event, alone, said) == (EVENT, True, [])
     assert variables.pop("MASKLENS_SOURCE") == EVENT["source"]
     assert {k: v for k, v in variables.items() if k != "MASKLENS_DATA"} == {
+        "MASKLENS_KIND": "person",
         "MASKLENS_TIME": "2.0",
         "MASKLENS_TRACK": "3",
         "MASKLENS_LABEL": "without_mask",

@@ -61,7 +61,7 @@ from masklens.cli.options import (
     metavar="SECONDS",
     default=2,
     show_default=True,
-    help="Only after they have been seen so for this long.",
+    help="Only after it has been so for this long.",
 )
 @click.option(
     "--alarm-pause",
@@ -70,6 +70,27 @@ from masklens.cli.options import (
     default=60,
     show_default=True,
     help="At most one alarm in this time, and one per face.",
+)
+@click.option(
+    "--alarm-share",
+    type=FiniteRange(0, 1, min_open=True),
+    metavar="SHARE",
+    help="Raise it for the people together instead: when less than this share of them, such as "
+    "0.8, wears the mask properly. Again only after the share was reached.",
+)
+@count_option(
+    "--alarm-people",
+    metavar="PEOPLE",
+    default=10,
+    help="With --alarm-share: only when at least so many were seen.",
+)
+@click.option(
+    "--alarm-minutes",
+    type=FiniteRange(min=0, min_open=True),
+    metavar="MINUTES",
+    default=10,
+    show_default=True,
+    help="With --alarm-share: count those who were seen in this time.",
 )
 @threshold_option
 @long_side_option("640")
@@ -88,6 +109,9 @@ def command(
     notify: str | None,
     alarm_after: float,
     alarm_pause: float,
+    alarm_share: float | None,
+    alarm_people: int,
+    alarm_minutes: float,
     threshold: float | None,
     long_side: tuple[int, ...] | None,
     bundle: Path | None,
@@ -108,6 +132,7 @@ def command(
       masklens live rtsp://hall.local/4k --long-side 1280
       masklens live rtsp://hall.local/4k --json hall.jsonl --append
       masklens live 0 --alarm "aplay bell.wav" --alarm-pause 10
+      masklens live 0 --alarm "aplay bell.wav" --alarm-share 0.8
 
     Exit status: 0 the source ended, or you stopped it; 1 it failed, or frames of a folder could
     not be read; 2 wrong use.
@@ -117,16 +142,21 @@ def command(
     from masklens.io.addresses import plain_path
     from masklens.io.writers import free_path
     from masklens.memory import keep_flat
-    from masklens.stream.alarm import Alarm
+    from masklens.stream.alarm import Alarm, ShareAlarm
     from masklens.stream.labeller import LONG_SIDE
 
     keep_flat()
 
     came_from = click.get_current_context().get_parameter_source
-    given = {came_from("alarm_after"), came_from("alarm_pause")} != {ParameterSource.DEFAULT}
-    if notify is None and given:
+
+    def given(*options: str) -> bool:
+        return any(came_from(option) != ParameterSource.DEFAULT for option in options)
+
+    if alarm_share is None and given("alarm_people", "alarm_minutes"):
+        raise click.UsageError("--alarm-people and --alarm-minutes are of --alarm-share. Give it.")
+    if notify is None and given("alarm_after", "alarm_pause", "alarm_share"):
         raise click.UsageError(
-            "--alarm-after and --alarm-pause say when --alarm is raised. Give it."
+            "--alarm-after, --alarm-pause and --alarm-share say when --alarm is raised. Give it."
         )
     if tracks is None and json_file is not None and not is_device(json_file):
         tracks = json_file.with_suffix(".tracks.csv")
@@ -148,7 +178,9 @@ def command(
         append=append,
         max_fps=max_fps,
         every=every,
-        alarm=Alarm(alarm_after, alarm_pause),
+        alarm=Alarm(alarm_after, alarm_pause)
+        if alarm_share is None
+        else ShareAlarm(alarm_share, alarm_people, alarm_minutes, alarm_after, alarm_pause),
         notify=notify,
     )
     sys.exit(0 if whole else 1)

@@ -32,7 +32,7 @@ from masklens.io.window import Window
 from masklens.io.writers import save_picture
 from masklens.labels import LABELS
 from masklens.plural import many
-from masklens.stream.alarm import Alarm
+from masklens.stream.alarm import Alarm, ShareAlarm
 from masklens.stream.live import Labelled
 from masklens.stream.pace import rate_at_most
 from masklens.stream.results import StreamSummary, TrackTable, frame_line
@@ -51,7 +51,7 @@ def run_live(
     append: bool,
     max_fps: float | None,
     every: int | None,
-    alarm: Alarm,
+    alarm: Alarm | ShareAlarm,
     notify: str | None,
 ) -> bool:
     """Label a source until it ends, fails or the user has enough; the summary comes last.

@@ -37,7 +37,10 @@ POST_TIMEOUT = 5.0
 CLOSE_TIMEOUT = 5.0
 
 #: Of an event's entries, those that a command finds in its environment: MASKLENS_TRACK ...
-_VARIABLES = ("source", "time", "clock", "track", "label", "score")
+_VARIABLES = (
+    *("source", "kind", "time", "clock", "track", "label", "score"),
+    *("people", "share_compliant"),
+)
 _POLL = 0.05
 
 Event = Mapping[str, Any]
