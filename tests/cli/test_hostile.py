@@ -16,7 +16,9 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image as PillowImage
 
+from masklens.bundle import Bundle
 from masklens.cli import main
+from masklens.labels import LABELS
 
 POSIX = pytest.mark.skipif(os.name != "posix", reason="names and streams of POSIX")
 
@@ -30,6 +32,16 @@ def run(toy_bundle):
         return result
 
     return call
+
+
+@pytest.fixture(scope="module")
+def shared_finder(tmp_path_factory) -> Path:
+    """A run folder of train-finder, with the finder that ships."""
+    shipped = Bundle.load()
+    run = tmp_path_factory.mktemp("finder")
+    shutil.copy(shipped.path("finder.onnx"), run)
+    (run / "finder.json").write_text('{"file": "finder.onnx"}')
+    return run
 
 
 @pytest.fixture
@@ -70,6 +82,53 @@ def test_a_list_of_pictures_and_the_coco_file_are_kept_too(run, portrait_file, t
     result = run("detect", portrait_file, "--coco-images", ids)
     assert result.exit_code == 2
     assert "Give --coco FILE too" in result.output
+
+
+MODEL_FILES = ("toy-bundle/card.json", "toy-bundle/classifier.onnx", "toy-bundle/parity.json")
+FINDER_FILES = ("finder/finder.onnx", "finder/finder.json")
+
+
+@pytest.mark.parametrize(
+    ("words", "kept"),
+    [
+        *(
+            (f"{command} --finder {{0}}/finder/finder.onnx --json {{0}}/{name}", name)
+            for command in (
+                "detect {0}/a.png --bundle {0}/toy-bundle",
+                "live {0}/frames --bundle {0}/toy-bundle",
+                "evaluate {0}/toy-bundle {0}/data",
+                "evaluate default {0}/data --against {0}/toy-bundle",
+            )
+            for name in (*MODEL_FILES[:2], *FINDER_FILES)
+        ),
+        *((f"benchmark {{0}}/toy-bundle --json {{0}}/{name}", name) for name in MODEL_FILES),
+        ("live {0}/frames --json {0}/frames/1.png", "frames/1.png"),
+        ("live {0}/frames/*.png --record {0}/frames/1.png", "frames/1.png"),
+        ("evaluate default {0}/data --json {0}/data/with_mask/a.png", "data/with_mask/a.png"),
+        ("evaluate default {0}/data --split {0}/s.csv:test --json {0}/s.csv", "s.csv"),
+        ("dataset audit {0}/data --split {0}/s.csv:test --json {0}/s.csv", "s.csv"),
+        ("dataset audit {0}/data --sheet {0}/data/with_mask/a.png", "data/with_mask/a.png"),
+        ("dataset summary {0}/data --sheet {0}/data/with_mask/b.png", "data/with_mask/b-2.png"),
+    ],
+)
+def test_models_frames_and_splits_are_never_replaced(
+    run, toy_bundle, shared_finder, tmp_path, words, kept
+):
+    (toy_bundle.folder / "parity.json").write_text('{"rows": []}')
+    shutil.copytree(shared_finder, tmp_path / "finder")
+    names = ("a.png", "frames/1.png", *(f"data/{label}/a.png" for label in LABELS[:2]))
+    for name in (*names, "data/with_mask/b-2.png"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        PillowImage.new("RGB", (40, 40)).save(tmp_path / name)
+    (tmp_path / "s.csv").write_text(
+        "file,label,group,split\nwith_mask/a.png,with_mask,0,test\n"
+        "without_mask/a.png,without_mask,1,test\nwith_mask/b-2.png,with_mask,2,train\n"
+    )
+    before = (tmp_path / kept).read_bytes()
+    result = run(*words.format(tmp_path).split())
+    assert result.exit_code == 2, result.output
+    assert "would replace" in result.output
+    assert (tmp_path / kept).read_bytes() == before
 
 
 def test_two_results_need_two_files(run, portrait_file, tmp_path):

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from masklens.cli.options import NamedPath, check_results, json_option, rounds_option
+from masklens.cli.options import NamedPath, check_results, json_option, model_files, rounds_option
 from masklens.cli.terminal import written
 
 
@@ -29,8 +29,10 @@ def command(bundles: tuple[Path, ...], json_file: Path | None, rounds: int) -> N
     Exit status: 0 done, 1 failed, 2 wrong use.
     """
     from masklens.export.benchmark import benchmark
+    from masklens.export.table import JSON_FILE
 
-    check_results({"--json": json_file})
+    proofs = [Path(folder, JSON_FILE) for folder in bundles]
+    check_results({"--json": json_file}, [*model_files(*(bundles or (None,))), *proofs])
     done = benchmark(bundles, rounds, say=lambda text: click.echo(text, err=True))
     click.echo(done.text())
     if json_file is not None:

@@ -19,6 +19,7 @@ from masklens.cli.options import (
     result_option,
     seed_option,
     sheet_option,
+    sheet_results,
 )
 from masklens.cli.terminal import step_bar, written
 from masklens.limits import TEST_SHARES
@@ -113,7 +114,7 @@ def summary_command(data: Path, sheet: Path | None) -> None:
     from masklens.dataset.summary import summarise
 
     dataset = load_dataset(data)
-    check_results({"--sheet": sheet}, dataset.files())
+    check_results(sheet_results(sheet), dataset.files())
     with step_bar(len(dataset)) as advance:
         summary = summarise(dataset, advance)
     show_summary(summary)
@@ -152,10 +153,12 @@ def audit_command(
     from masklens.dataset.bars import step_bars
     from masklens.dataset.scan import load_dataset
     from masklens.dataset.sheet import draw_sheets, save_sheets
+    from masklens.dataset.split import manifest_file
     from masklens.io.atomic import write_json
 
     dataset = load_dataset(data)
-    check_results({"--sheet": sheet, "--json": json_file}, dataset.files())
+    read = [*dataset.files(), manifest_file(split)]
+    check_results({**sheet_results(sheet), "--json": json_file}, read)
     with step_bars() as progress:
         report = audit(dataset, split, progress)
     show_audit(report)

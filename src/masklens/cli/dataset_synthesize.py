@@ -15,6 +15,7 @@ from masklens.cli.options import (
     names_in,
     seed_option,
     sheet_option,
+    sheet_results,
 )
 from masklens.cli.terminal import plain, sentence, step_bar, written
 from masklens.plural import many
@@ -84,7 +85,7 @@ def command(
         raise click.UsageError(f"--out {out} is the folder that is read. Use another.")
     listed = produce.list_originals(source, out)
     writer = FolderWriter(out, overwrite=overwrite)
-    check_results({"--sheet": sheet, "--out": writer.file}, listed.files)
+    check_results({**sheet_results(sheet), "--out": writer.file}, listed.files)
     inside = out is not None and out.resolve().is_relative_to(source.resolve())
     if inside and listed.labelled:
         raise click.UsageError(

@@ -17,6 +17,7 @@ from masklens.cli.options import (
     json_option,
     keep_apart,
     long_side_option,
+    model_files,
     result_option,
     threads_option,
     threshold_option,
@@ -117,7 +118,7 @@ def command(
         sys.exit(1)
     keep_apart(
         {"--json": json_file, "--csv": csv_file, "--coco": coco_file, "--tracks": tracks},
-        [*found, coco_images],
+        [*found, coco_images, *model_files(bundle, finder=finder)],
     )
     pictures = {path: name for path, name in found.items() if not is_video(path)}
     videos = {path: name for path, name in found.items() if is_video(path)}

@@ -17,6 +17,7 @@ from masklens.cli.options import (
     finder_option,
     json_option,
     long_side_option,
+    model_files,
     score_option,
     threads_option,
     typed_command,
@@ -132,14 +133,17 @@ def command(
 
     require_extra()
     from masklens.cli.evaluate_console import show
+    from masklens.dataset.scan import load_dataset
+    from masklens.dataset.split import manifest_file
     from masklens.evaluation.journey import Request, judge_all
     from masklens.evaluation.report.targets import report_targets
     from masklens.evaluation.run import Options
 
     targets = report_targets(report, formats)
-    read = [data, rival, *(Path(name) for name in (bundle, against) if name is not None)]
+    models = (bundle,) if against is None else (bundle, against)
+    read = [*model_files(*models, finder=finder), rival, *load_dataset(data).files()]
     reports = {f"--report ({name})": path for name, path in targets.items()}
-    check_results({"--json": json_file, **reports}, read)
+    check_results({"--json": json_file, **reports}, [*read, manifest_file(split)])
     request = Request(
         model=bundle,
         data=data,

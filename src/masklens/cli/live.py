@@ -17,6 +17,7 @@ from masklens.cli.options import (
     json_option,
     keep_apart,
     long_side_option,
+    model_files,
     result_option,
     threshold_option,
 )
@@ -139,7 +140,7 @@ def command(
     """
     from masklens.cli.live_console import run_live
     from masklens.detector import MaskDetector
-    from masklens.io.addresses import plain_path
+    from masklens.io.sources import files_of
     from masklens.io.writers import free_path
     from masklens.memory import keep_flat
     from masklens.stream.alarm import Alarm, ShareAlarm
@@ -161,7 +162,7 @@ def command(
     if tracks is None and json_file is not None and not is_device(json_file):
         tracks = json_file.with_suffix(".tracks.csv")
     results = {"--record": record, "--json": json_file, "--tracks": tracks}
-    keep_apart(results, [Path(plain_path(source))])
+    keep_apart(results, [*files_of(source), *model_files(bundle, finder=finder)])
     if append and record is not None and not is_device(record):
         record = free_path(record.parent, Path(record.name), set())
     detector = MaskDetector(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import glob
 import math
 import os
 import shlex
@@ -107,6 +108,15 @@ def json_option(help: str) -> Callable[[Command], Command]:
     return result_option("--json", "json_file", help=help)
 
 
+def sheet_results(sheet: Path | None) -> dict[str, Path | None]:
+    """What ``--sheet`` names, and of its further pages, FILE-2 and so on, those that exist."""
+    if sheet is None:
+        return {}
+    pages = sheet.parent.glob(f"{glob.escape(sheet.stem)}-*{glob.escape(sheet.suffix)}")
+    numbered = (p for p in pages if p.stem.removeprefix(f"{sheet.stem}-").isdecimal())
+    return {"--sheet": sheet} | {f"--sheet (page {path.name})": path for path in numbered}
+
+
 def sheet_option(help: str) -> Callable[[Command], Command]:
     """``--sheet FILE``, a contact sheet."""
     return click.option("--sheet", type=PicturePath(dir_okay=False), help=help)
@@ -152,6 +162,33 @@ def run_options(command: Command) -> Command:
 def typed_command() -> str:
     """The command as it was typed, for the record of what it makes."""
     return shlex.join(["masklens", *sys.argv[1:]])
+
+
+def model_files(*models: str | Path | None, finder: str | None = None) -> list[Path]:
+    """What is read of models: the cards and files of bundles, of a finder its file and cards.
+
+    Args:
+        models: each as an option or argument names a bundle, None for the one that ships; what is
+            no bundle's folder is taken for a file.
+        finder: as --finder names it.
+
+    Raises:
+        BundleError: a card is damaged.
+    """
+    from masklens.bundle import CARD_FILE, FINDER_CARD_FILE, default_bundle_folder, read_card
+
+    files = []
+    for model in models:
+        shipped = model is None or str(model) == "default"
+        folder = default_bundle_folder() if shipped else Path(str(model))
+        if (folder / CARD_FILE).is_file():
+            files += [folder / name for name in (CARD_FILE, *read_card(folder).files)]
+        else:
+            files.append(folder)
+    if finder is not None and finder != "yunet":
+        cards = (Path(finder).parent / name for name in (CARD_FILE, FINDER_CARD_FILE))
+        files += [Path(finder), *filter(Path.is_file, cards)]
+    return files
 
 
 def keep_apart(outputs: Mapping[str, Path | None], inputs: Iterable[Path | None] = ()) -> None:

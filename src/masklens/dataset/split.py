@@ -241,7 +241,12 @@ def parts_of(rows: Iterable[Row], test: str = TEST) -> Parts:
     )
 
 
-def manifest_and_part(split: str) -> tuple[Path, str]:
+def manifest_file(split: str | None) -> Path | None:
+    """The manifest of a split as :func:`named_parts` takes it; None where there is no file."""
+    return None if split in (None, "report", GROUPED) else _manifest_and_part(str(split))[0]
+
+
+def _manifest_and_part(split: str) -> tuple[Path, str]:
     """What FILE.csv:PART names; the part is "test" in FILE.csv alone."""
     path, colon, part = split.rpartition(":")
     if not colon or part.endswith(".csv"):  # C:\split.csv has a colon too
@@ -268,7 +273,7 @@ def named_parts(dataset: Dataset, split: str, duplicates: Duplicates | None = No
         return Parts([names[i] for i in train], [names[i] for i in test], {})
     if split == GROUPED:
         return parts_of(split_dataset(dataset, duplicates=duplicates)[0])
-    path, part = manifest_and_part(split)
+    path, part = _manifest_and_part(split)
     rows = read_manifest(path)
     present = sorted({row.split for row in rows})
     if part not in present:

@@ -255,9 +255,21 @@ def open_source(
     device = address.startswith("/dev/") and (path.is_char_device() or not path.exists())
     if (address.isdigit() and not path.exists()) or device:
         return Camera(address, give_up=give_up, on_status=on_status)
-    if path.is_dir() or (not path.exists() and glob.has_magic(address)) or is_picture(path):
+    if _is_folder(address):
         return FrameFolder(address, on_error)
     return VideoReader(path)
+
+
+def files_of(address: str) -> list[Path]:
+    """The files that :func:`open_source` reads for an address: those of a folder, or the path."""
+    if "://" in (address := plain_path(address)) or not _is_folder(address):
+        return [Path(address)]
+    return list(find_pictures([address]))
+
+
+def _is_folder(address: str) -> bool:
+    path = Path(address)
+    return path.is_dir() or (not path.exists() and glob.has_magic(address)) or is_picture(path)
 
 
 def _is_film(container: Any, name: str) -> bool:
