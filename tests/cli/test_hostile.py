@@ -131,6 +131,23 @@ def test_models_frames_and_splits_are_never_replaced(
     assert (tmp_path / kept).read_bytes() == before
 
 
+def test_a_name_is_not_a_file_for_one_result_and_a_folder_for_another(run, portrait_file, tmp_path):
+    for others in (("--csv", tmp_path / "r" / "faces.csv"), ("--out", tmp_path / "r")):
+        result = run("detect", portrait_file, "--json", tmp_path / "r", *others)
+        assert result.exit_code == 2
+        assert "r would be a file and a folder" in result.output
+    both = ("--out", tmp_path / "r", "--json", tmp_path / "r" / "faces.json")
+    assert run("detect", portrait_file, *both).exit_code == 0
+
+
+def test_an_annotated_copy_leaves_the_tables_their_names(run, portrait_file, tmp_path):
+    picture = shutil.copy(portrait_file, tmp_path / "a.jpg")
+    out = tmp_path / "out"
+    assert run("detect", picture, "--out", out, "--json", out / "a.jpg").exit_code == 0
+    assert len(json.loads((out / "a.jpg").read_text())) == 1
+    assert (out / "a-2.jpg").exists()
+
+
 def test_two_results_need_two_files(run, portrait_file, tmp_path):
     result = run("detect", portrait_file, "--json", tmp_path / "r", "--csv", tmp_path / "r")
     assert result.exit_code == 2

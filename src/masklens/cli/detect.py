@@ -116,8 +116,9 @@ def command(
         console.complain(error)
     if not found:
         sys.exit(1)
+    files = {"--json": json_file, "--csv": csv_file, "--coco": coco_file, "--tracks": tracks}
     keep_apart(
-        {"--json": json_file, "--csv": csv_file, "--coco": coco_file, "--tracks": tracks},
+        {**files, "--out": out and out / "*"},  # a file in it, of no name that a result has
         [*found, coco_images, *model_files(bundle, finder=finder)],
     )
     pictures = {path: name for path, name in found.items() if not is_video(path)}
@@ -129,7 +130,7 @@ def command(
     if tracks is not None and not videos:
         raise InputError("--tracks is for videos, and there is none. Use --json or --csv.")
     coco = CocoWriter(coco_file, coco_images, map(str, pictures))
-    named = real_paths(found) if out is not None else set()
+    named = real_paths([*found, *filter(None, files.values())]) if out is not None else set()
     taken = set(named)  # and the annotated copies, as they are made
     tables = [JsonWriter(json_file), CsvWriter(csv_file, videos=bool(videos))]
     writers = [PictureWriter(out, taken), *tables, coco]

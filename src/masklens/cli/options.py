@@ -192,7 +192,7 @@ def model_files(*models: str | Path | None, finder: str | None = None) -> list[P
 
 
 def keep_apart(outputs: Mapping[str, Path | None], inputs: Iterable[Path | None] = ()) -> None:
-    """Refuse to write over what is read, or two results into one file.
+    """Refuse to write over what is read, two results into one file, or one where a folder must be.
 
     Args:
         outputs: option -> file that it names, or None.
@@ -216,6 +216,12 @@ def keep_apart(outputs: Mapping[str, Path | None], inputs: Iterable[Path | None]
             raise click.UsageError(f"{option} would replace {name}, which is read. Use another.")
         if file in taken:
             raise click.UsageError(f"{taken[file]} and {option} both name {name}. Use two files.")
+        for other, earlier in taken.items():
+            if other in file.parents or file in other.parents:
+                raise click.UsageError(
+                    f"{earlier} and {option}: {plain(min(file, other))} would be a file and a "
+                    "folder. Use another name for one."
+                )
         taken[file] = option
 
 
