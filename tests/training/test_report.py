@@ -25,7 +25,7 @@ from masklens.errors import (
 from masklens.evaluation.selection import select
 from masklens.intervals import wilson
 from masklens.training.portraits import split_by_name
-from masklens.training.run import TrainOptions
+from masklens.training.run import TrainOptions, results_in
 from tests.training.toys import make_portraits, tiny_backbone
 
 EPOCHS = 4
@@ -88,6 +88,7 @@ def test_the_run_folder_is_a_bundle(whole, options):
         *("card.json", "classifier.onnx", "classifier.keras", "classifier.h5", "checkpoint"),
     }
     assert {path.name for path in options.out.iterdir()} == expected
+    assert results_in(options.out) == set(options.out.iterdir()) - {options.out / "run.json"}
     assert [int(row["epoch"]) for row in history_of(options.out)] == [1, 2, 3, 4]
 
 

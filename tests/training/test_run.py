@@ -10,12 +10,13 @@ import numpy as np
 import pytest
 from PIL import Image as PillowImage
 
-from masklens.bundle import Bundle
+from masklens.bundle import Bundle, write_bundle
 from masklens.cli.train_console import show_end
 from masklens.errors import InputError, OutputError
 from masklens.training.checkpoint import Checkpoint
 from masklens.training.results import Predictions
 from masklens.training.run import RunFolder, TrainOptions, TrainResult
+from tests.conftest import toy_card
 
 SETTINGS = {"recipe": "report", "data_sha256": "abc", "seed": 42}
 HISTORY = [
@@ -93,6 +94,59 @@ def test_a_run_that_is_thrown_away_leaves_no_history(tmp_path):
     assert len(list(tmp_path.glob("history*.csv"))) == 3
     RunFolder.open(options(tmp_path, overwrite=True), SETTINGS)
     assert [path.name for path in tmp_path.glob("history*.csv")] == [mine]
+
+
+def test_a_run_that_is_thrown_away_leaves_nothing_but_what_is_not_its_own(tmp_path):
+    """A folder with two recipes' results would hold two models."""
+    out = tmp_path / "run"
+    RunFolder.open(options(out), SETTINGS)
+    (out / "examples").mkdir()
+    exported = ("classifier-int8.tflite", "parity.md")
+    names = ("classifier.h5", "predictions.csv", "curves.png", *exported)
+    mine = ("notes.txt", "finder.json", "examples/epoch_001.jpg")  # of no run with this recipe
+    for name in (*names, *mine):
+        (out / name).write_text(name)
+    write_bundle(out, toy_card(), {name: out / name for name in exported})
+
+    RunFolder.open(options(out, overwrite=True), SETTINGS | {"recipe": "street"})
+    assert files_in(out) == {"run.json", *mine}
+    with pytest.raises(OutputError, match=r"epoch_001\.jpg is of no run or bundle in .* Move it"):
+        RunFolder.open(options(out, overwrite=True), SETTINGS | {"recipe": "finder"})
+    assert files_in(out) == {"run.json", *mine}
+
+    other = tmp_path / "other"
+    RunFolder.open(options(other), SETTINGS | {"recipe": "finder"})
+    (other / "examples").mkdir()
+    (other / "examples" / "epoch_001.jpg").write_text("")
+    (other / "finder.onnx").write_text("")
+    RunFolder.open(options(other, overwrite=True), SETTINGS)
+    assert [path.name for path in other.iterdir()] == ["run.json"]
+
+
+@pytest.mark.parametrize("name", ["metrics.json", "checkpoint/theirs.npz", "history.csv"])
+def test_a_new_run_replaces_no_file_of_somebody_elses(tmp_path, name):
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    (tmp_path / name).write_text("precious")
+    with pytest.raises(OutputError, match="is of no run or bundle"):
+        RunFolder.open(options(tmp_path), SETTINGS)
+    assert files_in(tmp_path) == {name}
+    write_bundle(tmp_path, toy_card(), {})
+    with pytest.raises(OutputError, match="is of no run or bundle"):
+        RunFolder.open(options(tmp_path, overwrite=True), SETTINGS)
+    assert (tmp_path / name).read_text() == "precious"
+
+
+def test_a_damaged_run_can_be_thrown_away(tmp_path):
+    RunFolder.open(options(tmp_path), SETTINGS)
+    for name in ("run.json", "card.json", "classifier.h5", "finder.onnx"):
+        (tmp_path / name).write_text("{")
+    RunFolder.open(options(tmp_path, overwrite=True), SETTINGS)
+    assert files_in(tmp_path) == {"run.json"}
+
+
+def files_in(folder: Path) -> set[str]:
+    paths = (path for path in folder.rglob("*") if path.is_file())
+    return {path.relative_to(folder).as_posix() for path in paths}
 
 
 def test_a_run_is_resumed_with_the_same_settings_only(tmp_path):

@@ -23,7 +23,7 @@ from masklens.faces import Faces
 from masklens.labels import LABELS
 from masklens.training import calibration, fit, street, street_files
 from masklens.training.fit import FitSettings
-from masklens.training.run import TrainOptions, TrainResult
+from masklens.training.run import TrainOptions, TrainResult, results_in
 from masklens.training.samples import OUTPUTS, cut_samples
 from masklens.training.street import StreetRecipe, train
 from tests.conftest import make_toy_model
@@ -100,6 +100,8 @@ def test_a_run_writes_a_bundle_that_opens(finished: TrainResult) -> None:
     assert answer.boxes is not None
     assert len((bundle.folder / "history.csv").read_text().splitlines()) == 3
     assert len((bundle.folder / "history_polish.csv").read_text().splitlines()) == 2
+    everything = set(bundle.folder.iterdir())
+    assert results_in(bundle.folder) == everything - {bundle.folder / "run.json"}
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ tables. ``checkpoint/`` holds what ``--resume`` needs. Every recipe writes its f
 
 from __future__ import annotations
 
+import contextlib
 import json
 import platform
 import shutil
@@ -16,8 +17,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from masklens.bundle import CARD_FILE, Bundle
-from masklens.errors import OutputError
+from masklens.bundle import CARD_FILE, Bundle, read_card
+from masklens.card import is_file_name
+from masklens.errors import BundleError, OutputError
 from masklens.io.atomic import write_json, write_text
 from masklens.io.jsonfile import read_json
 from masklens.training.figures import confusion_figure, history_figure, save_figure
@@ -26,8 +28,21 @@ from masklens.training.results import Predictions
 
 RUN_FILE = "run.json"
 CHECKPOINT_FOLDER = "checkpoint"
-#: Of the rounds of a recipe: a run with fewer of them would leave an earlier run's.
-HISTORY_FILES = ("history.csv", "history_polish.csv")
+
+#: What every recipe leaves in its folder beside card and record, and what each of them adds.
+_OF_ALL = (CHECKPOINT_FOLDER, "history.csv", "history_polish.csv")
+_OF_RECIPE = {
+    "report": (
+        *("classifier.onnx", "classifier.keras", "classifier.h5", "metrics.json"),
+        *("predictions.csv", "classification_report.txt", "classification_report.json"),
+        *("curves.png", "confusion_matrix.png"),
+    ),
+    "street": ("classifier.onnx", "classifier.keras", "metrics.json"),
+    "finder": (
+        *("finder.json", "finder.onnx", "finder.tflite", "curves.png"),
+        "examples/epoch_[0-9][0-9][0-9].jpg",
+    ),
+}
 
 _VERSIONS = (
     "masklens",
@@ -122,10 +137,12 @@ class RunFolder:
                 is continued only with the same.
 
         Raises:
-            OutputError: the folder cannot be written, holds a run already, holds none to resume,
-                or one with other settings; or both ``resume`` and ``overwrite`` were asked for.
+            OutputError: the folder cannot be written, holds a run already, or a file of somebody
+                else's that the run would replace, holds none to resume, or one with other settings;
+                or both ``resume`` and ``overwrite`` were asked for.
         """
         folder, path = options.out, options.out / RUN_FILE
+        earlier: set[Path] = set()
         settings = json.loads(json.dumps(settings))  # as the record will have them: no tuples
         if options.resume and options.overwrite:
             raise OutputError(
@@ -142,6 +159,12 @@ class RunFolder:
                     f"{folder} holds a run or a bundle already. Add --resume to continue it, "
                     "--overwrite to start anew, or choose another --out."
                 )
+            earlier = results_in(folder)
+            if others := sorted(set(_results(folder, settings["recipe"])) - earlier):
+                raise OutputError(
+                    f"{others[0]} is of no run or bundle in {folder}, and the run would replace "
+                    "it. Move it, or choose another --out."
+                )
             record = {
                 "command": options.command,
                 "resumed": [],
@@ -150,10 +173,14 @@ class RunFolder:
                 | {name: version(name) for name in _VERSIONS},
             }
         write_json(path, record)  # also finds out now, not after training, that we may write
-        if not options.resume:
-            shutil.rmtree(folder / CHECKPOINT_FOLDER, ignore_errors=True)
-            for name in (CARD_FILE, *HISTORY_FILES):
-                (folder / name).unlink(missing_ok=True)
+        for result in earlier:
+            if result.is_dir():
+                shutil.rmtree(result, ignore_errors=True)
+                continue
+            result.unlink()
+            if result.parent != folder:
+                with contextlib.suppress(OSError):  # there is more in it
+                    result.parent.rmdir()
         return cls(folder, record)
 
     @property
@@ -203,6 +230,30 @@ def _holds_run(folder: Path) -> bool:
         return any((folder / name).exists() for name in (RUN_FILE, CARD_FILE))
     except OSError as error:
         raise OutputError(f"Cannot look into {folder}: {error.strerror}.") from error
+
+
+def _results(folder: Path, recipe: object) -> list[Path]:
+    """What is there of a recipe's results; of all recipes' when it is not known."""
+    known = {str(recipe)} & set(_OF_RECIPE) or _OF_RECIPE
+    names = (*_OF_ALL, *(name for one in known for name in _OF_RECIPE[one]))
+    return [path for name in names for path in folder.glob(name)]
+
+
+def results_in(folder: Path) -> set[Path]:
+    """What is there of a run, by its record, and of a bundle, by its card; not the record."""
+    written: set[Path] = set()
+    if (folder / RUN_FILE).exists():
+        recipe = None
+        with contextlib.suppress(OutputError):  # damaged
+            recipe = _read_record(folder / RUN_FILE)["settings"].get("recipe")
+        found = _results(folder, recipe)
+        written.update(p for p in found if p.is_file() or p.name == CHECKPOINT_FOLDER)
+    if (folder / CARD_FILE).exists():
+        written.add(folder / CARD_FILE)
+        with contextlib.suppress(BundleError):  # damaged
+            names = filter(is_file_name, read_card(folder).files)
+            written.update(path for name in names if (path := folder / name).is_file())
+    return written
 
 
 def _read_record(path: Path) -> dict[str, Any]:

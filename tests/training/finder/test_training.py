@@ -32,7 +32,7 @@ from masklens.training.finder.scenes import Scene, make_scene
 from masklens.training.finder.score import score
 from masklens.training.finder.slim import deepen
 from masklens.training.finder.views import ViewSettings, make_view
-from masklens.training.run import TrainOptions
+from masklens.training.run import TrainOptions, results_in
 
 SIDE = 96
 SMALL = FinderPlan(stem=8, stages=((8, 8),) * 5, neck=8)
@@ -286,6 +286,8 @@ def test_a_whole_run_on_real_photographs(
         "finder.json", "finder.onnx", "finder.tflite", "history.csv", "curves.png", "run.json",
     }  # fmt: skip
     assert (run / "examples" / "epoch_001.jpg").stat().st_size > 5000
+    everything = {*run.iterdir(), *(run / "examples").iterdir()}
+    assert results_in(run) == everything - {run / "run.json", run / "examples"}
     section = read_finder(run)
     image = np.zeros((120, 160, 3), np.uint8)
     assert len(CellFinder(run / "finder.onnx", section).find(image)) == 0
