@@ -74,6 +74,19 @@ def test_what_cannot_be_done_is_said(some: Path, finder_run: Path, tmp_path: Pat
     assert run("default", tmp_path / "plain", "--out", tmp_path / "other").exit_code == 2
 
 
+def test_models_that_cannot_be_run_are_named_as_they_were_given(some, finder_run, tmp_path):
+    """They are run from a temporary folder, which is gone when the error is read."""
+    phone = write_bundle(tmp_path / "phone", Bundle.load().card, {"classifier.tflite": some})
+    result = run(phone.folder, some, "--out", tmp_path / "new")
+    assert result.exit_code == 1
+    assert f"The bundle {phone.folder} has no" in result.output
+    (finder_run / "finder.onnx").write_bytes(Bundle.load().path().read_bytes())  # a classifier
+    result = run("default", some, "--finder", finder_run, "--out", tmp_path / "new")
+    assert result.exit_code == 1
+    assert f"{finder_run / 'finder.onnx'} is not a face finder" in result.output
+    assert not (tmp_path / "new").exists()
+
+
 def test_a_trained_bundle_becomes_one_that_ships(some: Path, tmp_path: Path) -> None:
     """Without the Keras model that its ONNX file leads back to, with another bundle's finder."""
     shipped = Bundle.load()

@@ -9,10 +9,11 @@ from typing import Any
 
 from masklens.bundle import CARD_FILE, FINDER_CARD_FILE, Bundle, write_bundle
 from masklens.card import FinderCard
+from masklens.classifier import MaskClassifier
 from masklens.dataset.readable import OnError, readable
 from masklens.dataset.scan import load_dataset
 from masklens.errors import BundleError, DatasetError, OutputError
-from masklens.finder import finder_card
+from masklens.finder import CellFinder, bundle_finder, finder_card
 from masklens.io.atomic import check_writable
 from masklens.training.scoring import calibrate
 
@@ -41,7 +42,8 @@ def assemble(
         The new bundle, and its scores on these photographs.
 
     Raises:
-        BundleError: the bundle, or the finder's folder, is damaged.
+        BundleError: the bundle, or the finder's folder, is damaged, or holds no model that ONNX
+            Runtime can run.
         DatasetError: no boxed faces, other labels than the bundle's, or too little found.
         OutputError: ``out`` holds a bundle, or cannot be written.
     """
@@ -61,6 +63,12 @@ def assemble(
             parts = {n: p for n, p in parts.items() if Path(n).stem != Path(card.finder.file).stem}
         card = dataclasses.replace(card, finder=section)
         parts |= {name: finder / name for name in _finder_files(section)}
+    # Here errors have the names that were given: what is run below lies in a temporary folder.
+    MaskClassifier(bundle)
+    if finder is not None:
+        CellFinder(finder / section.file, section)
+    else:
+        bundle_finder(bundle)
     check_writable(out / CARD_FILE)
     dataset = readable(dataset, on_error)
     with tempfile.TemporaryDirectory() as folder:  # out gets a bundle that is fitted, or none
