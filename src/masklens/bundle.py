@@ -11,13 +11,13 @@ import dataclasses
 import hashlib
 import importlib.resources
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from masklens.card import ModelCard, is_file_name
-from masklens.errors import BundleError
+from masklens.errors import BundleError, OutputError
 from masklens.io.atomic import atomic_path, json_bytes
 from masklens.io.jsonfile import read_json
 
@@ -141,6 +141,17 @@ def check_file(folder: Path, card: ModelCard, name: str) -> None:
             f"{path} is not the file of its card (sha256 {found[:12]}…, expected "
             f"{expected[:12]}…): it is damaged or was replaced. Fetch or train the bundle again."
         )
+
+
+def check_free(folder: Path, names: Iterable[str]) -> None:
+    """Find out before the work whether files of a new bundle would replace others.
+
+    Raises:
+        OutputError: there is one of these names in the folder.
+    """
+    for name in names:
+        if (folder / name).exists():
+            raise OutputError(f"{folder} holds another {name} already. Choose another --out.")
 
 
 def write_bundle(folder: Path, card: ModelCard, files: Mapping[str, Path]) -> Bundle:

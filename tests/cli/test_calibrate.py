@@ -63,6 +63,8 @@ def test_what_cannot_be_done_is_said(some: Path, finder_run: Path, tmp_path: Pat
     result = run("default", some, "--finder", tmp_path, "--out", tmp_path / "new")
     assert result.exit_code == 1
     assert "holds no face finder" in result.output
+    result = run("default", some, "--finder", finder_run, "--out", finder_run)
+    assert f"{finder_run} holds another finder.onnx already" in result.output
     (finder_run / "finder.onnx").unlink()
     result = run("default", some, "--finder", finder_run, "--out", tmp_path / "new")
     assert "has no finder.onnx" in result.output

@@ -165,6 +165,25 @@ def test_a_folder_with_a_bundle_is_not_written_into(
     assert {path: path.read_bytes() for path in out.iterdir()} == before
 
 
+@pytest.mark.parametrize(
+    ("arguments", "name"),
+    [
+        (["--to", "openvino", "--precision", "fp32"], "classifier-fp32.bin"),
+        (["--to", "onnx,litert", "--precision", "fp32", "--best"], "classifier.tflite"),
+    ],
+)
+def test_a_model_without_a_card_is_not_replaced(
+    trained_bundle_folder, photographs, tmp_path, arguments, name
+):
+    """A .tflite of one's own, in the folder of the .h5 that it was made from."""
+    (tmp_path / name).write_text("precious")
+    more = ["--data", photographs, "--out", tmp_path]
+    code, text = run(trained_bundle_folder, *arguments, *more)
+    assert code == 1
+    assert f"{tmp_path} holds another {name} already" in text
+    assert (tmp_path / name).read_text() == "precious"
+
+
 @pytest.mark.parametrize("shipped", [True, False])
 def test_no_export_takes_the_place_of_the_only_weights(photographs, tmp_path, shipped):
     """Nor is the installed package changed."""

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from masklens.bundle import CARD_FILE, Bundle, default_bundle_folder, write_bundle
+from masklens.bundle import CARD_FILE, Bundle, check_free, default_bundle_folder, write_bundle
 from masklens.card import ModelCard
 from masklens.crop import FloatArray
 from masklens.errors import BundleError, InputError, MasklensError, OutputError
@@ -88,7 +88,8 @@ def export(
             cannot be put into.
         InputError: the Keras model cannot be used, or has a layer that a format lacks.
         DatasetError: no pictures to compare or calibrate on.
-        OutputError: the folder holds a bundle, or cannot be written.
+        OutputError: the folder holds a bundle or a file that would be replaced, or cannot be
+            written.
     """
     if out is not None:
         if (out / CARD_FILE).exists():
@@ -96,6 +97,10 @@ def export(
                 f"{out} holds a bundle already. Choose another --out; --into-bundle adds to the "
                 "bundle that is exported."
             )
+        made = [f"classifier{FORMATS[form]}" for form in formats]
+        if not best:
+            made = [_name(form, precision) for form in formats for precision in precisions]
+        check_free(out, (part for name in made for part in _parts(name)))
         check_writable(out / CARD_FILE)
     data = data_or_default(data, "val", "--data", "Proving an export")
     if "int8" in precisions:
@@ -109,6 +114,7 @@ def export(
         check_writable(out / CARD_FILE)
     else:  # what the card says of the face finder goes with its files
         files = source.bundle.finder_files() if source.bundle else {}
+        check_free(out, files)
     say(f"Cutting the faces of {data}")
     crops = cut_crops(data, source.card)
     for_int8 = None

@@ -7,7 +7,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from masklens.bundle import CARD_FILE, FINDER_CARD_FILE, Bundle, write_bundle
+from masklens.bundle import CARD_FILE, FINDER_CARD_FILE, Bundle, check_free, write_bundle
 from masklens.card import FinderCard
 from masklens.classifier import MaskClassifier
 from masklens.dataset.readable import OnError, readable
@@ -45,7 +45,7 @@ def assemble(
         BundleError: the bundle, or the finder's folder, is damaged, or holds no model that ONNX
             Runtime can run.
         DatasetError: no boxed faces, other labels than the bundle's, or too little found.
-        OutputError: ``out`` holds a bundle, or cannot be written.
+        OutputError: ``out`` holds a bundle or a file that would be replaced, or cannot be written.
     """
     dataset = load_dataset(scenes)
     if not dataset.boxed:
@@ -69,6 +69,7 @@ def assemble(
         CellFinder(finder / section.file, section)
     else:
         bundle_finder(bundle)
+    check_free(out, parts)
     check_writable(out / CARD_FILE)
     dataset = readable(dataset, on_error)
     with tempfile.TemporaryDirectory() as folder:  # out gets a bundle that is fitted, or none
