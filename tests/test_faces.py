@@ -136,6 +136,8 @@ def test_the_faces_of_a_finder_of_ones_own_are_float32_whatever_it_gives(portrai
         (([[np.nan, 2, 3, 4]], [0.9], [[[0, 0]] * 5]), r"Faces.boxes must be finite.*nan, 2.0"),
         (([[1, 2, np.inf, 4]], [0.9], [[[0, 0]] * 5]), "Faces.boxes must be finite"),
         (([[1, 2, 3, 4]], [np.nan], [[[0, 0]] * 5]), r"Faces.scores must be finite.*\[nan\]"),
+        (([[1, 2, 3, 4]] * 2, [97, 4], [[[0, 0]] * 5] * 2), "in 0…1. Received: 4 to 97"),
+        (([[1, 2, 3, 4]], [-0.5], [[[0, 0]] * 5]), "in 0…1. Received: -0.5 to -0.5"),
     ],
 )
 def test_faces_whose_columns_do_not_fit(columns, message):

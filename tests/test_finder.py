@@ -238,6 +238,28 @@ def test_a_table_of_another_width(tmp_path):
         CellFinder(path)
 
 
+@pytest.mark.parametrize(
+    ("table", "value", "message"),
+    [
+        ("face", 7.5, r"The face finder finder gives scores of 0 to 7\.5, but .* 0…1\. Export it"),
+        ("face", -3, "gives scores of -3 to 0, but"),  # else nobody would be found, without a word
+        ("face", np.nan, "gives scores of nan to nan, but"),
+        ("box", np.inf, "The face finder finder gives boxes that are not finite"),
+    ],
+)
+def test_a_finder_whose_answers_are_none(tmp_path, table, value, message):
+    path = tmp_path / "finder.onnx"
+    make_toy_finder(path)
+    model = load(path)
+    (weights,) = (w for w in model.graph.initializer if w.name == f"{table}_w")
+    numbers = numpy_helper.to_array(weights).copy()
+    numbers[0, 10] = value  # where the face is
+    weights.CopyFrom(numpy_helper.from_array(numbers, weights.name))
+    save(model, path)
+    with pytest.raises(BundleError, match=message):
+        load_finder(path, long_side=64).find(np.zeros((64, 64, 3), np.uint8))
+
+
 def test_a_finder_that_takes_something_else(tmp_path):
     path = tmp_path / "finder.onnx"
     make_toy_finder(path)

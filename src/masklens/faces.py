@@ -28,6 +28,9 @@ from masklens.runtime import open_network
 YUNET_FILE = "face_detection_yunet_2023mar.onnx"
 YUNET_SHA256 = "8f2383e4dd3cfbb4553ea8718107fc0423210dc964f9f4280604804ed2552fa4"
 
+#: By how much a probability in float32 may exceed 1.
+_ROUNDING = 1e-6
+
 _STRIDES = (8, 16, 32)
 _OUTPUTS = [f"{part}_{stride}" for part in ("cls", "obj", "bbox", "kps") for stride in _STRIDES]
 
@@ -44,7 +47,8 @@ class Faces:
             the picture.
 
     Raises:
-        ValueError: when a column has another shape, or a box or score is not finite.
+        ValueError: when a column has another shape, a box or score is not finite, or a score lies
+            outside 0…1.
     """
 
     boxes: FloatArray
@@ -60,6 +64,12 @@ class Faces:
         for name, column in (("boxes", self.boxes), ("scores", self.scores)):
             if not np.isfinite(column).all():
                 raise ValueError(f"Faces.{name} must be finite. Received: {column.tolist()!s:.80}")
+        low, high = self.scores.min(initial=0), self.scores.max(initial=1)
+        if low < 0 or high > 1 + _ROUNDING:
+            raise ValueError(
+                f"Faces.scores must be in 0…1. Received: {self.scores.min():g} to "
+                f"{self.scores.max():g}"
+            )
 
     def __len__(self) -> int:
         return len(self.boxes)
@@ -168,7 +178,32 @@ class YuNet:
         centres = (anchors + bbox[:, :2]) * stride
         halves = np.exp(bbox[:, 2:]) * (stride / 2)
         landmarks = (raw[f"kps_{stride}"][0, cells].reshape(-1, 5, 2) + anchors[:, None]) * stride
-        return np.hstack([centres - halves, centres + halves]), scores[cells], landmarks
+        boxes = np.hstack([centres - halves, centres + halves])
+        check_answers(self.name, scores, boxes)
+        return boxes, scores[cells], landmarks
+
+
+def check_answers(name: str, scores: FloatArray, boxes: FloatArray | None = None) -> None:
+    """Refuse what no network of a face finder answers.
+
+    Args:
+        name: of the finder.
+        scores: of all cells.
+        boxes: of those that are faces, where they are known yet.
+
+    Raises:
+        BundleError: a score outside 0…1, or a number that is not finite.
+    """
+    low, high = scores.min(initial=1), scores.max(initial=0)
+    if not (low >= 0 and high <= 1 + _ROUNDING):  # as it is with NaN
+        raise BundleError(
+            f"The face finder {name} gives scores of {low:g} to {high:g}, but they are "
+            "probabilities, 0…1. Export it with a sigmoid at its end."
+        )
+    if boxes is not None and not np.isfinite(boxes).all():
+        raise BundleError(
+            f"The face finder {name} gives boxes that are not finite. Train or export it again."
+        )
 
 
 def best_faces(

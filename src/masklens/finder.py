@@ -21,7 +21,7 @@ from masklens.bundle import CARD_FILE, FINDER_CARD_FILE, Bundle, check_file, rea
 from masklens.card import FinderCard
 from masklens.crop import FloatArray, Image
 from masklens.errors import BundleError
-from masklens.faces import FaceFinder, Faces, YuNet, best_faces
+from masklens.faces import FaceFinder, Faces, YuNet, best_faces, check_answers
 from masklens.io.jsonfile import read_json
 from masklens.pyramid import PyramidFinder, SizedFinder
 from masklens.runtime import RUNTIMES, open_network
@@ -97,7 +97,8 @@ class CellFinder:
         self.fixed = self.network.fixed_size
         self._kept = _Kept()
         # What the network cannot do is said here, and not at the first picture.
-        self.run(np.zeros((1, *(self.fixed or (self.multiple, self.multiple)), 3), np.float32))
+        size = self.fixed or (self.multiple, self.multiple)
+        check_answers(self.name, self.run(np.zeros((1, *size, 3), np.float32))[0])
 
     def find(self, image: Image) -> Faces:
         """Find the faces of a picture: uint8 (H, W, 3), RGB."""
@@ -159,6 +160,7 @@ class CellFinder:
         at, stride = corners[cells, None], strides[cells, None, None]
         boxes = (box[cells].reshape(-1, 2, 2) + at) * stride
         points = (landmarks[cells].reshape(-1, 5, 2) + at) * stride
+        check_answers(self.name, face, boxes)
         return boxes.reshape(-1, 4), face[cells], points
 
 
