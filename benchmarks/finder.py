@@ -26,7 +26,7 @@ from masklens.detector import MaskDetector, in_parallel
 from masklens.evaluation.average_precision import ResampledPrecision, coco_average_precision
 from masklens.evaluation.pairing import Boxes
 from masklens.faces import FaceFinder, Faces, YuNet
-from masklens.finder import CellFinder
+from masklens.finder import bundle_finder, load_finder
 from masklens.intervals import Estimate, bootstrap, group_weights
 from masklens.io.pictures import read_picture
 from masklens.labels import WITHOUT_MASK
@@ -159,6 +159,13 @@ def accuracy_rows(finders: dict[str, FaceFinder], bundle: Bundle, dataset: Datas
     return rows
 
 
+def ours(bundle: Bundle, file: Path | None) -> FaceFinder | None:
+    """The finder of a file, run as the card beside it says; else the bundle's, if it has one."""
+    if file is not None:
+        return load_finder(file, 1, min_score=MIN_SCORE)
+    return bundle_finder(bundle, 1, min_score=MIN_SCORE)
+
+
 def yunets(root: Path) -> tuple[dict[str, FaceFinder], dict[str, Path | None]]:
     """The rivals, YuNet-s and YuNet-n, and their files where they are ours to name."""
     files = {"YuNet-s": None, "YuNet-n": root / "weights" / "face" / "yunet_n_dynamic.onnx"}
@@ -203,12 +210,11 @@ def main() -> None:
     dataset = load_dataset(options.data or scenes("val"))
     bundle = Bundle.load(options.bundle)
     finders, files = yunets(root)
-    section = bundle.card.finder
-    ours = options.finder or (bundle.path(section.file) if section else None)
-    if ours is None:
+    finder = ours(bundle, options.finder)
+    if finder is None:
         raise SystemExit("The bundle has no finder of its own: name one with --finder FILE.onnx.")
-    files["masklens"] = ours
-    finders["masklens"] = CellFinder(ours, section, min_score=MIN_SCORE, threads=1)
+    files["masklens"] = options.finder or bundle.path(bundle.card.finder.file)
+    finders["masklens"] = finder
 
     rows = accuracy_rows(finders, bundle, dataset)
     print(f"{len(dataset.pictures)} pictures, {machine()}\n")

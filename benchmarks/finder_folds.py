@@ -16,12 +16,11 @@ from pathlib import Path
 
 import numpy as np
 from common import data_root, print_table, scenes
-from finder import HEAD, MIN_SCORE, Row, accuracy_rows, yunets
+from finder import HEAD, Row, accuracy_rows, ours, yunets
 from folds import deal
 
 from masklens.bundle import Bundle
 from masklens.dataset.scan import load_dataset
-from masklens.finder import CellFinder
 
 
 def masklens(*arguments: object) -> None:
@@ -59,9 +58,9 @@ def main() -> None:
                 "train-finder", fit, "--start", files["YuNet-n"], "--epochs", options.epochs,
                 "--out", run, *how,
             )  # fmt: skip
-        ours = CellFinder(run / "finder.onnx", bundle.card.finder, min_score=MIN_SCORE, threads=1)
+        finder = ours(bundle, run / "finder.onnx")
         dataset = load_dataset(held)
-        parts.append(accuracy_rows(rivals | {"masklens": ours}, bundle, dataset))
+        parts.append(accuracy_rows(rivals | {"masklens": finder}, bundle, dataset))
         print(f"\n{folder.name}, {len(dataset.pictures)} pictures\n", flush=True)
         print_table(HEAD, parts[-1])
     print(f"\nMean over {len(parts)} parts\n")

@@ -172,6 +172,21 @@ def test_a_file_beside_its_card_is_run_as_the_card_says(tmp_path, finder_bundle)
         load_finder(asked, long_side=96)
 
 
+def test_the_benchmark_runs_a_file_as_the_card_beside_it_says(tmp_path, monkeypatch):
+    """The bundle's own settings and calibration were fitted to another finder."""
+    pytest.importorskip("sklearn")
+    monkeypatch.syspath_prepend("benchmarks")
+    from benchmarks.finder import MIN_SCORE, ours
+
+    make_toy_finder(tmp_path / "finder.onnx")
+    (tmp_path / "finder.json").write_text('{"name": "masklens finder", "long_side": 96}')
+    shipped = Bundle.load()
+    finder = ours(shipped, tmp_path / "finder.onnx")
+    assert (finder.long_side, finder.min_score) == (96, MIN_SCORE)
+    assert MaskDetector(shipped, finder=finder)._calibration is None
+    assert MaskDetector(shipped, finder=ours(shipped, None))._calibration is not None
+
+
 def test_a_file_that_the_card_beside_it_does_not_name_takes_no_card(tmp_path):
     file = run_folder(tmp_path / "run", FinderCard(long_side=64))
     other = file.rename(file.with_name("other.onnx"))
