@@ -6,6 +6,7 @@ import os
 import select
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -480,3 +481,53 @@ def test_an_interrupted_recording_is_valid(portrait_frames, tmp_path, how):
         assert b"Traceback" not in output
         assert b"faces followed" in output or b"face followed" in output
         assert len(list(csv.DictReader((tmp_path / "log.tracks.csv").open()))) >= 1
+
+
+@pytest.mark.parametrize("scheme", ["rtsp", "http"])
+def test_an_address_that_stays_silent_can_be_given_up(scheme):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(120)
+        address = f"{scheme}://127.0.0.1:{server.getsockname()[1]}/x"
+        process = subprocess.Popen(
+            [sys.executable, "-m", "masklens", "live", address],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+        )
+        try:
+            with server.accept()[0]:
+                began = time.monotonic()
+                process.send_signal(signal.SIGINT)
+                output, _ = process.communicate(timeout=60)
+        finally:
+            process.kill()
+    assert time.monotonic() - began < 5  # of the 10 that it has to answer
+    assert (process.returncode, output) == (130, b"Interrupted.\n")
+
+
+def test_a_camera_that_fell_silent_can_be_given_up(portrait_frames, tmp_path):
+    server = CameraServer(portrait_frames, moment=100, stall=60)
+    log, record = tmp_path / "log.jsonl", tmp_path / "out.mp4"
+    command = [sys.executable, "-m", "masklens", "live", server.url]
+    process = subprocess.Popen(
+        [*command, "--json", str(log), "--record", str(record)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
+    try:
+        deadline = time.monotonic() + 120
+        while server.sent < 100:
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        time.sleep(0.5)
+        process.send_signal(signal.SIGINT)
+        output, _ = process.communicate(timeout=60)
+    finally:
+        process.kill()
+        server.cut()
+    assert process.returncode == 0, output
+    lines = [json.loads(line) for line in log.read_text().splitlines()]
+    assert f"{len(lines)} frames".encode() in output
+    assert len(list(VideoReader(record))) == len(lines)
+    assert len(list(csv.DictReader((tmp_path / "log.tracks.csv").open()))) >= 1

@@ -405,6 +405,41 @@ def test_a_camera_that_accepts_and_stays_silent(scheme, monkeypatch):
         Camera(f"{scheme}://127.0.0.1:{server.getsockname()[1]}/x")
 
 
+def test_a_camera_that_fell_silent_is_closed_at_once():
+    server = CameraServer(list(frames(20)), moment=8, stall=60)
+    try:
+        with open_source(server.url) as camera:
+            for frame in camera:
+                if frame.index >= 5:
+                    break
+            time.sleep(0.5)
+            began = time.monotonic()
+        assert time.monotonic() - began < 2  # of the 3 until it would be lost
+    finally:
+        server.cut()
+
+
+def test_a_webcam_that_never_gives_a_frame_has_failed(monkeypatch):
+    """Video4Linux waits for it in the kernel, where FFmpeg's timeout is not heard."""
+
+    class Unheard(OpenedBy):
+        closed = threading.Event()
+
+        def open(self, *_, **__):
+            never.wait()
+            return self
+
+        def close(self):
+            self.closed.set()
+
+    never, av = threading.Event(), Unheard()
+    monkeypatch.setattr(containers, "import_av", lambda: av)
+    with pytest.raises(InputError, match=r"cannot be opened: it did not answer in time\.$"):
+        containers.open_container("/dev/video0", "v4l2", timeout=(0.1, 0.1))
+    never.set()
+    assert av.closed.wait(5)  # for the next one who opens it
+
+
 def test_nothing_is_left_over(server):
     before = len(threads())
     for _ in range(3):

@@ -37,6 +37,8 @@ OPEN_TIMEOUT = 10.0
 READ_TIMEOUT = 3.0
 #: The same for data where a camera is sent in pieces (HLS), of some seconds each.
 PIECE_TIMEOUT = 15.0
+#: Seconds to wait for the next frame, with which reading ends, when a camera is closed.
+CLOSE_TIMEOUT = 0.5
 #: A lost camera is tried again after these seconds, the last one for ever.
 BACK_OFF = (0.2, 0.5, 1.0)
 #: A first attempt to reconnect is given this long, later ones more.
@@ -125,7 +127,9 @@ class Camera:
         self._time = self._seen = 0.0
         self._began: float | None = None
         container = container or connect(address)
-        self._thread = threading.Thread(target=self._run, args=(container,), daemon=True)
+        self._thread = threading.Thread(
+            target=self._run, args=(container,), name="masklens-camera", daemon=True
+        )
         self._thread.start()
 
     def __enter__(self) -> Self:
@@ -139,11 +143,14 @@ class Camera:
         self._stop.set()
 
     def close(self) -> None:
-        """Stop reading; waits for the thread, at most some seconds: it ends with its next frame."""
+        """Stop reading; waits a moment for the thread, which ends with its next frame.
+
+        One that waits for a silent camera ends some seconds later, or with the program.
+        """
         self.stop()
         with self._condition:
             self._condition.notify_all()
-        self._thread.join(READ_TIMEOUT + RETRY_TIMEOUT)
+        self._thread.join(CLOSE_TIMEOUT)
 
     def __iter__(self) -> Iterator[Frame]:
         """The newest frame, each at most once, waiting for it.

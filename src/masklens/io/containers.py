@@ -7,10 +7,13 @@ the first film or camera is opened.
 from __future__ import annotations
 
 import contextlib
+import errno
 import gc
 import math
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, wait
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +50,8 @@ def open_container(
     Args:
         address: of any kind that FFmpeg reads.
         format, options: of FFmpeg; None lets it find out, and takes its own.
-        timeout: seconds until it is open, and until more of it comes; None waits for ever.
+        timeout: seconds until it is open, and until more of it comes; None waits for ever. With one
+            Ctrl-C is heard while it is opened.
 
     Raises:
         InputError: it cannot be opened.
@@ -62,8 +66,15 @@ def open_container(
         if path.is_file() and path.stat().st_size == 0:
             raise InputError(f"{address} is empty.")
     began = time.monotonic()
-    try:
+
+    def opened() -> Any:
         return av.open(address, format=format, options=options or {}, timeout=timeout)
+
+    try:
+        # What DirectShow makes belongs to the thread that made it, and must not outlive it.
+        if timeout is None or format == "dshow":
+            return opened()
+        return _aside(opened, 2 * timeout[0] + 1)  # PyAV gives each of its two steps that long
     except (av.error.FFmpegError, OSError, ValueError) as error:
         # Of RTSP and TLS that are broken off FFmpeg says that data is invalid, or of no use.
         if timeout is not None and time.monotonic() - began >= timeout[0]:
@@ -77,6 +88,36 @@ def open_container(
                 "address of the camera that begins with rtsp, rtsps, rtmp, http, https or udp."
             ) from error
         raise InputError(f"{name} cannot be opened: {reason_of(error)}.") from error
+
+
+def _aside(opened: Callable[[], Any], seconds: float) -> Any:
+    """A container that is opened in a thread of its own, while this one hears signals.
+
+    FFmpeg hears none, and Video4Linux no timeout either: a webcam without frames is left alone.
+
+    Raises:
+        TimeoutError: it took longer than these seconds.
+        Exception: that of ``opened``.
+    """
+    result: Future[Any] = Future()
+
+    def run() -> None:
+        try:
+            result.set_result(opened())
+        except BaseException as error:  # raised where it is waited for
+            result.set_exception(error)
+
+    threading.Thread(target=run, name="masklens-opening", daemon=True).start()
+    until = time.monotonic() + seconds
+    try:
+        while not result.done():
+            if time.monotonic() > until:
+                raise TimeoutError(errno.ETIMEDOUT, _TOO_LATE)
+            wait([result], 0.1)  # on Windows a longer wait would not hear of signals
+        return result.result()
+    except BaseException:  # some cameras take one client only: what is opened too late is closed
+        result.add_done_callback(lambda late: late.exception() or late.result().close())
+        raise
 
 
 def release() -> None:
