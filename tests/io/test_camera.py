@@ -293,6 +293,7 @@ def test_a_mistake_in_the_reader_is_not_taken_for_the_end(server):
         ),
         ("rtsp://user:secret@127.0.0.1:9/x", "cannot be opened: Connection refused"),
         ("http://127.0.0.1:9/x", "cannot be opened: Connection refused"),
+        ("rtsp://me:secret@nowhere.invalid/x", r"opened: no host nowhere\.invalid is known here\."),
         ("nonsense://x", "reads no nonsense://. Give an address"),
         ("RTSP://127.0.0.1:9/x", "rtsp://127.0.0.1:9/x cannot be opened: Connection refused"),
         ("Http://127.0.0.1:9/x", "http://127.0.0.1:9/x cannot be opened: Connection refused"),
@@ -305,6 +306,28 @@ def test_no_such_camera(address, message):
         open_source(address)
     assert "secret" not in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("scheme", ["rtmp", "http", "rtsp", "rtsps"])
+def test_a_server_that_breaks_off(scheme):
+    """FFmpeg says "Input/output error", "End of file" or "Invalid data", and no more."""
+
+    def break_off():
+        connection, _ = server.accept()
+        with connection:
+            connection.recv(1)
+            connection.shutdown(socket.SHUT_WR)
+            while connection.recv(65536):  # what is left unread would reset the connection
+                pass
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        closing = threading.Thread(target=break_off)
+        closing.start()
+        with pytest.raises(InputError, match="gives no stream, and FFmpeg") as caught:
+            open_source(f"{scheme}://me:secret@127.0.0.1:{server.getsockname()[1]}/x")
+        closing.join()
+    assert "the path and the login" in str(caught.value)
+    assert "secret" not in str(caught.value)
 
 
 class OpenedBy:

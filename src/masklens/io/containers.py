@@ -10,12 +10,14 @@ import contextlib
 import errno
 import gc
 import math
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, wait
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from masklens.errors import InputError, MissingExtraError
 from masklens.io.addresses import without_password
@@ -79,7 +81,8 @@ def open_container(
         # Of RTSP and TLS that are broken off FFmpeg says that data is invalid, or of no use.
         if timeout is not None and time.monotonic() - began >= timeout[0]:
             raise InputError(f"{name} cannot be opened: {_TOO_LATE}.") from error
-        if isinstance(error, av.error.InvalidDataError):
+        invalid = isinstance(error, av.error.InvalidDataError)
+        if invalid and not address.startswith(("rtsp://", "rtsps://")):
             raise InputError(f"{name} is not a video that can be read.") from error
         if isinstance(error, av.error.ProtocolNotFoundError):
             scheme = name.partition("://")[0]
@@ -87,7 +90,29 @@ def open_container(
                 f"{name} cannot be opened: this installation of PyAV reads no {scheme}://. Give an "
                 "address of the camera that begins with rtsp, rtsps, rtmp, http, https or udp."
             ) from error
-        raise InputError(f"{name} cannot be opened: {reason_of(error)}.") from error
+        reason = reason_of(error)
+        broken = isinstance(error, EOFError) or getattr(error, "errno", None) == errno.EIO
+        if "://" in name and (broken or invalid):
+            reason = _of_address(name, reason)
+        raise InputError(f"{name} cannot be opened: {reason}.") from error
+
+
+def _of_address(name: str, reason: str) -> str:
+    """What a reason that says nothing means of an address, and what to do.
+
+    FFmpeg has one for a host that is not known, and for every refusal of RTMP and TLS; RTSP that is
+    broken off it calls invalid data.
+    """
+    with contextlib.suppress(ValueError):  # no proper address
+        host = urlsplit(name).hostname
+        try:
+            socket.getaddrinfo(host, None)
+        except (OSError, UnicodeError):
+            return f"no host {host} is known here. Check its name and the network"
+    return (
+        f"its server gives no stream, and FFmpeg does not say why ({reason}). Check the port, the "
+        "path and the login, and that the stream is being sent"
+    )
 
 
 def _aside(opened: Callable[[], Any], seconds: float) -> Any:
