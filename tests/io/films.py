@@ -79,15 +79,15 @@ def begun_late(path: Path) -> Path:
     return path
 
 
-def damage(path: Path, *packets: int) -> Path:
+def damage(path: Path, *packets: int, kept: int = 60) -> Path:
     """Overwrite the pictures in these packets, but not the first bytes of any."""
     with av.open(str(path)) as film:
         places = [(packet.pos, packet.size) for packet in film.demux(video=0)]
     with path.open("r+b") as file:
         for number in packets:
             position, size = places[number]
-            file.seek(position + 60)
-            file.write(bytes(size - 60))
+            file.seek(position + kept)
+            file.write(bytes(size - kept))
     return path
 
 

@@ -247,6 +247,32 @@ def test_frames_that_cannot_be_read_are_counted(tmp_path, name, codec, where, re
     assert len(given) == read
 
 
+@pytest.mark.parametrize(
+    ("where", "read", "message"),
+    [
+        ([20, 30], 58, "2 frames of .* could not be read: the film is damaged"),
+        ([0], 59, None),  # it begins between two key frames
+        ([59], 59, None),  # it was stopped in the middle of a frame
+    ],
+)
+def test_frames_that_a_decoder_leaves_out_without_a_word_are_counted(
+    tmp_path, where, read, message
+):
+    noise = np.random.default_rng(0).integers(0, 255, (60, 64, 96, 3), np.uint8)
+    film = write_film(tmp_path / "a.mp4", noise, codec="libx265", keyframes=12)
+    path = damage(film, *where, kept=8)
+    given = []
+    with contextlib.nullcontext() if message is None else pytest.raises(InputError, match=message):
+        _collect(given, VideoReader(path))
+    assert len(given) == read
+
+
+def test_what_an_open_group_of_pictures_shows_before_its_key_frame_is_no_damage(tmp_path):
+    """It needs frames from before the place where the recording begins."""
+    whole = write_film(tmp_path / "a.ts", frames(100), codec="libx265", keyframes=25)
+    assert len(list(VideoReader(begun_late(whole)))) == 75
+
+
 def test_one_pixel(tmp_path):
     path = tmp_path / "a.avi"
     write_film(path, [np.full((1, 1, 3), 200, np.uint8)] * 3, codec="ffv1", rate=5)

@@ -5,6 +5,7 @@ A file that is damaged gives the frames that can be read and then an error that 
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -48,6 +49,8 @@ FAR = 2**32 / 90_000
 _MISSING_SECONDS = 0.5
 #: Formats that hold one duration: the time at which the last of all streams ends.
 _ONE_DURATION = frozenset({"matroska,webm", "flv", "asf"})
+#: Codecs of which every packet is a frame: those of others hold fields, or what is not shown.
+_FRAME_EACH = frozenset({"hevc", "av1"})
 
 
 class VideoReader:
@@ -86,6 +89,7 @@ class VideoReader:
         self.total = stream.frames or round((self.rate or 0) * (duration_of(stream) or 0))
         self.begins = 0.0
         self._end, self._shared_end = end_of(stream)
+        self._owed = _Owed()
         self._last_packet = 0.0  # when the last one of any stream ends, by the file's own clock
 
     def __enter__(self) -> Self:
@@ -120,6 +124,7 @@ class VideoReader:
 
         try:
             for picture in decoded(self._packets(), missed):
+                self._owed.given(picture.pts)
                 if index == 0:
                     self.begins = picture.time or 0.0
                 frame = shape.frame(picture, self.name)
@@ -128,7 +133,7 @@ class VideoReader:
                 index += 1
         except self._av.error.FFmpegError as error:
             broken = reason_of(error)
-        self._check_whole(index, unread, times, broken)
+        self._check_whole(index, max(unread, self._owed.lost), times, broken)
 
     def _check_whole(self, read: int, unread: int, times: _Times, broken: str | None) -> None:
         """Raise an InputError if a film has no frame or is damaged.
@@ -162,11 +167,14 @@ class VideoReader:
 
     def _packets(self) -> Iterator[Any]:
         """The packets of the pictures; of all others it is noted when they end."""
+        each = self._stream.codec_context.codec.canonical_name in _FRAME_EACH
         for packet in packets(self._container):
             if packet.pts is not None:
                 end = float((packet.pts + (packet.duration or 0)) * packet.time_base)
                 self._last_packet = max(self._last_packet, end)
             if packet.stream is self._stream:  # not stream_index: of the last, empty one it is 0
+                if each:
+                    self._owed.promised(packet)
                 yield packet
 
 
@@ -193,6 +201,41 @@ def end_of(stream: Any) -> tuple[float | None, bool]:
     if whole is not None and container.format.name == "flv":  # from its first packet on
         whole += (container.start_time or 0) / 1e6
     return whole, len(container.streams) > 1
+
+
+class _Owed:
+    """The packets of which no frame came: of H.265 that cannot be decoded there is no error.
+
+    Neither what is to be shown before the first frame or after the last one counts, nor the last
+    packet, in which recordings are stopped, nor what is to be shown before the key frame it
+    follows: it may need frames from before that one.
+    """
+
+    def __init__(self) -> None:
+        self._times: set[int] = set()
+        self._key = self._newest = self._first = self._last = -math.inf
+
+    def promised(self, packet: Any) -> None:
+        """A packet goes to the decoder."""
+        if packet.pts is None or packet.is_discard:
+            return
+        if packet.is_keyframe:
+            self._key = packet.pts
+        if packet.pts >= self._key:
+            self._times.add(packet.pts)
+        self._newest = packet.pts
+
+    def given(self, time: int | None) -> None:
+        """A frame came, of this time by the clock of the file."""
+        if time is not None:
+            self._times.discard(time)
+            self._first = time if self._last == -math.inf else self._first
+            self._last = max(self._last, time)
+
+    @property
+    def lost(self) -> int:
+        """So many frames should have come meanwhile."""
+        return sum(self._first < time < self._last for time in self._times - {self._newest})
 
 
 class _Times:
