@@ -11,6 +11,7 @@ import errno
 import gc
 import math
 import socket
+import struct
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -244,8 +245,29 @@ def duration_of(stream: Any) -> float | None:
     """Seconds that a stream says it lasts."""
     if stream.duration is not None and stream.time_base:
         return float(stream.duration * stream.time_base)
-    whole = stream.container.duration
+    container = stream.container
+    if container.duration is None and container.format.name == "asf":
+        return _of_asf(Path(container.name))
+    whole = container.duration
     return None if whole is None or whole <= 0 else whole / 1e6
+
+
+def _of_asf(path: Path) -> float | None:
+    """Seconds that a WMV which was cut off announces: FFmpeg forgets them where its size is wrong.
+
+    From Microsoft's Advanced Systems Format, 3.2: the File Properties Object.
+    """
+    if not path.is_file():  # an address, or a pipe, of which nothing may be taken
+        return None
+    try:
+        with path.open("rb") as file:
+            head = file.read(65536)
+        at = head.index(bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365"))
+        size, _, _, lasts, _, preroll, flags = struct.unpack_from("<6QI", head, at + 40)
+        cut_off = path.stat().st_size < size and not flags & 1  # 1: a broadcast, which does not say
+    except (OSError, ValueError, struct.error):  # it is not there
+        return None
+    return lasts / 1e7 - preroll / 1e3 if cut_off else None
 
 
 def reason_of(error: BaseException) -> str:
