@@ -192,6 +192,33 @@ def test_pictures_one_after_the_other_are_a_camera_and_one_is_none(path, count, 
                 open_source(f"{address}/{path}")
 
 
+@pytest.mark.parametrize("name", ["a.ts", "a.mjpeg"])
+def test_a_film_whose_server_knows_its_length_ends(tmp_path, name):
+    """Of these FFmpeg knows no duration where the server gives no parts of a file."""
+    if name == "a.ts":
+        film = write_film(tmp_path / name, frames(50)).read_bytes()
+    else:
+        film = b"".join(jpeg_of(frame) for frame in frames(3))
+    with (
+        _served(lambda: [film], "application/octet-stream", len(film)) as address,
+        open_source(f"{address}/{name}") as source,
+    ):
+        assert not source.live
+        assert len(list(source)) == (50 if name == "a.ts" else 3)
+
+
+def test_a_camera_that_makes_up_a_length_is_one():
+    jpeg = jpeg_of(next(frames(1)))
+    part = b"--frame\r\nContent-Type: image/jpeg\r\n\r\n" + jpeg + b"\r\n"
+    kind = "multipart/x-mixed-replace; boundary=frame"
+    with (
+        _served(lambda: _slowly(part, 200, 0.04), kind, 1_000_000_000) as address,
+        open_source(f"{address}/video") as camera,
+    ):
+        assert camera.live
+        next(iter(camera))
+
+
 @contextlib.contextmanager
 def _served(answer, kind=None, size=None):
     """An address of the web; each request is sent the pieces that ``answer`` gives."""

@@ -278,8 +278,10 @@ def _is_film(container: Any, name: str) -> bool:
     Raises:
         InputError: it is one picture, or has none; the container is closed.
     """
-    # Cameras send JPEGs or a transport stream without an end; a file knows how long it is.
+    # Cameras send JPEGs or a transport stream without an end; a film knows how long it is, or its
+    # server how many bytes it has. Some cameras make up a number, and a playlist has its own.
     form = container.format.name
+    ends = container.size > 0 and form not in ("mpjpeg", "hls")
     try:
         # FFmpeg's names of one picture, by its suffix, and of pictures one after the other.
         if form == "image2" or (form.endswith("_pipe") and not _has_two_frames(container, name)):
@@ -287,7 +289,8 @@ def _is_film(container: Any, name: str) -> bool:
                 f"{name} is one picture, no moving ones. Give the address of the camera's video, "
                 "which often begins with rtsp://; what masklens detect takes are files."
             )
-        return not is_bare(form) and duration_of(video_stream(container, name)) is not None
+        stream = video_stream(container, name)
+        return ends or (not is_bare(form) and duration_of(stream) is not None)
     except InputError:
         container.close()
         raise
