@@ -43,6 +43,21 @@ def test_a_share_of_the_processors_time_is_a_limit(tmp_path, limits, quota):
     assert _quota(of_this, groups) == quota
 
 
+@pytest.mark.parametrize(
+    ("group", "limit", "quota"),
+    [("docker/1a", 150000, 1.5), ("", 150000, 1.5), ("docker", -1, float("inf"))],
+)
+def test_so_is_one_of_older_systems(tmp_path, group, limit, quota):
+    """With cgroup v1; inside of a container its own group is the root."""
+    groups = tmp_path / "groups"
+    (groups / "cpu" / group).mkdir(parents=True)
+    (groups / "cpu" / group / "cpu.cfs_quota_us").write_text(f"{limit}\n")
+    (groups / "cpu" / group / "cpu.cfs_period_us").write_text("100000\n")
+    of_this = tmp_path / "cgroup"
+    of_this.write_text("5:memory:/docker/1a\n4:cpu,cpuacct:/docker/1a\n1:name=systemd:/\n0::/\n")
+    assert _quota(of_this, groups) == quota
+
+
 def test_where_nothing_tells_of_limits_there_are_none(tmp_path):
     assert _quota(tmp_path / "cgroup", tmp_path) == float("inf")
 

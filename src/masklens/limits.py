@@ -9,7 +9,7 @@ import os
 from math import ceil, inf
 from pathlib import Path
 
-#: Where Linux keeps the limits of groups of processes (cgroup v2).
+#: Where Linux keeps the limits of groups of processes (cgroup v2; below cpu/ v1).
 _GROUPS = Path("/sys/fs/cgroup")
 
 #: More threads than any machine has cores only take memory, each of them, in each network.
@@ -42,12 +42,20 @@ def _quota(of_this: Path = Path("/proc/self/cgroup"), groups: Path = _GROUPS) ->
     except OSError:
         return inf
     found = inf
-    for path in (line.removeprefix("0::/") for line in lines if line.startswith("0::/")):
+    for line in lines:
+        _, kinds, path = line.split(":", 2)
+        if kinds and "cpu" not in kinds.split(","):
+            continue
+        root = groups / "cpu" if kinds else groups
+        names = ("cpu.cfs_quota_us", "cpu.cfs_period_us") if kinds else ("cpu.max",)
         # The limit of a group holds for all groups in it.
-        for group in (groups / path, *(groups / path).parents):
+        group = root / path.removeprefix("/")
+        for above in (group, *group.parents):
             try:
-                time, period = (group / "cpu.max").read_text(encoding="ascii").split()
-                found = min(found, int(time) / int(period))  # "max" is no number: no limit
+                texts = [(above / name).read_text(encoding="ascii") for name in names]
+                time, period = map(int, " ".join(texts).split())  # "max" is no number: no limit
             except (OSError, ValueError):
                 continue
+            if time > 0:  # v1 says -1
+                found = min(found, time / period)
     return found
