@@ -100,9 +100,11 @@ def test_frames_of_a_folder_that_cannot_be_read_are_told_and_counted(portrait_fr
 
 def test_a_folder_without_a_frame_that_can_be_read(tmp_path):
     (tmp_path / "0.png").write_text("no picture")
+    (tmp_path / "out.mp4").write_text("of an earlier run")
     result = run("live", tmp_path, "--record", tmp_path / "out.mp4")
     one_sentence(result, "1 frame could not be read")
     assert "0 frames" in result.stdout
+    assert "Written" not in result.output
 
 
 def test_detect_keeps_every_frame_and_the_sound(film, tmp_path):

@@ -109,7 +109,8 @@ def run_live(
         summarise_stream(summary)
         if unreadable:
             click.secho(f"{many(len(unreadable), 'frame')} could not be read", fg="red", err=True)
-        written([record, json_file, tracks])
+        # Without a frame there is no film, but perhaps that of an earlier run.
+        written([record if summary.frames else None, json_file, tracks])
         if failure is not None:
             raise failure
     return not unreadable
