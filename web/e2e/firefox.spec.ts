@@ -101,10 +101,26 @@ test("Firefox shows pictures and the camera, keeps files, and works without a ne
   await page.click("#stop");
   await page.waitForSelector("body[data-view=picture]");
 
+  // Start, pictures and camera lie upon each other; an address that is typed leads to the camera, too.
+  const goes = async (way: () => void, view: string): Promise<void> => {
+    await page.evaluate(way);
+    await page.waitForSelector(`body[data-view=${view}]`);
+  };
+  await goes(() => history.back(), "start");
+  await goes(() => history.forward(), "picture");
+  await goes(() => history.forward(), "camera");
+  await goes(() => history.go(-2), "start");
+  await goes(() => void (location.hash = "camera"), "camera");
+  await goes(() => history.back(), "start");
+  await goes(() => document.querySelector<HTMLElement>(".item")!.click(), "picture");
+
   await expect.poll(() => page.evaluate(() => navigator.serviceWorker.controller !== null)).toBe(true);
   await page.setOfflineMode(true);
   await page.reload();
   await page.waitForSelector("body[data-engine=ready]");
+  // There are no pictures any more, and no way back to them.
+  await page.waitForSelector("body[data-view=start]");
+  await expect.poll(() => page.evaluate(() => history.state as unknown)).toBeNull();
   await give(FILES[0]!);
   await page.waitForSelector('body[data-done="1"]');
   expect(await text("#faces .chip")).toBe("With mask");

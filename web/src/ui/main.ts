@@ -19,6 +19,7 @@ import type { Frame } from "./live";
 import { Panel } from "./panel";
 import { describe, Stage } from "./stage";
 import { Teller } from "./teller";
+import { Trail, type Place } from "./trail";
 import { Viewer } from "./viewer";
 
 type View = "start" | "picture" | "clip" | "camera";
@@ -35,6 +36,7 @@ const cinema = new Cinema(engine, stage, {
 });
 const viewer = new Viewer(stage, refresh);
 const closer = new Closer(lookCloser);
+const trail = new Trail(come);
 const people = new TrackCount();
 const keeper = new Keeper({
   sheet,
@@ -72,7 +74,6 @@ byId("skip").addEventListener("click", (event) => {
 });
 byId("notice").addEventListener("click", dismiss);
 document.addEventListener("keydown", ({ key }) => key === "Escape" && dismiss());
-window.addEventListener("hashchange", route);
 document.addEventListener("visibilitychange", () => {
   if (view !== "camera") return;
   if (document.hidden) cinema.hide();
@@ -102,11 +103,13 @@ engine.card.then(
   },
 );
 if (!inApp()) offerInstallation(byId<HTMLButtonElement>("install"));
-route();
+come(trail.shown);
 
-function route(): void {
-  if (location.hash === "#camera") camera();
-  else if (view === "camera") pictures();
+/** A place is shown again, or the page begins there. */
+function come(place: Place): void {
+  if (place === "camera") camera();
+  else if (place === "pictures") pictures();
+  else start();
 }
 
 function show(next: View): void {
@@ -120,6 +123,7 @@ function show(next: View): void {
   byId("mode-pictures").setAttribute("aria-pressed", String(next !== "camera"));
   byId("faces-title").textContent = next === "picture" ? "In this picture" : "In view";
   trouble = undefined;
+  trail.follow(next === "picture" || next === "clip" ? "pictures" : next);
   // Not to the top of the page, where the focus of a button that is gone would go.
   if (document.activeElement?.closest("[hidden]")) byId("stage").focus({ preventScroll: true });
 }
@@ -127,18 +131,18 @@ function show(next: View): void {
 function camera(): void {
   if (view === "camera" && cinema.open) return dismiss();
   if (view !== "camera") leave();
-  if (location.hash !== "#camera") {
-    // Back leads to what was there before. Who has been at the camera has that way back already.
-    if (history.state === null) history.pushState("camera", "", "#camera");
-    else history.replaceState(history.state, "", "#camera");
-  }
   show("camera");
   refresh();
   void cinema.openCamera().then(refresh);
 }
 
+/** The picture that was open last; the start, where there is none. */
 function pictures(): void {
-  if (gallery.selected !== undefined) return gallery.select(gallery.selected);
+  if (gallery.selected !== undefined) gallery.select(gallery.selected);
+  else start();
+}
+
+function start(): void {
   leave();
   show("start");
   refresh();
@@ -149,7 +153,6 @@ function leave(): void {
   opened = undefined;
   cinema.close();
   viewer.close();
-  if (location.hash === "#camera") history.replaceState(history.state, "", location.pathname);
 }
 
 function clear(): void {
