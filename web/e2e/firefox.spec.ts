@@ -4,12 +4,12 @@
  * an installed Firefox for what Debian's does not know yet.
  */
 
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { expect, test } from "@playwright/test";
 import puppeteer, { type Browser, type Page } from "puppeteer-core";
 import { NEAR, OUT, compare, needPhotographs, runPython, worst } from "./python";
-import { FILES, type PictureJson } from "./support";
+import { CUT_OFF, FILES, type PictureJson } from "./support";
 
 const FIREFOX = process.env.FIREFOX ?? "/usr/bin/firefox-esr";
 
@@ -124,5 +124,13 @@ test("Firefox shows pictures and the camera, keeps files, and works without a ne
   await give(FILES[0]!);
   await page.waitForSelector('body[data-done="1"]');
   expect(await text("#faces .chip")).toBe("With mask");
+
+  // Firefox itself would show what there is of it, and say nothing.
+  const cut = join(OUT, "cut.jpg");
+  const whole = readFileSync(FILES[0]!);
+  writeFileSync(cut, whole.subarray(0, whole.length * 0.6));
+  await give(cut);
+  await page.waitForSelector('body[data-done="2"]');
+  expect(await text("#notice")).toBe(CUT_OFF);
   expect(errors).toEqual([]);
 });

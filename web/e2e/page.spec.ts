@@ -4,6 +4,7 @@ import { copyFileSync, mkdirSync, readFileSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { expect, test } from "@playwright/test";
 import {
+  CUT_OFF,
   EXAMPLES,
   FILES,
   PHONE,
@@ -65,6 +66,7 @@ test("dropped and pasted pictures are taken, damaged ones named", async ({ page 
     { name: "dropped.jpg", content: photo },
     { name: "broken.jpg", content: photo.subarray(0, 90) },
     { name: "empty.png", content: Buffer.alloc(0) },
+    { name: "cut.jpg", content: photo.subarray(0, photo.length * 0.6) },
   ]);
   await page.evaluate((base64) => {
     const bytes = Uint8Array.from(atob(base64), (c) => c.charCodeAt(0));
@@ -72,12 +74,15 @@ test("dropped and pasted pictures are taken, damaged ones named", async ({ page 
     clipboardData.items.add(new File([bytes], "pasted.jpg", { type: "image/jpeg" }));
     document.body.dispatchEvent(new ClipboardEvent("paste", { clipboardData, bubbles: true, cancelable: true }));
   }, photo.toString("base64"));
-  await expect(page.locator("body")).toHaveAttribute("data-done", "4");
-  await expect(page.locator(".item .badge")).toHaveText(["1 face", "unreadable", "unreadable", "1 face"]);
+  await expect(page.locator("body")).toHaveAttribute("data-done", "5");
+  const badges = ["1 face", "unreadable", "unreadable", "unreadable", "1 face"];
+  await expect(page.locator(".item .badge")).toHaveText(badges);
   await page.locator(".item").nth(1).click();
   await expect(page.locator("#notice")).toContainText("cannot read the file: it is damaged");
   await page.locator(".item").nth(2).click();
   await expect(page.locator("#notice")).toHaveText("The file is empty.");
+  await page.locator(".item").nth(3).click();
+  await expect(page.locator("#notice")).toHaveText(CUT_OFF);
   await expect(page.locator("#picture")).toBeHidden();
   await expect(page.locator(".item").nth(0)).toHaveAccessibleName("dropped.jpg 1 face");
   await expect(page.locator(".item").nth(1)).toHaveAccessibleName("broken.jpg unreadable");

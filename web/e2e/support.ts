@@ -16,6 +16,9 @@ export const BUNDLE =
   process.env.MASKLENS_BUNDLE === undefined ? undefined : resolve(process.env.MASKLENS_BUNDLE);
 const SCREENS = join(PROJECT, "out/screens");
 
+/** What the page says of a picture without its end. */
+export const CUT_OFF = "The file was cut off: its end is missing. Copy or download it again.";
+
 /** A phone's browser, for `newContext`. */
 export const PHONE = {
   viewport: { width: 390, height: 844 },

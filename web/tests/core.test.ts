@@ -4,6 +4,7 @@ import { readFileSync } from "node:fs";
 import { describe, expect, test, vi } from "vitest";
 import type { Box } from "../src/core/boxes";
 import { BundleError, readCard } from "../src/core/card";
+import { isCutOff } from "../src/core/cut-off";
 import { foundFaces, suppress, type FoundFace } from "../src/core/finder";
 import { look, type ClassifierOutput, type Face } from "../src/core/labelling";
 import { closerSize, searchSizes } from "../src/core/pyramid";
@@ -248,6 +249,33 @@ describe("several sizes", () => {
   test.each(rules.closer)("%d px at %d px: at %s px, as Python, but up to 2112", (longer, usual, named) => {
     const size = Math.min(named ?? 0, 2112);
     expect(closerSize(longer, usual)).toBe(size > usual ? size : undefined);
+  });
+});
+
+describe("a picture file without its end", () => {
+  const read = (path: string): Uint8Array<ArrayBuffer> =>
+    new Uint8Array(readFileSync(new URL(`../../${path}`, import.meta.url)));
+  const jpeg = read("examples/pictures/astronaut-masked.jpg");
+  const join = (...parts: Uint8Array[]): Uint8Array<ArrayBuffer> =>
+    new Uint8Array(parts.flatMap((part) => [...part]));
+  // EXIF data with a small picture, as cameras write it.
+  const small = jpeg.slice(0, 20_000);
+  small.set([0xff, 0xd9], 19_998);
+  const length = small.length + 2;
+  const exif = join(jpeg.slice(0, 2), Uint8Array.of(0xff, 0xe1, length >> 8, length & 255), small, jpeg.slice(2));
+
+  test.each([
+    ["JPEG", jpeg],
+    ["JPEG with a smaller one in it", exif],
+    ["PNG", read("web/public/icon-192.png")],
+  ])("%s is told from a whole one", (_, whole) => {
+    expect(isCutOff(whole)).toBe(false);
+    expect(isCutOff(join(whole, new Uint8Array(5000)))).toBe(false); // phones put films there
+    for (const share of [0.5, 0.9, 0.99]) expect(isCutOff(whole.slice(0, whole.length * share))).toBe(true);
+  });
+  test("is left to the browser where there is nothing to see of it, or when it is of another format", () => {
+    for (const bytes of [0, 1, 2, 3, 90]) expect(isCutOff(jpeg.slice(0, bytes))).toBe(false);
+    expect(isCutOff(new TextEncoder().encode("GIF89a"))).toBe(false);
   });
 });
 

@@ -2,6 +2,7 @@
  * From what a browser can decode to pixels: files, camera frames and video frames.
  */
 
+import { isCutOff } from "../core/cut-off";
 import type { Pixels } from "../core/resize";
 
 /** Larger pictures are scaled down when they are decoded; phones have no memory for more. */
@@ -23,6 +24,10 @@ let context: OffscreenCanvasRenderingContext2D | null = null;
  */
 export async function decodePicture(file: Blob): Promise<Decoded> {
   let bitmap: ImageBitmap;
+  const content = await file.arrayBuffer().catch(() => new ArrayBuffer()); // gone, or too large
+  if (isCutOff(new Uint8Array(content))) {
+    throw new Error("The file was cut off: its end is missing. Copy or download it again.");
+  }
   try {
     bitmap = await createImageBitmap(file, { colorSpaceConversion: "none" });
   } catch {
