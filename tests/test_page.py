@@ -36,7 +36,7 @@ def is_alike(a, b, pixels=False):
     return abs(a - b) <= 1 if pixels else a == b
 
 
-@pytest.mark.parametrize("name", ["python", "votes", "tables", "rules"])
+@pytest.mark.parametrize("name", ["python", "votes", "tables", "places", "rules"])
 def test_fixtures_are_what_python_makes(made, name):
     kept = json.loads((FIXTURES / f"{name}.json").read_text())
     now = json.loads((made / f"{name}.json").read_text())

@@ -15,7 +15,7 @@ import { enlarged } from "../src/engine/enlarge";
 import { choices, nextCamera, type Which } from "../src/ui/camera";
 import { styleOf } from "../src/ui/labels";
 import { Pace } from "../src/ui/live";
-import { firstText, placeLabel } from "../src/ui/place";
+import { firstText, placeLabel, type Size } from "../src/ui/place";
 import { Teller } from "../src/ui/teller";
 
 const labels = ["with_mask", "without_mask", "mask_worn_incorrectly"];
@@ -185,6 +185,21 @@ describe("a label's place", () => {
     expect(placeLabel(sizes, 0, face, picture, [], [label]).place[1]).toBe(161);
     const faces: Box[] = [[60, 161, 220, 173], [60, 102, 220, 114]]; // below it and inside
     expect(placeLabel(sizes, 0, face, picture, faces, [label]).place[1]).toBe(161);
+  });
+  const crowds = fixture("places.json") as {
+    picture: Size;
+    faces: Box[];
+    sizes: Size[][];
+    first: number[];
+    labels: Box[];
+  }[];
+  test.each(crowds)("is the one that Python takes, of crowd %#", ({ picture, faces, sizes, first, labels }) => {
+    expect(first.map((_, n) => firstText(sizes.slice(0, n), faces.slice(0, n), picture))).toEqual(first);
+    labels.forEach((label, i) => {
+      const others = faces.filter((_, k) => k !== i);
+      const { place } = placeLabel(sizes[i]!, first.at(-1)!, faces[i]!, { ...picture, line: 0 }, others, labels.slice(0, i));
+      expect(place).toEqual(label);
+    });
   });
   test("in a crowd begins with the sign alone", () => {
     const crowd = Array.from({ length: 60 }, (_, i): Box => [i, i, i + 12, i + 14]);
