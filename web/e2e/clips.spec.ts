@@ -52,15 +52,43 @@ async function openClip(page: Page, buffer: Buffer, name = "walk.webm"): Promise
   await page.locator("#files").setInputFiles({ name, mimeType: "video/webm", buffer });
 }
 
+/**
+ * Wait for a clip's end, and before it for three frames that were looked at. It plays slowly until
+ * then: how many would be looked at otherwise depends on the machine.
+ */
+async function playsToItsEnd(page: Page): Promise<void> {
+  const video = page.locator("#video");
+  const looked = async (): Promise<number> => {
+    const frames = await savedJson(page);
+    const now = await video.evaluate(({ currentTime }: HTMLVideoElement) => currentTime);
+    // Not those of the round before, which stay until the first frame of this one.
+    return frames.length > 0 && frames.at(-1)!.time! > now ? 0 : frames.length;
+  };
+  await expect.poll(looked).toBeGreaterThan(2);
+  await setSpeed(page, 1);
+  await expect.poll(() => video.evaluate(({ ended }: HTMLVideoElement) => ended)).toBe(true);
+}
+
+/** How fast clips play, the one that is open and those that will be. */
+async function setSpeed(page: Page, speed: number): Promise<void> {
+  await page.locator("#video").evaluate((video: HTMLVideoElement, to) => {
+    video.defaultPlaybackRate = video.playbackRate = to;
+  }, speed);
+}
+
+const SLOW = 0.1;
+
 test("a clip plays with labels; what was seen stays until it is played again, and follows the threshold", async ({ page }) => {
   await openPage(page);
-  await openClip(page, await recordClip(page, 30));
+  const clip = await recordClip(page, 30);
+  await setSpeed(page, SLOW);
+  await openClip(page, clip);
   await expect(page.locator("#faces .chip")).toHaveText(["No mask"]);
   await expect(page.locator("#counts dd")).toHaveText(["0", "0", "1"]);
   await screenshot(page, "clip-light");
   const video = page.locator("#video");
   const ended = (): Promise<boolean> => video.evaluate((element: HTMLVideoElement) => element.ended);
-  await expect.poll(ended).toBe(true);
+  await playsToItsEnd(page);
   const seen = "0 % compliant: 0 of 1 seen";
   await expect(page.locator("#status")).toHaveText(/^1 face: no mask \d+ %$/);
   await expect(page.locator("#share")).toHaveText(seen);
@@ -85,9 +113,10 @@ test("a clip plays with labels; what was seen stays until it is played again, an
 
   // Played twice, the second time from the end on: what is kept is one round, and one person.
   for (let round = 0; round < 2; round++) {
+    await setSpeed(page, SLOW);
     await page.locator("#play").click();
     await expect.poll(ended).toBe(false);
-    await expect.poll(ended).toBe(true);
+    await playsToItsEnd(page);
   }
   const times = (await savedJson(page)).map(({ time }) => time!);
   expect(times.length).toBeGreaterThan(2);
@@ -131,8 +160,13 @@ test("a recording that does not say how long it is shows the time, and can be mo
   const place = recording.indexOf(Buffer.from([0x44, 0x89]));
   recording.set([0xec, recording[place + 2]! + 1], place);
   await openClip(page, recording);
-  await expect(page.locator("#time")).toHaveText(/^[1-9]\.\d s$/);
+  await expect(page.locator("#time")).toHaveText(/^[1-9]\d*\.\d s$/);
   await expect(page.locator("#seek")).toBeDisabled();
+  // It plays as long as it took to be recorded, which a busy machine draws out.
+  await page.locator("#video").evaluate(
+    (video: HTMLVideoElement) =>
+      new Promise<void>((resolve) => (video.ended ? resolve() : (video.onended = () => resolve()))),
+  );
   await expect(page.locator("#time")).toHaveText(/^(\d+\.\d) \/ \1 s$/);
   await page.locator("#seek").press("Home");
   await expect(page.locator("#time")).toHaveText(/^0\.0 \//);
@@ -167,7 +201,7 @@ test("a clip that the camera is chosen over is let go of", async ({ page }) => {
       look();
     });
   }, clip);
-  await expect(page.locator("#faces .chip")).toHaveText(["With mask"], { timeout: 20_000 });
+  await expect(page.locator("#faces .chip")).toHaveText(["With mask"]);
   await page.locator("#clear").click();
   const polls = await page.evaluate(async () => {
     const { seen } = window as unknown as { seen: { polls: number } };
