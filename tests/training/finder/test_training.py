@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from masklens.dataset.scan import Annotation, Picture
 from masklens.errors import BundleError, DatasetError, OutputError
 from masklens.faces import Faces
 from masklens.finder import CellFinder
+from masklens.io.pictures import read_picture
 from masklens.labels import LABELS, MASK_WORN_INCORRECTLY, WITH_MASK, WITHOUT_MASK
 from masklens.training.assemble import read_finder
 from masklens.training.finder import recipe as recipe_module
@@ -271,13 +273,20 @@ def some_photographs(shared_data: Path, folder: Path, first: int) -> Path:
 
 
 def test_a_whole_run_on_real_photographs(
-    shared_data, few: Path, others: Path, tmp_path: Path
+    shared_data, few: Path, others: Path, tmp_path: Path, monkeypatch
 ) -> None:
+    decoded: Counter[Path] = Counter()
+    monkeypatch.setattr(
+        "masklens.dataset.readable.read_picture",
+        lambda path: decoded.update([path]) or read_picture(path),
+    )
     start = shared_data / "weights" / "face" / "yunet_n_dynamic.onnx"
     fast = FitSettings(batch=3, warmup=1, learning_rate=1e-5, views=ViewSettings(side=SIDE))
     options = TrainOptions(data=(few,), out=tmp_path / "run", calibrate_on=others, epochs=1)
     result = train_finder(options, start, FinderRecipe(fit=fast))
     run = result.folder
+    assert len(decoded) == 14
+    assert set(decoded.values()) == {1}
     assert [sentence.rpartition("/")[2].split()[0] for sentence in result.skipped] == [
         "damaged.jpg"
     ] * 2  # to train on, and to score on

@@ -19,7 +19,6 @@ import numpy as np
 from masklens.bundle import FINDER_CARD_FILE
 from masklens.card import FinderCard
 from masklens.crop import FloatArray, Image
-from masklens.dataset.readable import readable
 from masklens.dataset.scan import Dataset, Picture, load_dataset
 from masklens.dataset.sheet import Block, Tile, contain, draw_sheets, save_sheets
 from masklens.dataset.split import check_apart
@@ -126,24 +125,25 @@ def train_finder(
     keras.utils.set_random_seed(recipe.fit.seed)
     published = finder_network()
     load_yunet(published, start)
-    skipped: list[str] = []
+    skipped: dict[Path, str] = {}
 
     def left_out(picture: Picture, error: InputError) -> None:
-        skipped.append(str(error))
+        skipped[picture.path] = str(error)
 
     settings = {
         "recipe": "finder",
         "data_sha256": [dataset.sha256() for dataset in datasets],
         "network": asdict(recipe),
     }
-    if others is not None:
-        others = readable(others, left_out)
-        check_apart(datasets, others, "to validate on")
-    run = RunFolder.open(options, settings)
     started = time.monotonic()
     finder = YuNet(start, threads=1)
+    judged: list[Scene] = []
+    if others is not None:
+        judged = load_scenes(others, finder, left_out)
+        read = tuple(p for p in others.pictures if p.path not in skipped)
+        check_apart(datasets, replace(others, pictures=read), "to validate on")
+    run = RunFolder.open(options, settings)
     scenes = [s for dataset in datasets for s in load_scenes(dataset, finder, left_out)]
-    judged = load_scenes(others, finder, left_out) if others else []
     network = _started(published, scenes, recipe)
 
     def after_epoch(row: dict[str, float]) -> None:
@@ -184,7 +184,7 @@ def train_finder(
         | {"minutes": round((time.monotonic() - started) / 60, 1), "epochs": epochs},
     )
     write_json(run.path / FINDER_CARD_FILE, asdict(card))
-    return FinderResult(run.path, epochs, recipe.fit.epochs, scores, tuple(skipped))
+    return FinderResult(run.path, epochs, recipe.fit.epochs, scores, tuple(skipped.values()))
 
 
 def _with_options(recipe: FinderRecipe, options: TrainOptions) -> FinderRecipe:
