@@ -175,6 +175,17 @@ def test_other_methods(get, method, path, allowed):
         assert error_of(answer)["code"] == "method_not_allowed"
 
 
+def test_other_methods_without_a_built_page(tmp_path):
+    app, service = create_app(MaskDetector(threads=1), Settings(workers=1), tmp_path / "absent")
+    ask = asking(app)
+    assert error_of(ask("/"))["code"] == "no_page"
+    assert ask("/", "HEAD").status_code == 404
+    answer = ask("/", "POST")
+    assert answer.status_code == 405
+    assert answer.headers["allow"] == "GET, HEAD"
+    service.engine.close()
+
+
 @pytest.mark.parametrize(
     "path",
     ["/docs", "/docs/start.js", "/openapi.json", "/v1/model", "/healthz", "/metrics"],

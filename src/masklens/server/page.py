@@ -137,7 +137,8 @@ def pages(app: FastAPI, bundle: Bundle, folder: Path) -> None:
 
     async def page(scope: Scope, receive: Receive, send: Send) -> None:
         path = files.get_path(scope)
-        if path in (".", "index.html") and not (folder / "index.html").is_file():
+        asked = scope["method"] in ("GET", "HEAD") and path in (".", "index.html")
+        if asked and not (folder / "index.html").is_file():
             raise ApiError(404, "no_page", NOT_BUILT)
         answer = await files.get_response(path, scope)
         await answer(scope, receive, send)
