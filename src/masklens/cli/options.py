@@ -108,7 +108,7 @@ def json_option(help: str) -> Callable[[Command], Command]:
     return result_option("--json", "json_file", help=help)
 
 
-def sheet_results(sheet: Path | None) -> dict[str, Path | None]:
+def sheet_results(sheet: Path | None) -> dict[str, Path]:
     """What ``--sheet`` names, and of its further pages, FILE-2 and so on, those that exist."""
     if sheet is None:
         return {}

@@ -97,10 +97,10 @@ def export(
                 f"{out} holds a bundle already. Choose another --out; --into-bundle adds to the "
                 "bundle that is exported."
             )
-        made = [f"classifier{FORMATS[form]}" for form in formats]
+        names = [f"classifier{FORMATS[form]}" for form in formats]
         if not best:
-            made = [_name(form, precision) for form in formats for precision in precisions]
-        check_free(out, (part for name in made for part in _parts(name)))
+            names = [_name(form, precision) for form in formats for precision in precisions]
+        check_free(out, (part for name in names for part in _parts(name)))
         check_writable(out / CARD_FILE)
     data = data_or_default(data, "val", "--data", "Proving an export")
     if "int8" in precisions:
