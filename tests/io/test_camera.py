@@ -207,6 +207,18 @@ def test_a_film_whose_server_knows_its_length_ends(tmp_path, name):
         assert len(list(source)) == (50 if name == "a.ts" else 3)
 
 
+def test_a_film_that_its_server_cannot_give_is_to_be_downloaded(tmp_path):
+    """The index of an MP4 is at its end, and this server gives no parts of a file."""
+    noise = np.random.default_rng(0).integers(0, 255, (50, 64, 96, 3), np.uint8)
+    film = write_film(tmp_path / "a.mp4", noise).read_bytes()
+    with (
+        _served(lambda: [film], "video/mp4", len(film)) as address,
+        open_source(f"{address}/a.mp4") as source,
+        pytest.raises(InputError, match=r"no frame that can be read: .*\. Download it, and name"),
+    ):
+        next(iter(source))
+
+
 def test_a_camera_that_makes_up_a_length_is_one():
     jpeg = jpeg_of(next(frames(1)))
     part = b"--frame\r\nContent-Type: image/jpeg\r\n\r\n" + jpeg + b"\r\n"

@@ -144,9 +144,11 @@ class VideoReader:
             broken: why no more could be read; None at the end of the file.
         """
         if read == 0:
-            raise InputError(
-                f"{self.name} has no frame that can be read{f': {broken}' if broken else ''}."
-            )
+            why = f": {broken}" if broken else ""
+            # An MP4 whose index is at its end needs a server that gives parts of files.
+            if broken and "://" in self.name:
+                why += ". Download it, and name the file"
+            raise InputError(f"{self.name} has no frame that can be read{why}.")
         end = self._end
         if end is None or (self._shared_end and end - self._last_packet <= _MISSING_SECONDS):
             missing = 0.0  # it does not say, or only the sound goes on for longer
