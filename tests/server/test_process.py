@@ -63,11 +63,12 @@ main()
 #: A finder that takes two seconds for each picture.
 _SLOW = (sys.executable, "-c", _WITH_FINDER.format(then="time.sleep(2)"))
 
-#: A finder that fails with what it saw, as a library might.
+#: A finder that fails with what it saw, as a library might: "seen: seen: [153 150 157]". Its line
+#: does not hold that, because from Python 3.13 on a traceback shows the lines of ``-c`` as well.
 _BROKEN = (
     sys.executable,
     "-c",
-    _WITH_FINDER.format(then='raise RuntimeError(f"confidential: {image[0, 0]}")'),
+    _WITH_FINDER.format(then='raise RuntimeError(2 * "seen: " + str(image[0, 0]))'),
 )
 
 
@@ -119,7 +120,7 @@ def test_a_mistake_of_ours_is_logged_without_what_it_saw(portrait_file):
         answer = httpx.post(url, content=portrait_file.read_bytes())
         assert answer.status_code == 500
         assert error_of(answer)["code"] == "internal"
-        assert "confidential" not in answer.text
+        assert "seen: seen:" not in answer.text
         assert "content-security-policy" in answer.headers
         assert httpx.get(f"{server.address}/healthz").status_code == 200
         assert server.metric("masklens_queue_pictures") == 0
@@ -127,7 +128,7 @@ def test_a_mistake_of_ours_is_logged_without_what_it_saw(portrait_file):
     assert status == 0
     assert "RuntimeError while answering" in errors
     assert "in find" in errors
-    assert "confidential" not in errors
+    assert "seen: seen:" not in errors
 
 
 @pytest.mark.parametrize("sign", [signal.SIGTERM, signal.SIGINT])
