@@ -414,7 +414,8 @@ def test_a_stop_keeps_what_was_done_and_nothing_half(toy_bundle, tmp_path, portr
         preexec_fn=lambda: signal.signal(sign, signal.SIG_DFL),  # nohup hands on that it is ignored
     )
     deadline = time.monotonic() + 120
-    while not list(out.glob("[0-9]*.jpg")):
+    # A picture comes before its row in the table: with the second one there, the first has its row.
+    while len(list(out.glob("[0-9]*.jpg"))) < 2:
         assert process.poll() is None, process.stderr.read()
         assert time.monotonic() < deadline
         time.sleep(0.02)
