@@ -125,7 +125,8 @@ def check_writable(target: Path) -> None:
                 raise OutputError(f"Cannot write {target}: it is a folder.")
             if temporary != target:
                 temporary.touch()
-                if target.exists():  # Windows replaces no file that is open, in Excel for example
+                # A name may be too long, and Windows replaces no file that is open, in Excel say.
+                with contextlib.suppress(FileNotFoundError):
                     target.rename(target)
             raise _Writable
     finally:
