@@ -140,6 +140,23 @@ def test_a_name_is_not_a_file_for_one_result_and_a_folder_for_another(run, portr
     assert run("detect", portrait_file, *both).exit_code == 0
 
 
+def test_the_folder_of_a_reports_pictures_is_looked_at_before_the_work(run, tmp_path):
+    for label in LABELS[:2]:
+        (tmp_path / "data" / label).mkdir(parents=True)
+        PillowImage.new("RGB", (40, 40)).save(tmp_path / "data" / label / "a.png")
+    figures = tmp_path / "r-figures"
+    arguments = ("evaluate", "default", tmp_path / "data", "--report", tmp_path / "r.md")
+    result = run(*arguments, "--json", figures)
+    assert result.exit_code == 2
+    assert "r-figures would be a file and a folder" in result.output
+    assert not figures.exists()
+    figures.touch()
+    result = run(*arguments)
+    assert result.exit_code == 1
+    assert result.output.count("\n") == 1  # nothing was judged
+    assert "a part of its path is a file" in result.output
+
+
 def test_an_annotated_copy_leaves_the_tables_their_names(run, portrait_file, tmp_path):
     picture = shutil.copy(portrait_file, tmp_path / "a.jpg")
     out = tmp_path / "out"

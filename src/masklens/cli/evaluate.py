@@ -136,13 +136,15 @@ def command(
     from masklens.dataset.scan import load_dataset
     from masklens.dataset.split import manifest_file
     from masklens.evaluation.journey import Request, judge_all
-    from masklens.evaluation.report.targets import report_targets
+    from masklens.evaluation.report.targets import figures_beside, report_targets
     from masklens.evaluation.run import Options
 
     targets = report_targets(report, formats)
     models = (bundle,) if against is None else (bundle, against)
     read = [*model_files(*models, finder=finder), rival, *load_dataset(data).files()]
     reports = {f"--report ({name})": path for name, path in targets.items()}
+    if "md" in targets:
+        reports["--report (pictures)"] = figures_beside(targets["md"]) / "figure-1.svg"
     check_results({"--json": json_file, **reports}, [*read, manifest_file(split)])
     request = Request(
         model=bundle,

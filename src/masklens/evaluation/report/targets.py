@@ -13,6 +13,11 @@ FORMATS = ("html", "md", "pdf")
 _OTHER_FORMATS = ("csv", "doc", "docx", "jpg", "json", "odt", "png", "rtf", "tex", "txt", "xlsx")
 
 
+def figures_beside(markdown: Path) -> Path:
+    """The folder with the pictures of a report in Markdown."""
+    return markdown.with_name(f"{markdown.stem}-figures")
+
+
 def report_targets(report: Path | None, formats: str | None) -> dict[str, Path]:
     """Format -> file.
 

@@ -18,6 +18,7 @@ from masklens.evaluation.report.blocks import Document, Picture
 from masklens.evaluation.report.content import build
 from masklens.evaluation.report.explain import load_explainer
 from masklens.evaluation.report.mistakes import galleries
+from masklens.evaluation.report.targets import figures_beside
 from masklens.evaluation.selection import Selection
 from masklens.io.atomic import atomic_path, write_bytes, write_text
 
@@ -95,7 +96,7 @@ def render(template: str, document: Document, address: Any) -> str:
 
 def write_markdown(target: Path, document: Document) -> None:
     """Markdown, with the pictures in ``<name>-figures/`` beside it."""
-    folder = target.with_name(f"{target.stem}-figures")
+    folder = figures_beside(target)
 
     def address(picture: Picture) -> str:
         write_bytes(folder / picture.file, picture.data)
