@@ -11,6 +11,7 @@ import sys
 import time
 from pathlib import Path
 
+import click
 import numpy as np
 import pytest
 from click.testing import CliRunner
@@ -18,6 +19,7 @@ from PIL import Image as PillowImage
 
 from masklens.bundle import Bundle
 from masklens.cli import main
+from masklens.cli.options import keep_apart
 from masklens.labels import LABELS
 
 POSIX = pytest.mark.skipif(os.name != "posix", reason="names and streams of POSIX")
@@ -169,6 +171,14 @@ def test_two_results_need_two_files(run, portrait_file, tmp_path):
     result = run("detect", portrait_file, "--json", tmp_path / "r", "--csv", tmp_path / "r")
     assert result.exit_code == 2
     assert "--json and --csv both name" in result.output
+
+
+def test_names_that_are_equal_to_a_mac_are_one_file(tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "platform", "darwin")
+    with pytest.raises(click.UsageError, match="--json would replace"):
+        keep_apart({"--json": tmp_path / "img_1.jpg"}, [tmp_path / "IMG_1.JPG"])
+    with pytest.raises(click.UsageError, match="--json and --csv both name"):
+        keep_apart({"--json": tmp_path / "R", "--csv": tmp_path / "r"})
 
 
 def test_a_data_set_is_never_overwritten(run, tmp_path):

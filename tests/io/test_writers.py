@@ -21,7 +21,6 @@ from masklens.io.writers import (
     JsonWriter,
     PictureWriter,
     free_path,
-    real_paths,
 )
 from masklens.labels import LABELS
 from tests.conftest import ROOT
@@ -244,7 +243,7 @@ def test_another_source_is_not_overwritten_either(tmp_path):
     for source in sources:
         source.write_bytes(b"precious")
     (tmp_path / "z.png").symlink_to("y.png")
-    taken = real_paths(sources)
+    taken = atomic.real_paths(sources)
     with PictureWriter(tmp_path, taken) as writer:
         writer.write(frame(str(tmp_path / "x.gif"), relative="x.gif"), FOUND)
         writer.write(frame(str(tmp_path / "x.jpg"), relative="x.jpg"), FOUND)

@@ -94,10 +94,11 @@ def command(
     from masklens.cli import console
     from masklens.detector import MaskDetector
     from masklens.errors import InputError
+    from masklens.io.atomic import real_paths
     from masklens.io.logs import check_log_writable
     from masklens.io.quiet import hush_libtiff
     from masklens.io.sources import find_pictures, is_video
-    from masklens.io.writers import CocoWriter, CsvWriter, JsonWriter, PictureWriter, real_paths
+    from masklens.io.writers import CocoWriter, CsvWriter, JsonWriter, PictureWriter
     from masklens.memory import keep_flat
 
     if coco_images is not None and coco_file is None:

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 import click
 
 from masklens.cli.terminal import plain
-from masklens.io.atomic import STDOUT, check_writable, stream_of
+from masklens.io.atomic import STDOUT, check_writable, real_paths, stream_of
 from masklens.limits import LONG_SIDES, MAX_THREADS
 
 
@@ -201,17 +201,17 @@ def keep_apart(outputs: Mapping[str, Path | None], inputs: Iterable[Path | None]
     Raises:
         click.UsageError: with the option and the file.
     """
-    read = set()
+    read: set[Path] = set()
     for source in filter(None, inputs):
         with contextlib.suppress(ValueError):  # no file can have that name, so none is replaced
-            read.add(Path(os.path.realpath(source)))
+            read |= real_paths([source])
     taken: dict[Path, str] = {}
     for option, path in outputs.items():
         if path is None:
             continue
         if is_device(path) and stream_of(path) is None:
             continue
-        file, name = Path(os.path.realpath(path)), plain(path)
+        (file,), name = real_paths([path]), plain(path)
         if file in read:
             raise click.UsageError(f"{option} would replace {name}, which is read. Use another.")
         if file in taken:

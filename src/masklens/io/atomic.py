@@ -11,8 +11,9 @@ import json
 import os
 import re
 import shutil
+import sys
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Literal
@@ -31,6 +32,15 @@ def stream_of(target: Path) -> int | None:
     """The open file descriptor that a path such as ``/dev/stdout`` stands for; None for others."""
     numbered = re.fullmatch(r"/(?:dev|proc/self)/fd/(\d+)", target.as_posix())
     return int(numbered[1]) if numbered else _STREAMS.get(target)
+
+
+def real_paths(paths: Iterable[str | Path]) -> set[Path]:
+    """Where the paths lead: two names of one file have one of them.
+
+    In lower case on macOS, where A.jpg and a.jpg are one file; Windows' paths compare so.
+    """
+    same = str.lower if sys.platform == "darwin" else str
+    return {Path(same(os.path.realpath(path))) for path in paths}
 
 
 def open_unbuffered(target: Path, mode: Literal["w", "a"] = "w") -> io.FileIO:

@@ -11,7 +11,6 @@ from __future__ import annotations
 import json
 import math
 import os
-import sys
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -21,7 +20,7 @@ from typing import Any, Self
 from PIL import Image as PillowImage
 
 from masklens.detections import Detections
-from masklens.io.atomic import GrowingText, check_writable, write_json
+from masklens.io.atomic import GrowingText, check_writable, real_paths, write_json
 from masklens.io.coco_ids import CocoIds
 from masklens.io.draw import draw_detections
 from masklens.io.frames import Frame
@@ -267,15 +266,6 @@ def _with_end(path: Path, end: str) -> Path:
 def _is_in_the_way(path: Path) -> bool:
     """Whether anything but a copy of ours is there: a file, a folder, a pipe, a link to nothing."""
     return os.path.lexists(path) and not (path.is_file() and is_signed(path))
-
-
-def real_paths(paths: Iterable[str | Path]) -> set[Path]:
-    """Where the paths lead: two names of one file have one of them.
-
-    In lower case on macOS, where A.jpg and a.jpg are one file; Windows' paths compare so.
-    """
-    same = str.lower if sys.platform == "darwin" else str
-    return {Path(same(os.path.realpath(path))) for path in paths}
 
 
 def save_picture(path: Path, image: Any, *, signed: bool = False) -> None:
