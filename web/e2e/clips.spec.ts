@@ -133,6 +133,7 @@ test("a clip plays with labels; what was seen stays until it is played again, an
 test("a clip that breaks off says where, keeps what was seen, and plays again from its beginning", async ({ page }) => {
   await openPage(page);
   const whole = await recordClip(page, 60, "video/mp4;codecs=vp9");
+  await setSpeed(page, 0.5); // a face that is not looked at for three seconds would be another one
   await openClip(page, whole.subarray(0, whole.length * 0.7), "walk.mp4");
   const video = page.locator("#video");
   for (let round = 0; round < 2; round++) {
