@@ -1,3 +1,4 @@
+import atexit
 import contextlib
 import errno
 import itertools
@@ -467,7 +468,9 @@ def test_a_camera_that_accepts_and_stays_silent(scheme, monkeypatch):
         Camera(f"{scheme}://127.0.0.1:{server.getsockname()[1]}/x")
 
 
-def test_a_camera_that_fell_silent_is_closed_at_once():
+def test_a_camera_that_fell_silent_is_closed_at_once(monkeypatch):
+    awaited = []
+    monkeypatch.setattr(atexit, "register", lambda wait, *_: awaited.append(wait))
     server = CameraServer(list(frames(20)), moment=8, stall=60)
     try:
         with open_source(server.url) as camera:
@@ -477,6 +480,7 @@ def test_a_camera_that_fell_silent_is_closed_at_once():
             time.sleep(0.5)
             began = time.monotonic()
         assert time.monotonic() - began < 2  # of the 3 until it would be lost
+        assert [wait.__self__.name for wait in awaited] == ["masklens-camera"]  # by Python's end
     finally:
         server.cut()
 

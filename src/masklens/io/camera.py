@@ -7,6 +7,7 @@ it cannot be reached (at the start, or for longer than ``give_up`` seconds).
 
 from __future__ import annotations
 
+import atexit
 import errno
 import sys
 import threading
@@ -145,12 +146,14 @@ class Camera:
     def close(self) -> None:
         """Stop reading; waits a moment for the thread, which ends with its next frame.
 
-        One that waits for a silent camera ends some seconds later, or with the program.
+        One that waits for a silent camera ends some seconds later; Python waits for it at its end.
         """
         self.stop()
         with self._condition:
             self._condition.notify_all()
         self._thread.join(CLOSE_TIMEOUT)
+        if self._thread.is_alive():  # in FFmpeg, which would ask a Python that is gone for the time
+            atexit.register(self._thread.join, READ_TIMEOUT + RETRY_TIMEOUT)
 
     def __iter__(self) -> Iterator[Frame]:
         """The newest frame, each at most once, waiting for it.

@@ -6,6 +6,7 @@ the first film or camera is opened.
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import errno
 import gc
@@ -133,7 +134,8 @@ def _aside(opened: Callable[[], Any], seconds: float) -> Any:
         except BaseException as error:  # raised where it is waited for
             result.set_exception(error)
 
-    threading.Thread(target=run, name="masklens-opening", daemon=True).start()
+    thread = threading.Thread(target=run, name="masklens-opening", daemon=True)
+    thread.start()
     until = time.monotonic() + seconds
     try:
         while not result.done():
@@ -143,6 +145,8 @@ def _aside(opened: Callable[[], Any], seconds: float) -> Any:
         return result.result()
     except BaseException:  # some cameras take one client only: what is opened too late is closed
         result.add_done_callback(lambda late: late.exception() or late.result().close())
+        if not result.done():  # FFmpeg would ask a Python that is gone for the time
+            atexit.register(thread.join, seconds)
         raise
 
 
