@@ -220,9 +220,15 @@ def test_a_film_that_its_server_cannot_give_is_to_be_downloaded(tmp_path):
         next(iter(source))
 
 
-def test_a_camera_that_makes_up_a_length_is_one():
-    jpeg = jpeg_of(next(frames(1)))
-    part = b"--frame\r\nContent-Type: image/jpeg\r\n\r\n" + jpeg + b"\r\n"
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"--frame\r\nContent-Type: image/jpeg\r\n\r\n",
+        b"\r\n--frame\r\nContent-Type: image/jpeg\r\n\r\n",  # FFmpeg calls this bare JPEGs
+    ],
+)
+def test_a_camera_that_makes_up_a_length_is_one(head):
+    part = head + jpeg_of(next(frames(1))) + b"\r\n"
     kind = "multipart/x-mixed-replace; boundary=frame"
     with (
         _served(lambda: _slowly(part, 200, 0.04), kind, 1_000_000_000) as address,

@@ -44,6 +44,8 @@ PICTURE_SUFFIXES = frozenset(
 
 #: Pictures that are decoded in advance; they are held in memory.
 _READ_AHEAD = 4
+#: What every JPEG begins with.
+_JPEG = b"\xff\xd8"
 
 
 def find_pictures(
@@ -283,8 +285,11 @@ def _is_film(container: Any, name: str) -> bool:
     form = container.format.name
     ends = container.size > 0 and form not in ("mpjpeg", "hls")
     try:
+        if form == "mjpeg" and ends:  # so are multipart JPEGs called, too, where it is made up
+            ends = all(bytes(packet)[:2] == _JPEG for packet in _first_packets(container, name, 1))
         # FFmpeg's names of one picture, by its suffix, and of pictures one after the other.
-        if form == "image2" or (form.endswith("_pipe") and not _has_two_frames(container, name)):
+        one = form.endswith("_pipe") and len(_first_packets(container, name, 2)) < 2
+        if form == "image2" or one:
             raise InputError(
                 f"{name} is one picture, no moving ones. Give the address of the camera's video, "
                 "which often begins with rtsp://; what masklens detect takes are files."
@@ -296,11 +301,11 @@ def _is_film(container: Any, name: str) -> bool:
         raise
 
 
-def _has_two_frames(container: Any, name: str) -> bool:
+def _first_packets(container: Any, name: str, count: int) -> list[Any]:
     with contextlib.suppress(import_av().error.FFmpegError):
         found = packets(container, video_stream(container, name))
-        return len(list(islice((packet for packet in found if packet.size), 2))) > 1
-    return False
+        return list(islice((packet for packet in found if packet.size), count))
+    return []
 
 
 class FrameFolder:
