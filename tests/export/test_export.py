@@ -170,9 +170,11 @@ def test_a_folder_with_a_bundle_is_not_written_into(
     [
         (["--to", "openvino", "--precision", "fp32"], "classifier-fp32.bin"),
         (["--to", "onnx,litert", "--precision", "fp32", "--best"], "classifier.tflite"),
+        (["--to", "onnx", "--precision", "fp32"], "parity.md"),
+        (["--to", "onnx", "--precision", "fp32", "--best"], "parity.json"),
     ],
 )
-def test_a_model_without_a_card_is_not_replaced(
+def test_what_lies_in_a_folder_without_a_card_is_not_replaced(
     trained_bundle_folder, photographs, tmp_path, arguments, name
 ):
     """A .tflite of one's own, in the folder of the .h5 that it was made from."""

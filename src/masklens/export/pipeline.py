@@ -26,7 +26,7 @@ from masklens.export.openvino import export_openvino
 from masklens.export.parity import Reference, Row, compare, missed_bars, reference
 from masklens.export.samples import CALIBRATION_CROPS, Crops, cut_crops, data_or_default
 from masklens.export.source import KerasSource, load_source
-from masklens.export.table import JSON_FILE, Proof
+from masklens.export.table import JSON_FILE, MARKDOWN_FILE, Proof
 from masklens.export.timing import ROUNDS, Candidate, machine, time_candidates
 from masklens.io.atomic import atomic_path, check_writable
 from masklens.io.quiet import quiet
@@ -100,7 +100,8 @@ def export(
         names = [f"classifier{FORMATS[form]}" for form in formats]
         if not best:
             names = [_name(form, precision) for form in formats for precision in precisions]
-        check_free(out, (part for name in names for part in _parts(name)))
+        parts = (part for name in names for part in _parts(name))
+        check_free(out, (*parts, JSON_FILE, MARKDOWN_FILE))
         check_writable(out / CARD_FILE)
     data = data_or_default(data, "val", "--data", "Proving an export")
     if "int8" in precisions:
