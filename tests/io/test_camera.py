@@ -354,8 +354,14 @@ def test_no_such_camera(address, message):
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("scheme", ["rtmp", "http", "rtsp", "rtsps"])
-def test_a_server_that_breaks_off(scheme):
+@pytest.mark.parametrize(
+    "start",
+    [
+        *(f"{scheme}://me:secret@127.0.0.1" for scheme in ("rtmp", "http", "rtsp", "rtsps")),
+        "rtsp://",  # of this machine
+    ],
+)
+def test_a_server_that_breaks_off(start):
     """FFmpeg says "Input/output error", "End of file" or "Invalid data", and no more."""
 
     def break_off():
@@ -370,7 +376,7 @@ def test_a_server_that_breaks_off(scheme):
         closing = threading.Thread(target=break_off)
         closing.start()
         with pytest.raises(InputError, match="gives no stream, and FFmpeg") as caught:
-            open_source(f"{scheme}://me:secret@127.0.0.1:{server.getsockname()[1]}/x")
+            open_source(f"{start}:{server.getsockname()[1]}/x")
         closing.join()
     assert "the path and the login" in str(caught.value)
     assert "secret" not in str(caught.value)

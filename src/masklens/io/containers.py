@@ -108,7 +108,8 @@ def _of_address(name: str, reason: str) -> str:
     with contextlib.suppress(ValueError):  # no proper address
         host = urlsplit(name).hostname
         try:
-            socket.getaddrinfo(host, None)
+            if host:  # else it is this machine
+                socket.getaddrinfo(host, None)
         except (OSError, UnicodeError):
             return f"no host {host} is known here. Check its name and the network"
     return (
