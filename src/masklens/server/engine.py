@@ -99,7 +99,7 @@ class Engine:
         self._began = [math.inf] * workers  # each one's present step; while it waits there is none
         metrics.places.set_function(lambda: len(self._inside))
         self._threads = [
-            threading.Thread(target=self._run, args=(i,), name=f"masklens-{i}", daemon=True)
+            threading.Thread(target=self._run, args=(i,), name=f"worker-{i}", daemon=True)
             for i in range(workers)
         ]
         for thread in self._threads:
