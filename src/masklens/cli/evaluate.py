@@ -141,14 +141,15 @@ def command(
 
     targets = report_targets(report, formats)
     models = (bundle,) if against is None else (bundle, against)
-    read = [*model_files(*models, finder=finder), rival, *load_dataset(data).files()]
+    dataset = load_dataset(data)
+    read = [*model_files(*models, finder=finder), rival, *dataset.files()]
     reports = {f"--report ({name})": path for name, path in targets.items()}
     if "md" in targets:
         reports["--report (pictures)"] = figures_beside(targets["md"]) / "figure-1.svg"
     check_results({"--json": json_file, **reports}, [*read, manifest_file(split)])
     request = Request(
         model=bundle,
-        data=data,
+        data=dataset,
         options=Options(
             faces=faces,
             min_face=min_face,

@@ -6,6 +6,7 @@ import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from masklens.dataset.scan import Dataset
 from masklens.evaluation.bars import Bar
 from masklens.evaluation.compare import Comparison, compare
 from masklens.evaluation.evaluate import Evaluation, evaluate
@@ -22,7 +23,7 @@ class Request:
 
     Attributes:
         model: bundle folder, "default", or predictions file.
-        data: folder of classes, or COCO file.
+        data: what is to be judged on, whole.
         options: how to judge.
         split: "MANIFEST.csv:part", or None.
         threshold: None takes the bundle's own.
@@ -32,7 +33,7 @@ class Request:
     """
 
     model: str
-    data: Path
+    data: Dataset
     options: Options
     split: str | None = None
     threshold: float | None = None

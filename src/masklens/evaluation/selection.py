@@ -65,18 +65,18 @@ class Selection:
         return replace(self, dataset=dataset, groups=groups)
 
 
-def select(data: str | Path, split: str | None = None, bar: Bar = no_bar) -> Selection:
+def select(data: str | Path | Dataset, split: str | None = None, bar: Bar = no_bar) -> Selection:
     """Load a data set and select a part of it.
 
     Args:
-        data: folder of classes, or COCO detection file.
+        data: folder of classes, or COCO detection file; or the data set that was loaded from it.
         split: "report", "grouped", "MANIFEST.csv" or "MANIFEST.csv:PART"; None for everything.
         bar: over the search for near-duplicates, which "grouped" asks for.
 
     Raises:
         DatasetError: nothing to judge, or not what a judgement needs.
     """
-    whole = load_dataset(data)
+    whole = data if isinstance(data, Dataset) else load_dataset(data)
     dataset, groups = whole, np.arange(len(whole))
     duplicates = None
     if split == GROUPED:
