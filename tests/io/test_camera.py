@@ -12,6 +12,7 @@ import types
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 from PIL import Image as PillowImage
@@ -236,6 +237,38 @@ def test_a_camera_that_makes_up_a_length_is_one(head):
     ):
         assert camera.live
         next(iter(camera))
+
+
+def test_a_camera_that_is_described_by_a_file_is_one():
+    """Of SDP the length is that of the description; the pictures come by RTP."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1] // 2 * 2
+    media = f"m=video {port} RTP/AVP 26\na=rtpmap:26 JPEG/90000\n"
+    text = f"v=0\no=- 0 0 IN IP4 127.0.0.1\ns=x\nc=IN IP4 127.0.0.1\nt=0 0\n{media}".encode()
+    stop = threading.Event()
+
+    def send():
+        with av.open(f"rtp://127.0.0.1:{port}", "w", format="rtp") as film:
+            stream = film.add_stream("mjpeg", rate=25)
+            stream.width, stream.height, stream.pix_fmt = 96, 64, "yuvj420p"
+            for image in frames(1000):
+                film.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
+                if stop.wait(0.02):
+                    return
+
+    sender = threading.Thread(target=send)
+    sender.start()
+    try:
+        with (
+            _served(lambda: [text], "application/sdp", len(text)) as address,
+            open_source(f"{address}/x.sdp") as camera,
+        ):
+            assert camera.live
+            next(iter(camera))
+    finally:
+        stop.set()
+        sender.join()
 
 
 @contextlib.contextmanager

@@ -281,9 +281,10 @@ def _is_film(container: Any, name: str) -> bool:
         InputError: it is one picture, or has none; the container is closed.
     """
     # Cameras send JPEGs or a transport stream without an end; a film knows how long it is, or its
-    # server how many bytes it has. Some cameras make up a number, and a playlist has its own.
+    # server how many bytes it has. Some cameras make up a number, and a playlist, or a description
+    # of a stream (SDP), has its own.
     form = container.format.name
-    ends = container.size > 0 and form not in ("mpjpeg", "hls")
+    ends = container.size > 0 and form not in ("mpjpeg", "hls", "sdp")
     try:
         if form == "mjpeg" and ends:  # so are multipart JPEGs called, too, where it is made up
             ends = all(bytes(packet)[:2] == _JPEG for packet in _first_packets(container, name, 1))
