@@ -47,6 +47,24 @@ def test_the_whole_detector_in_openvino(toy_bundle, portrait):
     np.testing.assert_allclose(ours.scores, theirs.scores, atol=1e-3)
 
 
+def test_ctrl_c_is_heard_when_openvino_was_let_go_of():
+    """On processors with AMX, OpenVINO gives signals a stack of their own."""
+    pytest.importorskip("openvino")
+    program = """
+import gc, signal
+from masklens import MaskDetector
+detector = MaskDetector(threads=1, runtime="openvino")
+del detector
+gc.collect()
+try:
+    signal.raise_signal(signal.SIGINT)
+except KeyboardInterrupt:
+    print("heard")
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, "heard\n"), done.stderr
+
+
 @pytest.mark.parametrize("name", runtime.RUNTIMES)
 def test_many_pictures_in_two_threads(name, portrait):
     """A finder that both use at a time would see one's picture and answer the other."""

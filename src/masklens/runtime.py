@@ -229,7 +229,7 @@ class OpenVinoNetwork:
             "INFERENCE_NUM_THREADS": threads or _default_threads(),
             "NUM_STREAMS": 1,
         }
-        core = openvino.Core()
+        core = _openvino_core()
         self._name = _name_of(model)
         with _told(f"OpenVINO cannot open {self._name}"):
             compiled = core.compile_model(core.read_model(model), "CPU", settings)
@@ -253,6 +253,19 @@ class OpenVinoNetwork:
         with _told(f"OpenVINO cannot run {self._name}"), self._requests.one() as request:
             outputs = request.infer({0: tensor})
             return [outputs[name] for name in names]
+
+
+@functools.cache
+def _openvino_core() -> Any:
+    """OpenVINO's Core, one for the whole process.
+
+    On processors with AMX each Core gives the thread that makes it a stack for signals, and at its
+    end puts back the one before: of two, that of the first, which may be gone, and a Ctrl-C then
+    ended in a segmentation fault.
+    """
+    import openvino
+
+    return openvino.Core()
 
 
 @contextmanager
