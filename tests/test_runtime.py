@@ -53,6 +53,7 @@ def test_ctrl_c_is_heard_when_openvino_was_let_go_of():
     program = """
 import gc, signal
 from masklens import MaskDetector
+signal.signal(signal.SIGINT, signal.default_int_handler)  # what runs in the background ignores it
 detector = MaskDetector(threads=1, runtime="openvino")
 del detector
 gc.collect()
