@@ -18,7 +18,7 @@ pytest.importorskip("keras")
 from masklens.bundle import Bundle, write_bundle
 from masklens.classifier import MaskClassifier, logit
 from masklens.dataset.scan import load_dataset
-from masklens.errors import BundleError, DatasetError
+from masklens.errors import BundleError, DatasetError, OutputError
 from masklens.faces import Faces
 from masklens.labels import LABELS
 from masklens.training import calibration, fit, street, street_files
@@ -287,6 +287,25 @@ def test_a_crowd_is_neither_faces_nor_background(scenes: Path, tmp_path: Path) -
     content["annotations"].append(crowd)
     assert "not_a_face" not in cut()
     assert LABELS[2] not in cut()
+
+
+def test_corrected_faces_are_trained_on_and_the_data_keep_their_identity(
+    finished: TrainResult, scenes: Path, tmp_path: Path
+) -> None:
+    face = json.loads(scenes.read_text())["annotations"][0]["bbox"]
+    entries = [{"bbox": face, "label": LABELS[1]}, {"bbox": [110, 70, 30, 40], "label": LABELS[1]}]
+    file = tmp_path / "corrections.json"
+    file.write_text(json.dumps({"pictures": {"0.png": entries}}))
+    options = TrainOptions(data=(scenes,), out=tmp_path / "run", corrections=file, epochs=1)
+    corrected = train(options, recipe=TOY, weights=None).bundle.card.training
+    plain = finished.bundle.card.training
+    counts = [told["faces"][scenes.name] for told in (plain, corrected)]
+    assert counts == [dict.fromkeys(LABELS, 4), {LABELS[0]: 3, LABELS[1]: 6, LABELS[2]: 4}]
+    assert corrected["data_sha256"] == plain["data_sha256"]
+    assert "corrections_sha256" not in plain
+    file.write_text(file.read_text().replace(LABELS[1], LABELS[2]))
+    with pytest.raises(OutputError, match="corrections sha256"):
+        train(replace(options, resume=True), recipe=TOY, weights=None)
 
 
 def test_folders_alone_are_not_enough(tmp_path: Path) -> None:

@@ -159,6 +159,11 @@ def run_options(command: Command) -> Command:
     return command
 
 
+def corrections_option(help: str) -> Callable[[Command], Command]:
+    """A file that puts the annotation right: see :mod:`masklens.dataset.corrections`."""
+    return file_option("--corrections", metavar="FILE.json", help=help)
+
+
 def typed_command() -> str:
     """The command as it was typed, for the record of what it makes."""
     return shlex.join(["masklens", *sys.argv[1:]])

@@ -9,6 +9,7 @@ import click
 
 from masklens.cli.options import (
     NamedPath,
+    corrections_option,
     count_option,
     file_option,
     folder_option,
@@ -31,6 +32,9 @@ from masklens.cli.options import (
 )
 @run_options
 @count_option("--views", help="Augmented views per picture; recipe report only.  [default: 3]")
+@corrections_option(
+    "Labels and boxes that are wrong or missing in the COCO files, put right; recipe street only."
+)
 @file_option(
     "--calibrate-on",
     metavar="FILE.json",
@@ -54,6 +58,7 @@ def command(
     epochs: int | None,
     batch_size: int | None,
     views: int | None,
+    corrections: Path | None,
     calibrate_on: Path | None,
     split: str,
     seed: int,
@@ -91,6 +96,7 @@ def command(
             batch_size=batch_size,
             seed=seed,
             views=views,
+            corrections=corrections,
             calibrate_on=calibrate_on,
             split=split,
         )

@@ -7,7 +7,14 @@ from pathlib import Path
 
 import click
 
-from masklens.cli.options import NamedPath, file_option, folder_option, run_options, typed_command
+from masklens.cli.options import (
+    NamedPath,
+    corrections_option,
+    file_option,
+    folder_option,
+    run_options,
+    typed_command,
+)
 from masklens.cli.terminal import show_skipped
 
 
@@ -32,6 +39,7 @@ from masklens.cli.terminal import show_skipped
     help="Folder for the run: finder.onnx, finder.tflite, finder.json, history, curves, examples.",
 )
 @run_options
+@corrections_option("Labels and boxes that are wrong or missing in SCENES.json, put right.")
 @file_option(
     "--validate-on",
     metavar="FILE.json",
@@ -45,6 +53,7 @@ def command(
     overwrite: bool,
     epochs: int | None,
     batch_size: int | None,
+    corrections: Path | None,
     validate_on: Path | None,
     seed: int,
 ) -> None:
@@ -78,6 +87,7 @@ def command(
             epochs=epochs,
             batch_size=batch_size,
             seed=seed,
+            corrections=corrections,
             calibrate_on=validate_on,
         ),
         start,

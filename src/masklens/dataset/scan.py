@@ -285,12 +285,7 @@ def _coco_pictures(file: Path, content: Mapping[str, Any]) -> list[Picture]:
                 f"an annotation names picture {number!r} and category {category!r}, and they are "
                 "not both listed"
             )
-        if not isinstance(box, list) or len(box) != 4:
-            raise ValueError(f"a box is not [x, y, width, height], {box}")
-        x, y, width, height = map(float, box)
-        if not abs(x) + abs(y) + abs(width) + abs(height) < _LARGEST:
-            raise ValueError(f"a box is too large or not finite, {box}")
-        annotation = Annotation(categories[category], (x, y, x + width, y + height))
+        annotation = Annotation(categories[category], box_of(box))
         (crowds if entry.get("iscrowd") else faces)[number].append(annotation)
     pictures = []
     for image in content["images"]:
@@ -298,3 +293,17 @@ def _coco_pictures(file: Path, content: Mapping[str, Any]) -> list[Picture]:
         annotated = tuple(faces[image["id"]]), tuple(crowds[image["id"]])
         pictures.append(Picture(_beside(file, name), name, *annotated))
     return pictures
+
+
+def box_of(bbox: Any) -> tuple[float, float, float, float]:
+    """The corners x1, y1, x2, y2 of a box as COCO writes it: [x, y, width, height].
+
+    Raises:
+        TypeError, ValueError: it is none.
+    """
+    if not isinstance(bbox, list) or len(bbox) != 4:
+        raise ValueError(f"a box is not [x, y, width, height], {bbox}")
+    x, y, width, height = map(float, bbox)
+    if not abs(x) + abs(y) + abs(width) + abs(height) < _LARGEST:
+        raise ValueError(f"a box is too large or not finite, {bbox}")
+    return x, y, x + width, y + height

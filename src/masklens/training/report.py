@@ -82,6 +82,8 @@ def train(
     """
     if options.calibrate_on is not None:
         raise DatasetError("The report's recipe does not calibrate: run it without --calibrate-on.")
+    if options.corrections is not None:
+        raise DatasetError("The report's recipe knows no boxes: run it without --corrections.")
     dataset = _load(options.data)
     duplicates = None
     if options.split == GROUPED:

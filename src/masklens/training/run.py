@@ -17,8 +17,10 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from masklens.bundle import CARD_FILE, Bundle, read_card
+from masklens.bundle import CARD_FILE, Bundle, file_sha256, read_card
 from masklens.card import is_file_name
+from masklens.dataset.corrections import corrected, load_corrections
+from masklens.dataset.scan import Dataset
 from masklens.errors import BundleError, OutputError
 from masklens.io.atomic import write_json, write_text
 from masklens.io.jsonfile import read_json
@@ -73,6 +75,8 @@ class TrainOptions:
         views: augmented views per training picture (recipe "report").
         split: "report", "grouped" or a manifest, see :func:`masklens.dataset.split.named_parts`
             (recipe "report").
+        corrections: of the COCO files in ``data``, see :mod:`masklens.dataset.corrections` (recipes
+            "street" and "finder").
         calibrate_on: COCO file of other photographs, for temperature and thresholds (recipe
             "street").
     """
@@ -87,7 +91,26 @@ class TrainOptions:
     seed: int = 42
     views: int | None = None
     split: str = "report"
+    corrections: Path | None = None
     calibrate_on: Path | None = None
+
+
+def as_corrected(
+    datasets: Sequence[Dataset], options: TrainOptions
+) -> tuple[list[Dataset], dict[str, Any]]:
+    """The data with the corrections that are asked for, and what a run's settings say of both.
+
+    The data's hash is that of their own annotation: by it a bundle knows what it was trained on.
+
+    Raises:
+        DatasetError: a file cannot be read, or the corrections are malformed or of other pictures.
+    """
+    identity: dict[str, Any] = {"data_sha256": [dataset.sha256() for dataset in datasets]}
+    if options.corrections is None:
+        return list(datasets), identity
+    corrections = load_corrections(options.corrections)
+    identity["corrections_sha256"] = file_sha256(options.corrections)
+    return corrected(datasets, corrections), identity
 
 
 @dataclass(frozen=True)

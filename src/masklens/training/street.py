@@ -34,7 +34,7 @@ from masklens.training.fit import FitSettings, batches, fit
 from masklens.training.loop import AfterEpoch
 from masklens.training.mobilenet import settle, street_network
 from masklens.training.prune import narrow
-from masklens.training.run import RunFolder, TrainOptions, TrainResult
+from masklens.training.run import RunFolder, TrainOptions, TrainResult, as_corrected
 from masklens.training.samples import OUTPUTS, Samples, cut_samples
 from masklens.training.scoring import calibrate
 from masklens.training.street_files import round_weights, save_keras, save_onnx
@@ -104,15 +104,16 @@ def train(
     keeps for its test. Ctrl-C keeps the last finished epoch.
 
     Args:
-        options: ``data`` are COCO files and folders of classes; ``calibrate_on``, a COCO file with
-            other photographs, is what temperature, P(face), thresholds and scores come from.
+        options: ``data`` are COCO files and folders of classes; ``corrections`` are of the COCO
+            files' annotation; ``calibrate_on``, a COCO file with other photographs, is what
+            temperature, P(face), thresholds and scores come from.
         recipe: None takes the shipped one; epochs, batch size and seed of ``options`` win.
         weights: of the first blocks, see :func:`masklens.training.mobilenet.trunk`.
         after_epoch: called with the row of the history after each epoch.
 
     Raises:
-        DatasetError: a source is empty or malformed, no source has boxes, or a box lies outside its
-            picture.
+        DatasetError: a source is empty or malformed, no source has boxes, a box lies outside its
+            picture, or the corrections are malformed or of other pictures.
         OutputError: the run folder cannot be used.
     """
     if options.split != "report":
@@ -126,6 +127,7 @@ def train(
             "The street recipe needs at least one COCO file with boxed faces. "
             f"Received: {', '.join(str(source) for source in options.data)}"
         )
+    datasets, identity = as_corrected(datasets, options)
     others = load_dataset(options.calibrate_on) if options.calibrate_on else None
     for dataset in (*datasets, *([others] if others else [])):
         dataset.check_labels(LABELS)
@@ -136,7 +138,7 @@ def train(
 
     settings = {
         "recipe": "street",
-        "data_sha256": [dataset.sha256() for dataset in datasets],
+        **identity,
         "network": asdict(recipe),
     }
     if others is not None:

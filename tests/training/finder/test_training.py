@@ -321,6 +321,16 @@ def test_photographs_to_validate_on_that_are_trained_on_are_refused(
     assert not (tmp_path / "run").exists()
 
 
+def test_corrections_are_of_what_is_trained_on(shared_data, few: Path, tmp_path: Path) -> None:
+    start = shared_data / "weights" / "face" / "yunet_n_dynamic.onnx"
+    file = tmp_path / "corrections.json"
+    file.write_text('{"pictures": {"elsewhere.jpg": []}}')
+    options = TrainOptions(data=(few,), out=tmp_path / "run", corrections=file)
+    with pytest.raises(DatasetError, match=r"elsewhere\.jpg, which is in no COCO file"):
+        train_finder(options, start)
+    assert not (tmp_path / "run").exists()
+
+
 def test_a_start_that_is_no_yunet_leaves_no_run(shared_data, few: Path, tmp_path: Path) -> None:
     (tmp_path / "no.onnx").write_bytes(b"no network")
     options = TrainOptions(data=(few,), out=tmp_path / "run", epochs=1)

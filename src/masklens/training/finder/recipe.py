@@ -35,7 +35,7 @@ from masklens.training.finder.score import find_all, score
 from masklens.training.finder.slim import deepen, slim
 from masklens.training.finder.yunet import load_yunet, reset_labels
 from masklens.training.history import read_history
-from masklens.training.run import RunFolder, TrainOptions
+from masklens.training.run import RunFolder, TrainOptions, as_corrected
 
 ONNX, LITERT = "finder.onnx", "finder.tflite"
 
@@ -108,19 +108,19 @@ def train_finder(
     """Train and write a run folder.
 
     Args:
-        options: ``data`` are COCO files; ``calibrate_on``, a COCO file with other photographs, is
-            scored after every epoch; nothing is chosen by it.
+        options: ``data`` are COCO files, ``corrections`` of them; ``calibrate_on``, a COCO file
+            with other photographs, is scored after every epoch; nothing is chosen by it.
         start: ``yunet_n_dynamic.onnx`` of libfacedetection.train.
         recipe: None takes the shipped one; epochs, batch size and seed of ``options`` win.
 
     Raises:
         BundleError: ``start`` is no YuNet-n.
-        DatasetError: a source is empty, malformed or has no boxes, or a photograph to validate on
-            is trained on.
+        DatasetError: a source is empty, malformed or has no boxes, the corrections are malformed
+            or of other pictures, or a photograph to validate on is trained on.
         OutputError: the run folder cannot be used.
     """
     recipe = _with_options(recipe or FinderRecipe(), options)
-    datasets = [_boxed(source) for source in options.data]
+    datasets, identity = as_corrected([_boxed(source) for source in options.data], options)
     others = _boxed(options.calibrate_on) if options.calibrate_on else None
     keras.utils.set_random_seed(recipe.fit.seed)
     published = finder_network()
@@ -132,7 +132,7 @@ def train_finder(
 
     settings = {
         "recipe": "finder",
-        "data_sha256": [dataset.sha256() for dataset in datasets],
+        **identity,
         "network": asdict(recipe),
     }
     started = time.monotonic()

@@ -1,0 +1,108 @@
+"""Corrections of somebody else's annotation: labels that are wrong, and faces that nobody boxed.
+
+A file of corrections lies beside the pictures' own annotation and leaves it as it is::
+
+    {"pictures": {"ilc_0013.jpg": [
+        {"bbox": [304, 132, 57, 72], "label": "without_mask"},
+        {"bbox": [12.5, 80, 20.5, 24], "label": "ignore"}]}}
+
+``bbox`` is x, y, width, height in pixels, as in COCO. Where a face is boxed there already
+(:data:`SAME_BOX`), it gets the label; elsewhere a face is added. "ignore" is for what should count
+neither as a face nor as background: such a place becomes a crowd (``iscrowd`` in COCO).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from masklens.boxes import iou
+from masklens.dataset.scan import Annotation, Dataset, Picture, box_of
+from masklens.errors import DatasetError
+from masklens.io.jsonfile import read_json
+from masklens.labels import LABELS, canonical
+
+#: Overlap (IoU) from which a correction speaks of a face that is boxed.
+SAME_BOX = 0.9
+
+#: The label of what is neither a face that counts nor background.
+IGNORE = "ignore"
+
+#: What is to be said of the faces of each picture, by its name below the data set's root.
+Corrections = Mapping[str, Sequence[Annotation]]
+
+
+def load_corrections(path: Path) -> Corrections:
+    """Read a file of corrections.
+
+    Raises:
+        DatasetError: it cannot be read, is malformed, or has labels that are not known.
+    """
+    try:
+        content = read_json(path)
+        pictures = content["pictures"]
+        return {name: [_entry(e) for e in entries] for name, entries in pictures.items()}
+    except OSError as error:
+        raise DatasetError(f"Cannot read {path}: {error.strerror}.") from error
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        kind = "" if type(error) is ValueError else f"{type(error).__name__} "
+        raise DatasetError(
+            f"{path} is not a file of corrections: {kind}{error}. Expected "
+            '{"pictures": {FILE: [{"bbox": [x, y, width, height], "label": LABEL}]}}, where LABEL '
+            f"is {', '.join(LABELS)} or {IGNORE}."
+        ) from error
+
+
+def _entry(entry: Mapping[str, Any]) -> Annotation:
+    label = entry["label"]
+    if label != IGNORE and canonical(label) not in LABELS:
+        raise ValueError(f"a label is not known, {label!r}")
+    x1, y1, x2, y2 = box = box_of(entry["bbox"])
+    if x2 <= x1 or y2 <= y1:
+        raise ValueError(f"a box is without area, {entry['bbox']}")
+    return Annotation(label if label == IGNORE else canonical(label), box)
+
+
+def corrected(datasets: Sequence[Dataset], corrections: Corrections) -> list[Dataset]:
+    """Data sets with their boxed faces corrected; folders of classes stay as they are.
+
+    Raises:
+        DatasetError: a picture that is corrected is in none of the data sets.
+    """
+    boxed = {picture.name for dataset in datasets if dataset.boxed for picture in dataset.pictures}
+    if missing := sorted(set(corrections) - boxed):
+        more = len(missing) - 1
+        others = f", nor {'is' if more == 1 else 'are'} {more:,} more" if more else ""
+        raise DatasetError(
+            f"The corrections name {missing[0]}, which is in no COCO file of the data{others}. "
+            "Give the file that was made for these data."
+        )
+    return [
+        replace(d, pictures=tuple(_corrected(p, corrections.get(p.name, ())) for p in d.pictures))
+        if d.boxed
+        else d
+        for d in datasets
+    ]
+
+
+def _corrected(picture: Picture, entries: Sequence[Annotation]) -> Picture:
+    faces: list[Annotation] = list(picture.annotations)
+    crowds = list(picture.crowds)
+    boxed = np.array([a.box for a in faces], np.float32).reshape(-1, 4)
+    gone = set()
+    for entry in entries:
+        overlap = iou(np.array([entry.box], np.float32), boxed)[0]
+        same = int(overlap.argmax()) if overlap.max(initial=0) >= SAME_BOX else None
+        if entry.label == IGNORE:
+            crowds.append(entry)
+            gone |= {same}
+        elif same is None:
+            faces.append(entry)
+        else:
+            faces[same] = replace(faces[same], label=entry.label)
+    kept = tuple(face for i, face in enumerate(faces) if i not in gone)
+    return replace(picture, annotations=kept, crowds=tuple(crowds))
