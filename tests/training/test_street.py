@@ -304,8 +304,9 @@ def test_corrected_faces_are_trained_on_and_the_data_keep_their_identity(
     assert corrected["data_sha256"] == plain["data_sha256"]
     assert "corrections_sha256" not in plain
     file.write_text(file.read_text().replace(LABELS[1], LABELS[2]))
-    with pytest.raises(OutputError, match="corrections sha256"):
-        train(replace(options, resume=True), recipe=TOY, weights=None)
+    for other in (file, None):
+        with pytest.raises(OutputError, match="corrections sha256"):
+            train(replace(options, resume=True, corrections=other), recipe=TOY, weights=None)
 
 
 def test_folders_alone_are_not_enough(tmp_path: Path) -> None:

@@ -297,7 +297,7 @@ def _read_record(path: Path) -> dict[str, Any]:
 
 
 def _check_settings(folder: Path, found: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
-    before = dict(_leaves({key: found.get(key) for key in wanted}))
+    before = dict(_leaves(found))
     now = dict(_leaves(wanted))
     for key in now | before:
         if before.get(key) != now.get(key):
