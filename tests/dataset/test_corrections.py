@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
-from masklens.dataset.corrections import corrected, load_corrections
-from masklens.dataset.scan import Annotation, Dataset, Picture
+from masklens.boxes import iou
+from masklens.dataset.corrections import IGNORE, SAME_BOX, corrected, load_corrections
+from masklens.dataset.scan import Annotation, Dataset, Picture, load_dataset
 from masklens.errors import DatasetError
 from masklens.labels import MASK_WORN_INCORRECTLY, WITH_MASK, WITHOUT_MASK
+from tests.conftest import ROOT
 
 FACES = (
     Annotation(WITH_MASK, (10, 10, 50, 60)),
@@ -45,7 +49,7 @@ def test_labels_change_faces_come_and_doubtful_places_count_for_nothing(
         entry(300, 20, 30, 36, "ignore"),
     ]
     file = written(tmp_path, {"pictures": {"a.jpg": entries}})
-    [dataset] = corrected([scenes], load_corrections(file))
+    [dataset] = corrected([scenes], load_corrections(file), [scenes])
     assert dataset.pictures[0].annotations == (
         Annotation(MASK_WORN_INCORRECTLY, (10, 10, 50, 60)),
         Annotation(WITHOUT_MASK, (200, 20, 230, 56)),
@@ -57,25 +61,54 @@ def test_labels_change_faces_come_and_doubtful_places_count_for_nothing(
 
 def test_a_face_beside_another_is_one_more(scenes: Dataset, tmp_path: Path) -> None:
     file = written(tmp_path, {"pictures": {"b.jpg": [entry(14, 10, 40, 50, "without_mask")]}})
-    [dataset] = corrected([scenes], load_corrections(file))
+    [dataset] = corrected([scenes], load_corrections(file), [scenes])
     assert dataset.counts() == {WITH_MASK: 2, WITHOUT_MASK: 3}
 
 
-def test_folders_of_classes_stay_as_they_are(scenes: Dataset, tmp_path: Path) -> None:
-    portraits = (Picture(tmp_path / "1.jpg", "with_mask/1.jpg", (Annotation(WITH_MASK),)),)
-    folder = Dataset(tmp_path / "crops", boxed=False, pictures=portraits)
-    file = written(tmp_path, {"pictures": {"a.jpg": [entry(80, 10, 40, 50, "ignore")]}})
-    dataset, same = corrected([scenes, folder], load_corrections(file))
-    assert same == folder
-    assert dataset.counts() == {WITH_MASK: 2, WITHOUT_MASK: 1}
+def portraits(root: Path, count: int) -> Dataset:
+    names = [f"with_mask/{number}.jpg" for number in range(count)]
+    pictures = tuple(Picture(root / name, name, (Annotation(WITH_MASK),)) for name in names)
+    return Dataset(root, boxed=False, pictures=pictures)
+
+
+def test_portraits_get_another_label_or_are_left_out(scenes: Dataset, tmp_path: Path) -> None:
+    whole = portraits(tmp_path / "crops", 5)
+    held_in = replace(whole, pictures=whole.pictures[:3])
+    pictures = {
+        "with_mask/0.jpg": [{"label": "mask_worn_incorrectly"}],
+        "with_mask/1.jpg": [{"label": "ignore"}],
+        "with_mask/4.jpg": [{"label": "ignore"}],  # not trained on anyway
+        "a.jpg": [entry(80, 10, 40, 50, "ignore")],
+    }
+    file = written(tmp_path, {"pictures": pictures})
+    boxed, folder = corrected([scenes, held_in], load_corrections(file), [scenes, whole])
+    assert boxed.counts() == {WITH_MASK: 2, WITHOUT_MASK: 1}
+    labels = {picture.name: picture.annotations[0].label for picture in folder.pictures}
+    assert labels == {"with_mask/0.jpg": MASK_WORN_INCORRECTLY, "with_mask/2.jpg": WITH_MASK}
+
+
+@pytest.mark.parametrize(
+    ("name", "one", "message"),
+    [
+        ("a.jpg", {"label": "ignore"}, "must all have a bbox: it is a picture with boxed faces"),
+        ("with_mask/0.jpg", entry(1, 1, 9, 9, "ignore"), "must not have a bbox"),
+    ],
+)
+def test_a_box_belongs_to_boxed_faces_only(
+    name: str, one: dict[str, Any], message: str, scenes: Dataset, tmp_path: Path
+) -> None:
+    data = [scenes, portraits(tmp_path / "crops", 1)]
+    file = written(tmp_path, {"pictures": {name: [one]}})
+    with pytest.raises(DatasetError, match=message):
+        corrected(data, load_corrections(file), data)
 
 
 @pytest.mark.parametrize(
     ("names", "message"),
     [
-        (["c.jpg"], r"name c.jpg, which is in no COCO file of the data\."),
-        (["c.jpg", "d.jpg", "a.jpg"], "no COCO file of the data, nor is 1 more"),
-        (["c.jpg", "d.jpg", "e.jpg"], "no COCO file of the data, nor are 2 more"),
+        (["c.jpg"], r"name c.jpg, which is not among the data\."),
+        (["c.jpg", "d.jpg", "a.jpg"], "not among the data, nor is 1 more"),
+        (["c.jpg", "d.jpg", "e.jpg"], "not among the data, nor are 2 more"),
     ],
 )
 def test_corrections_of_other_photographs_are_refused(
@@ -84,7 +117,7 @@ def test_corrections_of_other_photographs_are_refused(
     place = entry(80, 10, 40, 50, "ignore")
     file = written(tmp_path, {"pictures": {name: [place] for name in names}})
     with pytest.raises(DatasetError, match=message):
-        corrected([scenes], load_corrections(file))
+        corrected([scenes], load_corrections(file), [scenes])
 
 
 @pytest.mark.parametrize(
@@ -95,6 +128,7 @@ def test_corrections_of_other_photographs_are_refused(
         ({"pictures": []}, "AttributeError"),
         ({"pictures": {"a.jpg": [entry(1, 1, 9, 9, "helmet")]}}, "is not known, 'helmet'"),
         ({"pictures": {"a.jpg": [{"bbox": [1, 1, 9, 9]}]}}, "KeyError 'label'"),
+        ({"pictures": {"a.jpg": [entry(1, 1, 9, 9, "")]}}, "is not known, ''"),
         ({"pictures": {"a.jpg": [{"bbox": [1, 1, 9], "label": "ignore"}]}}, r"\[1, 1, 9\]"),
         ({"pictures": {"a.jpg": [entry(1, 1, 1e12, 9, "ignore")]}}, "too large"),
         ({"pictures": {"a.jpg": [entry(1, 1, 0, 9, "ignore")]}}, "without area"),
@@ -112,3 +146,20 @@ def test_a_file_that_is_no_text_or_not_there(tmp_path: Path) -> None:
         load_corrections(picture)
     with pytest.raises(DatasetError, match=r"Cannot read .*: No such file"):
         load_corrections(tmp_path / "gone.json")
+
+
+def test_what_the_model_that_ships_was_trained_on_has_no_face_twice(shared_data: Path) -> None:
+    corrections = load_corrections(ROOT / "scripts" / "training_corrections.json")
+    scenes = load_dataset(shared_data / "data" / "scenes" / "train" / "annotations.coco.json")
+    crops = load_dataset(shared_data / "data" / "crops")
+    [after] = corrected([scenes], corrections, [scenes, crops])
+    for old, new in zip(scenes.pictures, after.pictures, strict=True):
+        entries = corrections.get(new.name, ())
+        boxed = np.array([face.box for face in old.annotations], np.float32).reshape(-1, 4)
+        of_them = iou(np.array([e.box for e in entries], np.float32).reshape(-1, 4), boxed)
+        closest = of_them.max(axis=1, initial=0)
+        assert ((closest >= SAME_BOX) | (closest < 0.3)).all(), new.name
+        labels = {face.box: face.label for face in old.annotations}
+        for entry, row in zip(entries, of_them, strict=True):
+            if row.max(initial=0) >= SAME_BOX and entry.label != IGNORE:
+                assert labels[old.annotations[row.argmax()].box] != entry.label, new.name

@@ -96,7 +96,7 @@ class TrainOptions:
 
 
 def as_corrected(
-    datasets: Sequence[Dataset], options: TrainOptions
+    datasets: Sequence[Dataset], options: TrainOptions, whole: Sequence[Dataset] | None = None
 ) -> tuple[list[Dataset], dict[str, Any]]:
     """The data with the corrections that are asked for, and what a run's settings say of both.
 
@@ -104,13 +104,18 @@ def as_corrected(
 
     Raises:
         DatasetError: a file cannot be read, or the corrections are malformed or of other pictures.
+    Args:
+        datasets: what is trained on.
+        options: ``corrections`` is read.
+        whole: all of the data, if not all is trained on.
+
     """
     identity: dict[str, Any] = {"data_sha256": [dataset.sha256() for dataset in datasets]}
     if options.corrections is None:
         return list(datasets), identity
     corrections = load_corrections(options.corrections)
     identity["corrections_sha256"] = file_sha256(options.corrections)
-    return corrected(datasets, corrections), identity
+    return corrected(datasets, corrections, whole or datasets), identity
 
 
 @dataclass(frozen=True)

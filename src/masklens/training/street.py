@@ -121,13 +121,14 @@ def train(
     if options.views is not None:
         raise DatasetError("The street recipe makes new views each time: run it without --views.")
     recipe = _with_options(recipe or StreetRecipe(), options)
-    datasets = [held_in(load_dataset(source)) for source in options.data]
+    whole = [load_dataset(source) for source in options.data]
+    datasets = [held_in(dataset) for dataset in whole]
     if not any(dataset.boxed for dataset in datasets):
         raise DatasetError(
             "The street recipe needs at least one COCO file with boxed faces. "
             f"Received: {', '.join(str(source) for source in options.data)}"
         )
-    datasets, identity = as_corrected(datasets, options)
+    datasets, identity = as_corrected(datasets, options, whole)
     others = load_dataset(options.calibrate_on) if options.calibrate_on else None
     for dataset in (*datasets, *([others] if others else [])):
         dataset.check_labels(LABELS)

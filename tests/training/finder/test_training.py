@@ -326,7 +326,7 @@ def test_corrections_are_of_what_is_trained_on(shared_data, few: Path, tmp_path:
     file = tmp_path / "corrections.json"
     file.write_text('{"pictures": {"elsewhere.jpg": []}}')
     options = TrainOptions(data=(few,), out=tmp_path / "run", corrections=file)
-    with pytest.raises(DatasetError, match=r"elsewhere\.jpg, which is in no COCO file"):
+    with pytest.raises(DatasetError, match=r"elsewhere\.jpg, which is not among the data"):
         train_finder(options, start)
     assert not (tmp_path / "run").exists()
 
