@@ -18,11 +18,13 @@ from collections import Counter
 from typing import Any
 
 import numpy as np
-from common import ROOT, print_table, scenes
+from common import ROOT, data_root, print_table, scenes
 
 from masklens.boxes import iou
 from masklens.bundle import Bundle
+from masklens.dataset.corrections import corrected, load_corrections
 from masklens.dataset.scan import Dataset, load_dataset
+from masklens.dataset.split import held_in
 from masklens.intervals import proportion
 from masklens.labels import LABELS, MASK_WORN_INCORRECTLY, WITH_MASK, WITHOUT_MASK
 from masklens.matching import match
@@ -37,6 +39,8 @@ from masklens.training.scoring import (
 #: The file's letters; "?" and "." are no label.
 LETTERS = {"m": WITH_MASK, "n": WITHOUT_MASK, "i": MASK_WORN_INCORRECTLY}
 UNKNOWN = -1
+#: What the audit of the training photographs changed, as scripts/retrain takes it.
+TRAINING_CORRECTIONS = ROOT / "scripts" / "training_corrections.json"
 #: A box is the one that was audited from this overlap (IoU) on.
 SAME_BOX = 0.9
 #: Overlap with an annotated box from which a shown one is right, as in street.py.
@@ -157,6 +161,30 @@ def _verdict(letters: str, masked: bool) -> str:
     return VERDICTS[0] if (LETTERS[said] == WITH_MASK) == masked else VERDICTS[1]
 
 
+def training() -> None:
+    """Print what the audit of the training pictures changed for the next training."""
+    crops = data_root() / "data" / "crops"
+    before = [load_dataset(scenes("train")), held_in(load_dataset(crops))]
+    after = corrected(before, load_corrections(TRAINING_CORRECTIONS), before)
+    for name, old, new in zip(("scenes/train", "crops"), before, after, strict=True):
+        said = {(p.name, face.box): face.label for p, face in old.faces()}
+        added = Counter(face.label for p, face in new.faces() if (p.name, face.box) not in said)
+        changed = Counter(
+            face.label
+            for p, face in new.faces()
+            if said.get((p.name, face.box), face.label) != face.label
+        )
+        print(f"\nThe annotation of {name}, as it is trained on\n")
+        counts = (old.counts(), changed, added, new.counts())
+        print_table(
+            ["label", "annotated", "changed to it", "added", "in all"],
+            [[label, *(f"{count.get(label, 0):,}" for count in counts)] for label in LABELS],
+        )
+        lost = sum(old.counts().values()) + added.total() - sum(new.counts().values())
+        places = sum(len(picture.crowds) for picture in new.pictures) if new.boxed else lost
+        print(f"\nNot used: {places}, {lost} of them annotated faces.")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--bundle", help="default: the one that ships")
@@ -165,6 +193,7 @@ def main() -> None:
     dataset = load_dataset(scenes("val"))
     labels(bundle, dataset, audit["labels"])
     boxes(bundle, dataset, audit["boxes"])
+    training()
 
 
 if __name__ == "__main__":
