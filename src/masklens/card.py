@@ -253,9 +253,13 @@ class ModelCard:
 
     @property
     def training_data(self) -> tuple[str, ...]:
-        """Hashes of the data sets that classifier and finder were trained on, as far as it says."""
+        """Hashes of the data sets that classifier and finder were trained on, as far as it says.
+
+        Those of the bundle that the training started from are among them.
+        """
         finder = self.finder.training if self.finder else {}
-        told = [t["data_sha256"] for t in (self.training, finder) if "data_sha256" in t]
+        sections = (self.training, self.training.get("start", {}), finder)
+        told = [section["data_sha256"] for section in sections if "data_sha256" in section]
         return tuple(x for one in told for x in (one if isinstance(one, list) else [one]))
 
     def to_dict(self) -> dict[str, Any]:

@@ -292,6 +292,8 @@ def test_boxed_faces_are_for_another_recipe(report, options, tmp_path):
         report.train(dataclasses.replace(options, data=(file, file), out=tmp_path / "run"))
     with pytest.raises(DatasetError, match="without --calibrate-on"):
         report.train(dataclasses.replace(options, calibrate_on=file, out=tmp_path / "run"))
+    with pytest.raises(DatasetError, match="without --start"):
+        report.train(dataclasses.replace(options, start=file, out=tmp_path / "run"))
     with pytest.raises(DatasetError, match="without --corrections"):
         report.train(dataclasses.replace(options, corrections=file, out=tmp_path / "run"))
 

@@ -309,6 +309,31 @@ def test_corrected_faces_are_trained_on_and_the_data_keep_their_identity(
             train(replace(options, resume=True, corrections=other), recipe=TOY, weights=None)
 
 
+def test_a_bundle_is_trained_on(finished: TrainResult, scenes: Path, tmp_path: Path) -> None:
+    start = finished.bundle.folder
+    options = TrainOptions(data=(scenes,), out=tmp_path / "run", start=start, epochs=1)
+    result = train(options)  # the network is the bundle's, whatever the recipe's own
+    assert (result.epochs, result.wanted) == (1, 1)
+    old, new = finished.bundle.card, result.bundle.card
+    assert (new.size, new.training["network"]["widths"]) == (TOY.size, [*TOY.widths])
+    assert new.training["start"]["classifier_sha256"] == old.files["classifier.onnx"]
+    assert set(old.training_data) <= set(new.training_data)
+    before, after = (street_files.restore_street(b) for b in (finished.bundle, result.bundle))
+    moved = [
+        np.abs(a - b).max() for a, b in zip(before.get_weights(), after.get_weights(), strict=True)
+    ]
+    assert 0 < max(moved) < 0.1  # it has learnt, from where the bundle was
+
+
+def test_what_leads_to_no_network_is_refused_before_the_faces_are_cut(
+    scenes: Path, toy_bundle: Bundle, tmp_path: Path
+) -> None:
+    options = TrainOptions(data=(scenes,), out=tmp_path / "run", start=toy_bundle.folder)
+    with pytest.raises(BundleError, match="not trained with the street recipe"):
+        train(options)
+    assert not (tmp_path / "run").exists()
+
+
 def test_folders_alone_are_not_enough(tmp_path: Path) -> None:
     for label in LABELS[:2]:
         for number in range(5):

@@ -32,6 +32,13 @@ from masklens.cli.options import (
 )
 @run_options
 @count_option("--views", help="Augmented views per picture; recipe report only.  [default: 3]")
+@click.option(
+    "--start",
+    metavar="BUNDLE",
+    type=NamedPath(),
+    help="Bundle to train on from, or default for the one that ships; recipe street only.  "
+    "[default: ImageNet's weights]",
+)
 @corrections_option(
     "Labels and boxes that are wrong or missing in the COCO files, put right; recipe street only."
 )
@@ -58,6 +65,7 @@ def command(
     epochs: int | None,
     batch_size: int | None,
     views: int | None,
+    start: Path | None,
     corrections: Path | None,
     calibrate_on: Path | None,
     split: str,
@@ -75,6 +83,7 @@ def command(
       masklens train data/prajna --out runs/report
       masklens train data/prajna --out runs/report --resume
       masklens train data/prajna --split grouped --out runs/honest
+      masklens train canteen.coco.json --recipe street --start default --out runs/canteen
       masklens detect photo.jpg --bundle runs/report
 
     Exit status: 0 all done, 1 failed, 2 wrong use, 130 interrupted (the last epoch was kept).
@@ -96,6 +105,7 @@ def command(
             batch_size=batch_size,
             seed=seed,
             views=views,
+            start=start,
             corrections=corrections,
             calibrate_on=calibrate_on,
             split=split,

@@ -77,6 +77,7 @@ class TrainOptions:
             (recipe "report").
         corrections: of the COCO files in ``data``, see :mod:`masklens.dataset.corrections` (recipes
             "street" and "finder").
+        start: folder of a bundle that is trained on, or "default" (recipe "street").
         calibrate_on: COCO file of other photographs, for temperature and thresholds (recipe
             "street").
     """
@@ -92,6 +93,7 @@ class TrainOptions:
     views: int | None = None
     split: str = "report"
     corrections: Path | None = None
+    start: Path | None = None
     calibrate_on: Path | None = None
 
 
@@ -102,13 +104,13 @@ def as_corrected(
 
     The data's hash is that of their own annotation: by it a bundle knows what it was trained on.
 
-    Raises:
-        DatasetError: a file cannot be read, or the corrections are malformed or of other pictures.
     Args:
         datasets: what is trained on.
         options: ``corrections`` is read.
         whole: all of the data, if not all is trained on.
 
+    Raises:
+        DatasetError: a file cannot be read, or the corrections are malformed or of other pictures.
     """
     identity: dict[str, Any] = {"data_sha256": [dataset.sha256() for dataset in datasets]}
     if options.corrections is None:

@@ -37,7 +37,7 @@ from masklens.training.prune import narrow
 from masklens.training.run import RunFolder, TrainOptions, TrainResult, as_corrected
 from masklens.training.samples import OUTPUTS, Samples, cut_samples
 from masklens.training.scoring import calibrate
-from masklens.training.street_files import round_weights, save_keras, save_onnx
+from masklens.training.street_files import restore_street, round_weights, save_keras, save_onnx
 
 KERAS_FILE = "classifier.keras"
 
@@ -66,7 +66,7 @@ class StreetRecipe:
         head: channels of the layer before pooling.
         widths: channels inside of each block that are kept, those that faces need most: a quarter
             fewer, in the first blocks, where most of the time goes, a third; or None, to keep all.
-        fit: the training itself.
+        fit: the training itself; without epochs where a trained network is the start.
         polish: a second, gentler round with mixed pictures, against labels that are wrong, half
             taught by what the first round made; or None.
     """
@@ -106,21 +106,28 @@ def train(
     Args:
         options: ``data`` are COCO files and folders of classes; ``corrections`` are of the COCO
             files' annotation; ``calibrate_on``, a COCO file with other photographs, is what
-            temperature, P(face), thresholds and scores come from.
-        recipe: None takes the shipped one; epochs, batch size and seed of ``options`` win.
+            temperature, P(face), thresholds and scores come from; ``start`` is a bundle of this
+            recipe that is trained on: its network takes the second round.
+        recipe: None takes the shipped one; epochs, batch size and seed of ``options`` win, and so
+            does the network of ``start``.
         weights: of the first blocks, see :func:`masklens.training.mobilenet.trunk`.
         after_epoch: called with the row of the history after each epoch.
 
     Raises:
         DatasetError: a source is empty or malformed, no source has boxes, a box lies outside its
             picture, or the corrections are malformed or of other pictures.
+        BundleError: ``start`` is damaged, or of another recipe.
         OutputError: the run folder cannot be used.
     """
     if options.split != "report":
         raise DatasetError("The street recipe has its own split: run it without --split.")
     if options.views is not None:
         raise DatasetError("The street recipe makes new views each time: run it without --views.")
-    recipe = _with_options(recipe or StreetRecipe(), options)
+    recipe = recipe or StreetRecipe()
+    start = Bundle.load(options.start) if options.start is not None else None
+    if start is not None:
+        recipe = _from(start, recipe)
+    recipe = _with_options(recipe, options)
     whole = [load_dataset(source) for source in options.data]
     datasets = [held_in(dataset) for dataset in whole]
     if not any(dataset.boxed for dataset in datasets):
@@ -142,17 +149,23 @@ def train(
         **identity,
         "network": asdict(recipe),
     }
+    if start is not None:
+        settings["start"] = {
+            "model": f"{start.card.name} {start.card.version}",
+            "classifier_sha256": start.card.files[start.path().name],
+            "data_sha256": list(start.card.training_data),
+        }
     if others is not None:
         others = readable(others, left_out)  # now, not after training
         check_apart(datasets, others, "to calibrate on")
     run = RunFolder.open(options, settings)
     started = time.monotonic()
-    keras.utils.set_random_seed(recipe.fit.seed)
+    keras.utils.set_random_seed(options.seed)
     samples = cut_all(datasets, options.seed, left_out)
     read = [
         replace(d, pictures=tuple(p for p in d.pictures if p.path not in skipped)) for d in datasets
     ]
-    model, epochs = _train_rounds(recipe, samples, weights, run, options.resume, after_epoch)
+    model, epochs = _train_rounds(recipe, samples, start or weights, run, options, after_epoch)
     facts = {
         **run.training_facts(options.data),
         "epochs": epochs,
@@ -188,12 +201,15 @@ def _faces(datasets: Sequence[Dataset]) -> dict[str, dict[str, int]]:
 def _train_rounds(
     recipe: StreetRecipe,
     samples: Samples,
-    weights: str | Path | None,
+    start: Bundle | str | Path | None,
     run: RunFolder,
-    resume: bool,
+    options: TrainOptions,
     after_epoch: AfterEpoch | None,
 ) -> tuple[keras.Model, int]:
-    """The trained network, and how many epochs it took: fewer than asked for after Ctrl-C."""
+    """The trained network, and how many epochs it took: fewer than asked for after Ctrl-C.
+
+    ``start`` is a bundle, or the weights of the first blocks.
+    """
     network = partial(
         street_network,
         recipe.size,
@@ -215,11 +231,15 @@ def _train_rounds(
             teacher=teacher,
             checkpoints=run.checkpoint / name,
             history=run.path / f"history{name and '_' + name}.csv",
-            resume=resume,
+            resume=options.resume,
             after_epoch=after_epoch,
         )
 
-    full = network(weights=weights)
+    if isinstance(start, Bundle):
+        model, teacher = restore_street(start), restore_street(start)
+        assert recipe.polish is not None  # see _from
+        return model, train_round(model, recipe.polish, "polish", teacher)
+    full = network(weights=start)
     stream = batches(recipe.size, samples, often, recipe.fit, recipe.margin, 0)
     views = np.concatenate([pixels for pixels, *_ in itertools.islice(stream, _VIEW_BATCHES)])
     settle(full, views[: recipe.fit.batch])
@@ -266,6 +286,27 @@ def write_model(
 def second_look(size: int) -> SecondLook:
     """For crops of a size: chosen by ``benchmarks/street_folds.py``, see docs/model-card.md."""
     return SecondLook(low=0.12, high=0.22, cut=round(size / 7))
+
+
+def _from(start: Bundle, recipe: StreetRecipe) -> StreetRecipe:
+    """The recipe for the network of a bundle: the second round only.
+
+    Raises:
+        BundleError: the bundle is of another recipe, or its file does not lead back to Keras.
+    """
+    restore_street(start)  # now, not after the faces are cut
+    network = start.card.training["network"]
+    widths = network.get("widths")
+    return replace(
+        recipe,
+        size=start.card.size,
+        margin=start.card.margin,
+        blocks=network["blocks"],
+        head=network["head"],
+        widths=tuple(widths) if widths else None,
+        fit=replace(recipe.fit, epochs=0),
+        polish=recipe.polish or recipe.fit,
+    )
 
 
 def _with_options(recipe: StreetRecipe, options: TrainOptions) -> StreetRecipe:
