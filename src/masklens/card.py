@@ -258,7 +258,8 @@ class ModelCard:
         Those of the bundle that the training started from are among them.
         """
         finder = self.finder.training if self.finder else {}
-        sections = (self.training, self.training.get("start", {}), finder)
+        start = self.training.get("start")
+        sections = (self.training, start if isinstance(start, Mapping) else {}, finder)
         told = [section["data_sha256"] for section in sections if "data_sha256" in section]
         return tuple(x for one in told for x in (one if isinstance(one, list) else [one]))
 

@@ -120,6 +120,13 @@ def test_corrections_of_other_photographs_are_refused(
         corrected([scenes], load_corrections(file), [scenes])
 
 
+def test_one_name_for_two_pictures_is_refused(scenes: Dataset, tmp_path: Path) -> None:
+    file = written(tmp_path, {"pictures": {"a.jpg": [entry(80, 10, 40, 50, "ignore")]}})
+    others = replace(scenes, source=tmp_path / "others.json")
+    with pytest.raises(DatasetError, match=r"a\.jpg, and there are two of that name"):
+        corrected([scenes, others], load_corrections(file), [scenes, others])
+
+
 @pytest.mark.parametrize(
     ("content", "reason"),
     [

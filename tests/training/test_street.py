@@ -325,6 +325,18 @@ def test_a_bundle_is_trained_on(finished: TrainResult, scenes: Path, tmp_path: P
     assert 0 < max(moved) < 0.1  # it has learnt, from where the bundle was
 
 
+def test_what_would_flatter_or_write_over_the_start_is_refused(
+    finished: TrainResult, scenes: Path, tmp_path: Path
+) -> None:
+    start = finished.bundle.folder
+    options = TrainOptions(data=(scenes,), out=tmp_path / "run", start=start, calibrate_on=scenes)
+    with pytest.raises(DatasetError, match=r"to calibrate on, is what .* was trained on"):
+        train(options)
+    with pytest.raises(OutputError, match="is what is trained on"):
+        train(replace(options, out=start, overwrite=True, calibrate_on=None))
+    assert Bundle.load(start).card == finished.bundle.card
+
+
 def test_what_leads_to_no_network_is_refused_before_the_faces_are_cut(
     scenes: Path, toy_bundle: Bundle, tmp_path: Path
 ) -> None:

@@ -40,7 +40,7 @@ from masklens.cli.options import (
     "[default: ImageNet's weights]",
 )
 @corrections_option(
-    "Labels and boxes that are wrong or missing in the COCO files, put right; recipe street only."
+    "Labels and boxes that are wrong or missing in DATA, put right; recipe street only."
 )
 @file_option(
     "--calibrate-on",

@@ -16,6 +16,7 @@ of classes the label is the whole picture's, and what is to be ignored is left o
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -83,11 +84,17 @@ def corrected(
         whole: all of the data.
 
     Raises:
-        DatasetError: a picture that is corrected is in none of the data sets, or its correction has
-            a box where the picture has a label of its own, or none where faces are boxed.
+        DatasetError: a picture that is corrected is in none of the data sets or in two, or its
+            correction has a box where the picture has a label of its own, or none where faces are
+            boxed.
     """
-    names = {picture.name for dataset in whole for picture in dataset.pictures}
-    if missing := sorted(set(corrections) - names):
+    names = Counter(picture.name for dataset in whole for picture in dataset.pictures)
+    if twice := [name for name in corrections if names[name] > 1]:
+        raise DatasetError(
+            f"The corrections name {twice[0]}, and there are two of that name in the data, so that "
+            "it is not clear which is meant. Rename one of them."
+        )
+    if missing := sorted(set(corrections) - set(names)):
         more = len(missing) - 1
         others = f", nor {'is' if more == 1 else 'are'} {more:,} more" if more else ""
         raise DatasetError(

@@ -83,7 +83,9 @@ def train(
     if options.calibrate_on is not None:
         raise DatasetError("The report's recipe does not calibrate: run it without --calibrate-on.")
     if options.corrections is not None:
-        raise DatasetError("The report's recipe knows no boxes: run it without --corrections.")
+        raise DatasetError(
+            "The report's recipe takes its data as they are: run it without --corrections."
+        )
     if options.start is not None:
         raise DatasetError("The report's recipe starts from ImageNet: run it without --start.")
     dataset = _load(options.data)

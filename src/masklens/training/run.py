@@ -75,7 +75,7 @@ class TrainOptions:
         views: augmented views per training picture (recipe "report").
         split: "report", "grouped" or a manifest, see :func:`masklens.dataset.split.named_parts`
             (recipe "report").
-        corrections: of the COCO files in ``data``, see :mod:`masklens.dataset.corrections` (recipes
+        corrections: of the annotation of ``data``, see :mod:`masklens.dataset.corrections` (recipes
             "street" and "finder").
         start: folder of a bundle that is trained on, or "default" (recipe "street").
         calibrate_on: COCO file of other photographs, for temperature and thresholds (recipe

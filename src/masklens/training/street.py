@@ -25,8 +25,8 @@ from masklens.card import ModelCard, SecondLook
 from masklens.crop import FloatArray
 from masklens.dataset.readable import OnError, readable
 from masklens.dataset.scan import Dataset, Picture, load_dataset
-from masklens.dataset.split import check_apart, held_in
-from masklens.errors import DatasetError, InputError
+from masklens.dataset.split import check_apart, held_in, was_trained_on
+from masklens.errors import DatasetError, InputError, OutputError
 from masklens.finder import shipped_finder
 from masklens.io.atomic import write_json
 from masklens.labels import LABELS, MASK_WORN_INCORRECTLY, NOT_A_FACE, WITHOUT_MASK
@@ -104,8 +104,8 @@ def train(
     keeps for its test. Ctrl-C keeps the last finished epoch.
 
     Args:
-        options: ``data`` are COCO files and folders of classes; ``corrections`` are of the COCO
-            files' annotation; ``calibrate_on``, a COCO file with other photographs, is what
+        options: ``data`` are COCO files and folders of classes; ``corrections`` are of their
+            annotation; ``calibrate_on``, a COCO file with other photographs, is what
             temperature, P(face), thresholds and scores come from; ``start`` is a bundle of this
             recipe that is trained on: its network takes the second round.
         recipe: None takes the shipped one; epochs, batch size and seed of ``options`` win, and so
@@ -126,6 +126,8 @@ def train(
     recipe = recipe or StreetRecipe()
     start = Bundle.load(options.start) if options.start is not None else None
     if start is not None:
+        if start.folder.resolve() == options.out.resolve():
+            raise OutputError(f"{options.out} is what is trained on. Choose another --out.")
         recipe = _from(start, recipe)
     recipe = _with_options(recipe, options)
     whole = [load_dataset(source) for source in options.data]
@@ -137,6 +139,12 @@ def train(
         )
     datasets, identity = as_corrected(datasets, options, whole)
     others = load_dataset(options.calibrate_on) if options.calibrate_on else None
+    if others is not None and start is not None:
+        if was_trained_on(others, start.card.training_data):
+            raise DatasetError(
+                f"{others.source}, to calibrate on, is what {start.folder} was trained on: scores "
+                "would come out too good. Give other photographs."
+            )
     for dataset in (*datasets, *([others] if others else [])):
         dataset.check_labels(LABELS)
     skipped: dict[Path, str] = {}
