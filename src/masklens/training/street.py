@@ -139,12 +139,12 @@ def train(
         )
     datasets, identity = as_corrected(datasets, options, whole)
     others = load_dataset(options.calibrate_on) if options.calibrate_on else None
-    if others is not None and start is not None:
-        if was_trained_on(others, start.card.training_data):
-            raise DatasetError(
-                f"{others.source}, to calibrate on, is what {start.folder} was trained on: scores "
-                "would come out too good. Give other photographs."
-            )
+    known = start.card.training_data if start is not None else ()
+    if others is not None and was_trained_on(others, known):
+        raise DatasetError(
+            f"{others.source}, to calibrate on, is what {options.start} was trained on: scores "
+            "would come out too good. Give other photographs."
+        )
     for dataset in (*datasets, *([others] if others else [])):
         dataset.check_labels(LABELS)
     skipped: dict[Path, str] = {}
@@ -161,7 +161,7 @@ def train(
         settings["start"] = {
             "model": f"{start.card.name} {start.card.version}",
             "classifier_sha256": start.card.files[start.path().name],
-            "data_sha256": list(start.card.training_data),
+            "data_sha256": list(known),
         }
     if others is not None:
         others = readable(others, left_out)  # now, not after training
