@@ -40,7 +40,9 @@ from masklens.training.scoring import (
 LETTERS = {"m": WITH_MASK, "n": WITHOUT_MASK, "i": MASK_WORN_INCORRECTLY}
 UNKNOWN = -1
 #: What the audit of the training photographs changed, as scripts/retrain takes it.
-TRAINING_CORRECTIONS = ROOT / "scripts" / "training_corrections.json"
+TRAINING_CORRECTIONS = [
+    ROOT / "scripts" / f"{name}_corrections.json" for name in ("scenes_train", "crops")
+]
 #: A box is the one that was audited from this overlap (IoU) on.
 SAME_BOX = 0.9
 #: Overlap with an annotated box from which a shown one is right, as in street.py.
@@ -165,7 +167,7 @@ def training() -> None:
     """Print what the audit of the training pictures changed for the next training."""
     crops = data_root() / "data" / "crops"
     before = [load_dataset(scenes("train")), held_in(load_dataset(crops))]
-    after = corrected(before, load_corrections(TRAINING_CORRECTIONS), before)
+    after = corrected(before, load_corrections(*TRAINING_CORRECTIONS), before)
     for name, old, new in zip(("scenes/train", "crops"), before, after, strict=True):
         said = {(p.name, face.box): face.label for p, face in old.faces()}
         added = Counter(face.label for p, face in new.faces() if (p.name, face.box) not in said)

@@ -127,6 +127,14 @@ def test_one_name_for_two_pictures_is_refused(scenes: Dataset, tmp_path: Path) -
         corrected([scenes, others], load_corrections(file), [scenes, others])
 
 
+def test_two_files_may_speak_of_one_picture(tmp_path: Path) -> None:
+    first = written(tmp_path, {"pictures": {"a.jpg": [entry(80, 10, 40, 50, "ignore")]}})
+    first = first.rename(tmp_path / "first.json")
+    second = written(tmp_path, {"pictures": {"a.jpg": [entry(1, 1, 9, 9, "with_mask")]}})
+    labels = [entry.label for entry in load_corrections(first, second)["a.jpg"]]
+    assert labels == ["ignore", WITH_MASK]
+
+
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
@@ -156,7 +164,8 @@ def test_a_file_that_is_no_text_or_not_there(tmp_path: Path) -> None:
 
 
 def test_what_the_model_that_ships_was_trained_on_has_no_face_twice(shared_data: Path) -> None:
-    corrections = load_corrections(ROOT / "scripts" / "training_corrections.json")
+    files = [ROOT / "scripts" / f"{name}_corrections.json" for name in ("scenes_train", "crops")]
+    corrections = load_corrections(*files)
     scenes = load_dataset(shared_data / "data" / "scenes" / "train" / "annotations.coco.json")
     crops = load_dataset(shared_data / "data" / "crops")
     [after] = corrected([scenes], corrections, [scenes, crops])

@@ -295,7 +295,7 @@ def test_boxed_faces_are_for_another_recipe(report, options, tmp_path):
     with pytest.raises(DatasetError, match="without --start"):
         report.train(dataclasses.replace(options, start=file, out=tmp_path / "run"))
     with pytest.raises(DatasetError, match="without --corrections"):
-        report.train(dataclasses.replace(options, corrections=file, out=tmp_path / "run"))
+        report.train(dataclasses.replace(options, corrections=(file,), out=tmp_path / "run"))
 
 
 def test_a_network_that_is_not_converted_well_is_not_written(tmp_path, capfd):

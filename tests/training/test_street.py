@@ -296,7 +296,7 @@ def test_corrected_faces_are_trained_on_and_the_data_keep_their_identity(
     entries = [{"bbox": face, "label": LABELS[1]}, {"bbox": [110, 70, 30, 40], "label": LABELS[1]}]
     file = tmp_path / "corrections.json"
     file.write_text(json.dumps({"pictures": {"0.png": entries}}))
-    options = TrainOptions(data=(scenes,), out=tmp_path / "run", corrections=file, epochs=1)
+    options = TrainOptions(data=(scenes,), out=tmp_path / "run", corrections=(file,), epochs=1)
     corrected = train(options, recipe=TOY, weights=None).bundle.card.training
     plain = finished.bundle.card.training
     counts = [told["faces"][scenes.name] for told in (plain, corrected)]
@@ -304,7 +304,7 @@ def test_corrected_faces_are_trained_on_and_the_data_keep_their_identity(
     assert corrected["data_sha256"] == plain["data_sha256"]
     assert "corrections_sha256" not in plain
     file.write_text(file.read_text().replace(LABELS[1], LABELS[2]))
-    for other in (file, None):
+    for other in ((file,), ()):
         with pytest.raises(OutputError, match="corrections sha256"):
             train(replace(options, resume=True, corrections=other), recipe=TOY, weights=None)
 

@@ -160,8 +160,8 @@ def run_options(command: Command) -> Command:
 
 
 def corrections_option(help: str) -> Callable[[Command], Command]:
-    """A file that puts the annotation right: see :mod:`masklens.dataset.corrections`."""
-    return file_option("--corrections", metavar="FILE.json", help=help)
+    """Files that put the annotation right: see :mod:`masklens.dataset.corrections`."""
+    return file_option("--corrections", metavar="FILE.json", multiple=True, help=help)
 
 
 def typed_command() -> str:

@@ -40,7 +40,8 @@ from masklens.cli.options import (
     "[default: ImageNet's weights]",
 )
 @corrections_option(
-    "Labels and boxes that are wrong or missing in DATA, put right; recipe street only."
+    "Labels and boxes that are wrong or missing in DATA, put right; may be repeated; recipe street "
+    "only."
 )
 @file_option(
     "--calibrate-on",
@@ -66,7 +67,7 @@ def command(
     batch_size: int | None,
     views: int | None,
     start: Path | None,
-    corrections: Path | None,
+    corrections: tuple[Path, ...],
     calibrate_on: Path | None,
     split: str,
     seed: int,

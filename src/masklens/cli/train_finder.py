@@ -39,7 +39,9 @@ from masklens.cli.terminal import show_skipped
     help="Folder for the run: finder.onnx, finder.tflite, finder.json, history, curves, examples.",
 )
 @run_options
-@corrections_option("Labels and boxes that are wrong or missing in SCENES.json, put right.")
+@corrections_option(
+    "Labels and boxes that are wrong or missing in SCENES.json, put right; may be repeated."
+)
 @file_option(
     "--validate-on",
     metavar="FILE.json",
@@ -53,7 +55,7 @@ def command(
     overwrite: bool,
     epochs: int | None,
     batch_size: int | None,
-    corrections: Path | None,
+    corrections: tuple[Path, ...],
     validate_on: Path | None,
     seed: int,
 ) -> None:

@@ -40,12 +40,20 @@ IGNORE = "ignore"
 Corrections = Mapping[str, Sequence[Annotation]]
 
 
-def load_corrections(path: Path) -> Corrections:
-    """Read a file of corrections.
+def load_corrections(*paths: Path) -> Corrections:
+    """Read files of corrections; what several say of one picture comes together.
 
     Raises:
-        DatasetError: it cannot be read, is malformed, or has labels that are not known.
+        DatasetError: one cannot be read, is malformed, or has labels that are not known.
     """
+    every: dict[str, list[Annotation]] = {}
+    for path in paths:
+        for name, entries in _read(path).items():
+            every.setdefault(name, []).extend(entries)
+    return every
+
+
+def _read(path: Path) -> dict[str, list[Annotation]]:
     try:
         content = read_json(path)
         pictures = content["pictures"]

@@ -82,7 +82,7 @@ def train(
     """
     if options.calibrate_on is not None:
         raise DatasetError("The report's recipe does not calibrate: run it without --calibrate-on.")
-    if options.corrections is not None:
+    if options.corrections:
         raise DatasetError(
             "The report's recipe takes its data as they are: run it without --corrections."
         )

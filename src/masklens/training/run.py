@@ -75,8 +75,8 @@ class TrainOptions:
         views: augmented views per training picture (recipe "report").
         split: "report", "grouped" or a manifest, see :func:`masklens.dataset.split.named_parts`
             (recipe "report").
-        corrections: of the annotation of ``data``, see :mod:`masklens.dataset.corrections` (recipes
-            "street" and "finder").
+        corrections: files, of the annotation of ``data``, see :mod:`masklens.dataset.corrections`
+            (recipes "street" and "finder").
         start: folder of a bundle that is trained on, or "default" (recipe "street").
         calibrate_on: COCO file of other photographs, for temperature and thresholds (recipe
             "street").
@@ -92,7 +92,7 @@ class TrainOptions:
     seed: int = 42
     views: int | None = None
     split: str = "report"
-    corrections: Path | None = None
+    corrections: tuple[Path, ...] = ()
     start: Path | None = None
     calibrate_on: Path | None = None
 
@@ -113,10 +113,10 @@ def as_corrected(
         DatasetError: a file cannot be read, or the corrections are malformed or of other pictures.
     """
     identity: dict[str, Any] = {"data_sha256": [dataset.sha256() for dataset in datasets]}
-    if options.corrections is None:
+    if not options.corrections:
         return list(datasets), identity
-    corrections = load_corrections(options.corrections)
-    identity["corrections_sha256"] = file_sha256(options.corrections)
+    corrections = load_corrections(*options.corrections)
+    identity["corrections_sha256"] = [file_sha256(path) for path in options.corrections]
     return corrected(datasets, corrections, whole or datasets), identity
 
 

@@ -325,7 +325,7 @@ def test_corrections_are_of_what_is_trained_on(shared_data, few: Path, tmp_path:
     start = shared_data / "weights" / "face" / "yunet_n_dynamic.onnx"
     file = tmp_path / "corrections.json"
     file.write_text('{"pictures": {"elsewhere.jpg": []}}')
-    options = TrainOptions(data=(few,), out=tmp_path / "run", corrections=file)
+    options = TrainOptions(data=(few,), out=tmp_path / "run", corrections=(file,))
     with pytest.raises(DatasetError, match=r"elsewhere\.jpg, which is not among the data"):
         train_finder(options, start)
     assert not (tmp_path / "run").exists()
