@@ -163,7 +163,9 @@ def test_a_file_that_is_no_text_or_not_there(tmp_path: Path) -> None:
         load_corrections(tmp_path / "gone.json")
 
 
-def test_what_the_model_that_ships_was_trained_on_has_no_face_twice(shared_data: Path) -> None:
+def test_the_corrections_of_the_photographs_box_no_face_twice_and_say_nothing_in_vain(
+    shared_data: Path,
+) -> None:
     files = [ROOT / "scripts" / f"{name}_corrections.json" for name in ("scenes_train", "crops")]
     corrections = load_corrections(*files)
     scenes = load_dataset(shared_data / "data" / "scenes" / "train" / "annotations.coco.json")
