@@ -16,6 +16,7 @@ from typing import Any
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 from masklens.bundle import CARD_FILE, FINDER_CARD_FILE, Bundle, check_file, read_card
 from masklens.card import FinderCard
@@ -32,7 +33,7 @@ _OUTPUTS = {"face": 0, "box": 4, "landmarks": 10}
 class _Kept(threading.local):
     """What each thread keeps of a finder; a pickled one begins with nothing."""
 
-    tensor: FloatArray | None = None
+    tensor: npt.NDArray[Any] | None = None
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), ()
@@ -95,10 +96,11 @@ class CellFinder:
             )
         #: (height, width) of a file that takes no other, else None
         self.fixed = self.network.fixed_size
+        self._type = np.dtype(np.uint8 if self.network.takes_pixels else np.float32)
         self._kept = _Kept()
         # What the network cannot do is said here, and not at the first picture.
         size = self.fixed or (self.multiple, self.multiple)
-        check_answers(self.name, self.run(np.zeros((1, *size, 3), np.float32))[0])
+        check_answers(self.name, self.run(np.zeros((1, *size, 3), self._type))[0])
 
     def find(self, image: Image) -> Faces:
         """Find the faces of a picture: uint8 (H, W, 3), RGB."""
@@ -109,12 +111,18 @@ class CellFinder:
         found = boxes / scale, scores, landmarks / scale
         return best_faces(*found, image, self.nms_iou, self.max_faces)
 
-    def prepare(self, image: Image, used: FloatArray | None = None) -> tuple[FloatArray, float]:
-        """The network's input, float32 (1, H', W', 3), RGB, 0…255, and the scale applied.
+    def prepare(
+        self, image: Image, used: npt.NDArray[Any] | None = None
+    ) -> tuple[npt.NDArray[Any], float]:
+        """The network's input (1, H', W', 3), RGB, 0…255, and the scale applied.
 
         Args:
             image: uint8 (H, W, 3), RGB.
             used: what an earlier call returned; it is filled anew if its shape is right.
+
+        Returns:
+            The input, uint8 or float32, whichever the network takes; and pixels of it per pixel of
+            the picture.
         """
         height, width = image.shape[:2]
         if self.fixed is None:
@@ -137,11 +145,11 @@ class CellFinder:
             tensor[0, new_height:] = 0
             tensor[0, :new_height, new_width:] = 0
         else:
-            tensor = np.zeros((1, *room, 3), np.float32)
+            tensor = np.zeros((1, *room, 3), self._type)
         tensor[0, :new_height, :new_width] = resized
         return tensor, scale
 
-    def run(self, tensor: FloatArray) -> list[FloatArray]:
+    def run(self, tensor: npt.NDArray[Any]) -> list[FloatArray]:
         """The bare network: the tensor of :meth:`prepare` -> face, box, landmarks."""
         return self.network.run(tensor, list(_OUTPUTS))
 

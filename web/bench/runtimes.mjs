@@ -80,11 +80,15 @@ async function onnx() {
     const session = await ort.InferenceSession.create(model);
     let open = performance.now() - before;
     for (const shape of shapes) {
-      const data = new Float32Array(shape.reduce((a, b) => a * b)).map(() => Math.random() * 255);
+      const length = shape.reduce((a, b) => a * b);
+      const { type } = session.inputMetadata[0];
+      const data = (type === "uint8" ? new Uint8Array(length) : new Float32Array(length)).map(
+        () => Math.random() * 255,
+      );
       const times = [];
       for (let i = 0; i < 26; i++) {
         const before = performance.now();
-        await session.run({ [session.inputNames[0]]: new ort.Tensor("float32", data, shape) });
+        await session.run({ [session.inputNames[0]]: new ort.Tensor(type, data, shape) });
         times.push(performance.now() - before);
       }
       const [first, ...later] = times;

@@ -139,7 +139,7 @@ describe("the finder's output", () => {
     const cell = 8 * 4 + 4 + 3; // stride 16, second row, last column
     output.face[cell] = 0.75;
     output.box.set([-1, -0.5, 0.5, 0.75], cell * 4);
-    const input = { tensor: new Float32Array(), width: 64, height: 32, scale: 0.5 };
+    const input = { tensor: new Uint8Array(), width: 64, height: 32, scale: 0.5 };
     const [found, ...others] = foundFaces(output, input, { width: 128, height: 64 }, card);
     expect(others).toEqual([]);
     expect(found?.box).toEqual([64, 16, 112, 56]);

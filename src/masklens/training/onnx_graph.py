@@ -25,11 +25,17 @@ _OPSET = 17
 
 
 class Graph:
-    """Nodes and weights under construction."""
+    """Nodes and weights under construction.
 
-    def __init__(self) -> None:
+    Args:
+        pixels: the file takes uint8 instead of float32: a quarter of the memory, and turning the
+            axes of bytes takes less time than of floats.
+    """
+
+    def __init__(self, *, pixels: bool = False) -> None:
         self.nodes: list[onnx.NodeProto] = []
         self.weights: list[onnx.TensorProto] = []
+        self._pixels = pixels
 
     def node(self, operator: str, inputs: list[str], output: str, **attributes: Any) -> str:
         """One operator with one output, whose name comes back."""
@@ -45,14 +51,17 @@ class Graph:
         """One operator for each layer; the weights of a layer are called after it, _w and _b.
 
         Args:
-            network: its input, float32 (N, H, W, 3), is the file's ``image``.
+            network: its input (N, H, W, 3) is the file's ``image``.
             block: convolutions get zeros as further outputs up to a multiple of it.
 
         Returns:
             Name of a tensor in Keras -> in the graph, where it is (N, C, H, W).
         """
-        image = self.node("Transpose", ["image"], "nchw", perm=[0, 3, 1, 2])
-        names = {network.inputs[0].name: image}
+        turned = "pixels" if self._pixels else "nchw"
+        self.node("Transpose", ["image"], turned, perm=[0, 3, 1, 2])
+        if self._pixels:
+            self.node("Cast", [turned], "nchw", to=onnx.TensorProto.FLOAT)
+        names = {network.inputs[0].name: "nchw"}
         pads: dict[str, list[int]] = {}
         if any(isinstance(layer, layers.ReLU) and layer.max_value for layer in network.layers):
             self.constant("zero", np.array(0, np.float32))
@@ -101,10 +110,14 @@ class Graph:
     def model(
         self, name: str, inputs: Mapping[str, list[Any]], outputs: Mapping[str, list[Any]]
     ) -> onnx.ModelProto:
-        """The network; of each float32 input and output the shape, a name for a free axis."""
+        """The network; of each input and output the shape, a name for a free axis."""
+        float32 = onnx.TensorProto.FLOAT
         given, made = (
-            [helper.make_tensor_value_info(n, onnx.TensorProto.FLOAT, s) for n, s in side.items()]
-            for side in (inputs, outputs)
+            [helper.make_tensor_value_info(name, kind, shape) for name, shape in side.items()]
+            for side, kind in (
+                (inputs, onnx.TensorProto.UINT8 if self._pixels else float32),
+                (outputs, float32),
+            )
         )
         return helper.make_model(
             helper.make_graph(self.nodes, name, given, made, self.weights),

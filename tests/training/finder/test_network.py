@@ -79,8 +79,8 @@ def test_onnx_gives_what_keras_gives_at_any_size(files):
     model, folder = files
     session = onnxruntime.InferenceSession(folder / "finder.onnx")
     for shape in ((2, 96, 160, 3), (1, 32, 64, 3)):
-        pixels = PIXELS[: shape[0], : shape[1], : shape[2]]
-        wanted = decode(model(pixels))
+        pixels = PIXELS[: shape[0], : shape[1], : shape[2]].astype(np.uint8)
+        wanted = decode(model(pixels.astype(np.float32)))
         outputs = [output.name for output in session.get_outputs()]
         assert outputs == ["face", "box", "landmarks", "labels"]
         for name, value in zip(outputs, session.run(None, {"image": pixels}), strict=True):

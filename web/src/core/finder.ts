@@ -12,7 +12,7 @@ export const MAX_FACES = 500;
 
 export interface FinderInput {
   /** (1, height, width, 3), RGB, 0…255. */
-  tensor: Float32Array;
+  tensor: Uint8Array;
   width: number;
   height: number;
   /** Pixels of the input per pixel of the picture. */
@@ -47,7 +47,7 @@ export function finderInput(
   const resized = resize(picture, whole, width, height, scale < 1);
   const paddedWidth = Math.ceil(width / multiple) * multiple;
   const paddedHeight = Math.ceil(height / multiple) * multiple;
-  const tensor = new Float32Array(paddedWidth * paddedHeight * 3);
+  const tensor = new Uint8Array(paddedWidth * paddedHeight * 3);
   for (let y = 0; y < height; y++) {
     tensor.set(resized.subarray(y * width * 3, (y + 1) * width * 3), y * paddedWidth * 3);
   }

@@ -8,8 +8,14 @@ import glue from "onnxruntime-web/ort-wasm-simd-threaded.mjs?url";
 import { BundleError } from "../core/card";
 
 export interface Network {
-  /** Run the network; the result has the network's own output names. */
-  run(tensor: Float32Array, shape: readonly number[]): Promise<Record<string, Float32Array>>;
+  /**
+   * Run the network; the result has the network's own output names. Pixels (0…255) may come as
+   * bytes, whichever of both its file takes.
+   */
+  run(
+    tensor: Float32Array | Uint8Array,
+    shape: readonly number[],
+  ): Promise<Record<string, Float32Array>>;
   /** Let go of its memory; it cannot be run any more. */
   close(): Promise<void>;
 }
@@ -64,10 +70,16 @@ export async function openNetwork(name: string, model: Uint8Array, effort: Effor
     throw new BundleError(`The model ${name} cannot be opened: ${String(error)}`);
   }
   const input = session.inputNames[0] ?? "";
+  const [facts] = session.inputMetadata;
+  const takesPixels = facts?.isTensor === true && facts.type === "uint8";
   return {
     async run(tensor, shape) {
-      const feeds = { [input]: new ort.Tensor("float32", tensor, shape) };
-      const results = await session.run(feeds);
+      const pixels = tensor instanceof Uint8Array;
+      const feed =
+        pixels && takesPixels
+          ? new ort.Tensor("uint8", tensor, shape)
+          : new ort.Tensor("float32", pixels ? Float32Array.from(tensor) : tensor, shape);
+      const results = await session.run({ [input]: feed });
       const outputs: Record<string, Float32Array> = {};
       for (const [key, value] of Object.entries(results)) {
         outputs[key] = value.data as Float32Array;

@@ -1,7 +1,8 @@
 """The finder as files: ``finder.onnx`` for every size of picture, ``finder.tflite`` beside it.
 
-Both take float32 (N, H, W, 3), RGB, 0…255, and give ``face``, ``box``, ``landmarks``, ``labels``;
-``docs/bundle.md`` is the contract. Weights are kept as float16: half the size, the same speed.
+Both take (N, H, W, 3), RGB, 0…255, the one as uint8, the other as float32, and give ``face``,
+``box``, ``landmarks``, ``labels``; ``docs/bundle.md`` is the contract. Weights are kept as float16:
+half the size, the same speed.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ LITERT_SHAPE = (1, 640, 640, 3)
 
 def save_onnx(network: keras.Model, path: Path) -> None:
     """Write the network with its decoding to an ONNX file."""
-    graph = Graph()
+    graph = Graph(pixels=True)
     graph.constant("twice", np.array([1, 1, 2, 2], np.float32))
     # The joint heads get more channels; the decoding cuts them off again.
     names = graph.add(network, _BLOCK)
