@@ -4,6 +4,7 @@ import csv
 import json
 from dataclasses import replace
 from pathlib import Path
+from unittest.mock import Mock
 
 import keras
 import numpy as np
@@ -82,6 +83,19 @@ def test_a_run_is_not_overwritten_by_accident(tmp_path):
         RunFolder.open(options(tmp_path), SETTINGS)
     RunFolder.open(options(tmp_path, overwrite=True), SETTINGS)
     assert not run.checkpoint.exists()
+
+
+def test_a_run_that_ends_while_another_is_thrown_away_vouches_for_nothing(tmp_path, monkeypatch):
+    """A record beside the other run's checkpoint: --resume would go on from that."""
+    run = RunFolder.open(options(tmp_path), SETTINGS)
+    run.checkpoint.mkdir()
+    with monkeypatch.context() as patch:
+        patch.setattr("shutil.rmtree", Mock(side_effect=KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            RunFolder.open(options(tmp_path, overwrite=True), SETTINGS | {"seed": 7})
+    assert run.checkpoint.exists()
+    with pytest.raises(OutputError, match="seed"):
+        RunFolder.open(options(tmp_path, resume=True), SETTINGS | {"seed": 7})
 
 
 def test_a_run_that_is_thrown_away_leaves_no_history(tmp_path):

@@ -22,7 +22,7 @@ from masklens.card import is_file_name
 from masklens.dataset.corrections import corrected, load_corrections
 from masklens.dataset.scan import Dataset
 from masklens.errors import BundleError, OutputError
-from masklens.io.atomic import write_json, write_text
+from masklens.io.atomic import check_writable, write_json, write_text
 from masklens.io.jsonfile import read_json
 from masklens.training.figures import confusion_figure, history_figure, save_figure
 from masklens.training.history import csv_text
@@ -202,7 +202,7 @@ class RunFolder:
                 "versions": {"python": platform.python_version()}
                 | {name: version(name) for name in _VERSIONS},
             }
-        write_json(path, record)  # also finds out now, not after training, that we may write
+        check_writable(path)  # now, not after training, and before anything is thrown away
         for result in earlier:
             if result.is_dir():
                 shutil.rmtree(result, ignore_errors=True)
@@ -211,6 +211,7 @@ class RunFolder:
             if result.parent != folder:
                 with contextlib.suppress(OSError):  # there is more in it
                     result.parent.rmdir()
+        write_json(path, record)  # last: it would vouch for what is of another run
         return cls(folder, record)
 
     @property
