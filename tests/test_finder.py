@@ -86,12 +86,14 @@ def test_of_more_faces_than_asked_for_the_surest_are_kept(portrait):
 
 
 def test_the_detector_takes_the_bundles_own_finder_else_the_shipped_one(finder_bundle, toy_bundle):
-    own = MaskDetector(finder_bundle).finder
-    shipped = MaskDetector(toy_bundle).finder
+    own, shipped, yunet = (
+        MaskDetector(bundle, finder=finder).finder.finders[0]
+        for bundle, finder in ((finder_bundle, None), (toy_bundle, None), (finder_bundle, "yunet"))
+    )
     assert isinstance(own, CellFinder)
     assert isinstance(shipped, CellFinder)
     assert own.long_side == 64 != shipped.long_side
-    assert isinstance(MaskDetector(finder_bundle, finder="yunet").finder, YuNet)
+    assert isinstance(yunet, YuNet)
 
 
 def test_the_grid_by_hand():

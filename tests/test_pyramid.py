@@ -5,30 +5,35 @@ import numpy as np
 import pytest
 from onnx import load, save
 
+from masklens import MaskDetector
 from masklens.boxes import iou
 from masklens.bundle import Bundle
 from masklens.errors import BundleError
 from masklens.faces import Faces
 from masklens.finder import CellFinder, load_finder
-from masklens.pyramid import PyramidFinder, closer_size
+from masklens.pyramid import LARGE, PyramidFinder, closer_size
 from masklens.runtime import LiteRTNetwork
 from tests.test_finder import make_toy_finder
 
 
-@pytest.fixture(scope="module")
-def large_picture(portrait):
-    """2,816 px: a face that is 940 px wide, and four of 20 px beside it; their boxes."""
-    canvas = np.full((2816, 2816, 3), 128, np.uint8)
+def picture_with_faces(portrait, longer):
+    """A face that is a third of the picture wide, and four of 20 px beside it; their boxes."""
+    canvas = np.full((longer, longer, 3), 128, np.uint8)
     face = np.array([177, 67, 273, 172], np.float32)  # read off the photograph by eye
     boxes = []
     for (x, y, side), size, left, top in (
-        ((125, 0, 205), 2000, 300, 100),
-        *(((0, 0, 512), 107, 2650, top) for top in (100, 600, 1100, 1600)),
+        ((125, 0, 205), longer * 5 // 7, longer // 9, 100),
+        *(((0, 0, 512), 107, longer - 166, top) for top in (100, 500, 900, 1300)),
     ):
         part = cv2.resize(portrait[y : y + side, x : x + side], (size, size))
         canvas[top : top + size, left : left + size] = part
         boxes.append((face - [x, y, x, y]) * size / side + [left, top, left, top])
     return canvas, np.array(boxes, np.float32)
+
+
+@pytest.fixture(scope="module")
+def large_picture(portrait):
+    return picture_with_faces(portrait, 2816)
 
 
 def met(found, boxes):
@@ -44,6 +49,29 @@ def test_two_sizes_find_small_faces_and_those_that_fill_the_picture(large_pictur
     both = load_finder(None, long_side=(2112, 704))
     assert met(both.find(picture), boxes) == ([True] * 5, wrong), "no part of a face is a face"
     assert (both.name, both.long_side) == (load_finder(None).name, 2112)
+
+
+@pytest.mark.parametrize(("longer", "searches"), [(1407, 1), (1408, 2), (4000, 2)])
+def test_unless_told_otherwise_large_pictures_are_searched_at_twice_the_size(longer, searches):
+    usual, larger = MaskDetector(threads=1).finder.finders
+    assert (usual.long_side, larger.long_side) == (704, 1408)
+    asked = []
+    for finder in (usual, larger):
+        finder.run = lambda tensor, run=finder.run: asked.append(max(tensor.shape)) or run(tensor)
+    PyramidFinder([usual, larger], LARGE).find(np.zeros((longer, 300, 3), np.uint8))
+    assert asked == [704, 1408][:searches]
+
+
+def test_by_default_small_faces_of_a_large_picture_are_found(portrait):
+    picture, boxes = picture_with_faces(portrait, 2200)
+    hits, wrong = met(load_finder(None).find(picture), boxes)
+    assert hits == [True] + [False] * 4
+    assert met(load_finder(None, closer=True).find(picture), boxes) == ([True] * 5, wrong)
+
+
+def test_a_finder_of_ones_own_is_run_as_it_is():
+    own = CellFinder(Bundle.load().path("finder.onnx"))
+    assert MaskDetector(finder=own).finder is own
 
 
 def test_a_small_picture_is_searched_at_the_first_size_only(portrait):
@@ -150,7 +178,7 @@ def test_a_file_of_a_fixed_size_is_run_once(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("longer", "size"), [(704, None), (1408, None), (1409, 1408), (2880, 2112), (8000, 2816)]
+    ("longer", "size"), [(704, None), (2816, None), (2817, 2112), (2880, 2112), (8000, 2816)]
 )
 def test_the_size_that_looks_closer(longer, size):
     assert closer_size(longer, 704) == size

@@ -58,10 +58,11 @@ class MaskDetector:
         runtime: "onnx", "litert" or "openvino", for the classifier, and for the face finder where
             there is one in that format: in LiteRT's it has one size, and is left to ONNX Runtime
             where there is a ``long_side``. The latter two are extras.
-        long_side: working size of the face finder in pixels; None is its own. Smaller is faster,
-            and loses small faces; larger finds smaller faces in large pictures, and loses those
-            that fill the picture. Several, such as (704, 2112), are searched one after the other
-            and lose neither. A finder that is an object has its own.
+        long_side: working size of the face finder in pixels; None is its own, and twice that as
+            well for pictures more than twice as large. Smaller is faster, and loses small faces;
+            larger finds smaller faces in large pictures, and loses those that fill the picture.
+            Several, such as (704, 2112), are searched one after the other and lose neither. A
+            finder that is an object has its own.
 
     Raises:
         BundleError: the bundle or the face finder cannot be used.
@@ -92,7 +93,9 @@ class MaskDetector:
         self.bundle = bundle if isinstance(bundle, Bundle) else Bundle.load(bundle)
         self.card = self.bundle.card
         self.classifier = MaskClassifier(self.bundle, threads, runtime=runtime)
-        self.finder = load_finder(finder, 1, runtime, bundle=self.bundle, long_side=long_side)
+        self.finder = load_finder(
+            finder, 1, runtime, bundle=self.bundle, long_side=long_side, closer=True
+        )
         # All finders of train-finder have one name, and are told apart by their cards.
         own = self.card.finder
         named = own is not None and self.finder.name == own.name

@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import hashlib
 import importlib.resources
+from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import Protocol, Self, runtime_checkable
 
 import cv2
 import numpy as np
@@ -136,6 +137,12 @@ class YuNet:
         self.max_faces = max_faces
         content = _packaged_yunet() if path is None else _read_model(Path(path))
         self.network = open_network(_with_dynamic_size(content, self.name), runtime, threads)
+
+    def at(self, long_side: int) -> Self:
+        """The same finder at another size in pixels."""
+        other = copy(self)
+        other.long_side = long_side
+        return other
 
     def find(self, image: Image) -> Faces:
         """Find the faces of a picture: uint8 (H, W, 3), RGB."""

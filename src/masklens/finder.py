@@ -10,9 +10,10 @@ from __future__ import annotations
 import functools
 import threading
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import cv2
 import numpy as np
@@ -24,7 +25,7 @@ from masklens.crop import FloatArray, Image
 from masklens.errors import BundleError
 from masklens.faces import FaceFinder, Faces, YuNet, best_faces, check_answers
 from masklens.io.jsonfile import read_json
-from masklens.pyramid import PyramidFinder, SizedFinder
+from masklens.pyramid import LARGE, PyramidFinder, SizedFinder
 from masklens.runtime import RUNTIMES, open_network
 
 _OUTPUTS = {"face": 0, "box": 4, "landmarks": 10}
@@ -82,7 +83,8 @@ class CellFinder:
         self.max_faces = max_faces
         if not path.is_file():
             raise BundleError(f"Cannot read the face finder {path}: no such file.")
-        self.network = open_network(path, runtime, threads)
+        self._opened = path, runtime, threads
+        self.network = open_network(*self._opened)
         missing = [name for name in _OUTPUTS if name not in self.network.outputs]
         wrong = [
             name
@@ -101,6 +103,16 @@ class CellFinder:
         # What the network cannot do is said here, and not at the first picture.
         size = self.fixed or (self.multiple, self.multiple)
         check_answers(self.name, self.run(np.zeros((1, *size, 3), self._type))[0])
+
+    def at(self, long_side: int) -> Self:
+        """The same finder at a larger size in pixels, for which it does not enlarge."""
+        other = copy(self)
+        other.long_side = long_side
+        # The smallest size enlarges small pictures where that helps; once is enough.
+        other.max_scale = min(self.max_scale, 1.0)
+        other.network = open_network(*self._opened, frugal=True)
+        other._kept = _Kept()
+        return other
 
     def find(self, image: Image) -> Faces:
         """Find the faces of a picture: uint8 (H, W, 3), RGB."""
@@ -250,6 +262,7 @@ def load_finder(
     *,
     bundle: Bundle | None = None,
     long_side: int | Sequence[int] | None = None,
+    closer: bool = False,
     **options: Any,
 ) -> FaceFinder:
     """A face finder from its name, from a file, from a bundle, or the object itself.
@@ -262,6 +275,8 @@ def load_finder(
         runtime: a runtime that does not read ONNX files leaves them to ONNX Runtime.
         bundle: see above.
         long_side: working size in pixels, or several; None is the finder's own.
+        closer: whether, where there is no ``long_side``, pictures more than twice as large as the
+            finder's own size are searched at twice that size, too.
         options: as of :class:`CellFinder` and :class:`YuNet`, for example ``min_score``.
 
     Raises:
@@ -277,19 +292,19 @@ def load_finder(
             )
         return finder
     if isinstance(long_side, Sequence):
-        first, *larger = (
-            _load(finder, threads, runtime, bundle, **options, long_side=size)
-            for size in sorted(set(long_side))
-        )
-        if not larger or getattr(first, "fixed", None):
-            return first
-        for one in larger:
-            if isinstance(one, CellFinder):
-                one.max_scale = min(one.max_scale, 1.0)
-        return PyramidFinder([first, *larger])
+        long_side, *larger = sorted(set(long_side))
+    else:
+        larger = []
     if long_side is not None:
         options["long_side"] = long_side
-    return _load(finder, threads, runtime, bundle, **options)
+    first = _load(finder, threads, runtime, bundle, **options)
+    if getattr(first, "fixed", None):
+        return first
+    if larger:
+        return PyramidFinder([first, *map(first.at, larger)])
+    if closer and long_side is None:
+        return PyramidFinder([first, first.at(LARGE * first.long_side)], LARGE)
+    return first
 
 
 def _load(

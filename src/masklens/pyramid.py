@@ -7,7 +7,7 @@ ones from the larger sizes. The page has the same in ``web/src/core/pyramid.ts``
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Protocol, Self
 
 import numpy as np
 
@@ -22,11 +22,12 @@ MAX_SIDE = 192
 #: Where a picture is smaller than this times a working size, a larger one gains nothing.
 MIN_GAIN = 4 / 3
 
+#: Pictures more than this many times as large as a working size lose a third of the faces of 16 to
+#: 32 px. Unless told otherwise, a detector searches them at so many times that size, too.
+LARGE = 2
+
 #: At most this many faces per picture, best first.
 _MAX_FACES = 500
-
-#: Pictures this many times as large as the working size lose a third of the faces of 16 to 32 px.
-_LARGE = 2
 
 
 class SizedFinder(FaceFinder, Protocol):
@@ -38,18 +39,24 @@ class SizedFinder(FaceFinder, Protocol):
     long_side: int
     nms_iou: float
 
+    def at(self, long_side: int) -> Self:
+        """The same finder at a larger size, in pixels."""
+        ...
+
 
 class PyramidFinder:
     """A finder at several working sizes: the smallest for large faces, the others for small ones.
 
     Args:
         finders: the same finder, with rising ``long_side``. The larger ones should not enlarge.
+        min_gain: where a picture is smaller than this times a size, no larger one is looked at.
     """
 
-    def __init__(self, finders: Sequence[SizedFinder]) -> None:
+    def __init__(self, finders: Sequence[SizedFinder], min_gain: float = MIN_GAIN) -> None:
         self.name = finders[0].name
         self.card = getattr(finders[0], "card", None)
         self.finders = tuple(finders)
+        self.min_gain = min_gain
         self.nms_iou = finders[0].nms_iou
 
     @property
@@ -63,7 +70,7 @@ class PyramidFinder:
         first, *larger = self.finders
         parts = [first.find(image)]
         for below, finder in zip(self.finders, larger, strict=False):
-            if longer < below.long_side * MIN_GAIN:
+            if longer < below.long_side * self.min_gain:
                 break
             limit = MAX_SIDE * max(1.0, longer / finder.long_side)
             found = finder.find(image)
@@ -75,16 +82,16 @@ class PyramidFinder:
 
 
 def closer_size(longer: int, usual: int) -> int | None:
-    """The second size for a picture so large that small faces are lost at the usual one.
+    """What finds more than ``LARGE`` times the usual size, in pictures larger by far.
 
     Args:
         longer: side of the picture in pixels.
         usual: working size in pixels.
 
     Returns:
-        A multiple of the usual size, from 2 to 4; None where it would gain little.
+        Three or four times the usual size; None where it would gain little.
     """
-    if longer <= _LARGE * usual:
+    if longer <= LARGE * LARGE * usual:
         return None
     # At two thirds of a picture's size nearly all is found that can be.
-    return usual * min(max(round(longer * 2 / 3 / usual), 2), 4)
+    return usual * min(round(longer * 2 / 3 / usual), 4)

@@ -124,13 +124,13 @@ def test_sources_that_all_lack_pictures(run, tmp_path):
 
 def test_a_large_picture_says_once_what_finds_smaller_faces(run, portrait_file, tmp_path):
     large = tmp_path / "large.jpg"
-    PillowImage.open(portrait_file).resize((2000, 2000)).save(large)
+    PillowImage.open(portrait_file).resize((3000, 3000)).save(large)
     result = run(large, portrait_file)
-    assert "Searched at 704 px: 1 picture of up to 2000 px" in result.stderr
-    assert result.stderr.count("--long-side 704,1408 finds more") == 1
+    assert "Searched at 704 and 1408 px: 1 picture of up to 3000 px" in result.stderr
+    assert result.stderr.count("--long-side 704,2112 finds more") == 1
     assert "Searched" not in result.stdout
     assert "Searched" not in run(portrait_file).output
-    both = run(large, "--long-side", "704,1408")
+    both = run(large, "--long-side", "704,2112")
     assert "Searched" not in both.output
     assert "1 picture, 1 face" in both.output
 

@@ -7,7 +7,7 @@ import { BundleError, readCard } from "../src/core/card";
 import { isCutOff } from "../src/core/cut-off";
 import { foundFaces, suppress, type FoundFace } from "../src/core/finder";
 import { look, type ClassifierOutput, type Face } from "../src/core/labelling";
-import { closerSize, searchSizes } from "../src/core/pyramid";
+import { closerSize, closerSizes, searchSizes, usualSizes } from "../src/core/pyramid";
 import { toCsv, toJson, TrackCount, type Entry } from "../src/core/records";
 import { Tracks } from "../src/core/tracks";
 import { Votes } from "../src/core/votes";
@@ -263,7 +263,23 @@ describe("several sizes", () => {
   });
   test.each(rules.closer)("%d px at %d px: at %s px, as Python, but up to 2112", (longer, usual, named) => {
     const size = Math.min(named ?? 0, 2112);
-    expect(closerSize(longer, usual)).toBe(size > usual ? size : undefined);
+    expect(closerSize(longer, usual)).toBe(size > 2 * usual ? size : undefined);
+  });
+  test.each([
+    [1407, [704]],
+    [1408, [704, 1408]],
+    [6000, [704, 1408]],
+  ])("%d px, unless told otherwise: %j", (longer, sizes) => {
+    expect(usualSizes(longer, 704)).toEqual(sizes);
+  });
+  test.each([
+    [1407, [704], undefined],
+    [1408, [704], [704, 1408]], // there was no memory for the larger one
+    [2816, [704, 1408], undefined],
+    [2817, [704, 1408], [704, 2112]],
+    [2817, [704, 2112], undefined],
+  ])("%d px that were searched at %j: at %j more is found", (longer, searched, more) => {
+    expect(closerSizes(longer, searched)).toEqual(more);
   });
 });
 

@@ -23,7 +23,7 @@ from masklens.io.pictures import PictureError
 from masklens.io.sources import is_picture
 from masklens.labels import LABELS, MASK_WORN_INCORRECTLY, WITH_MASK, WITHOUT_MASK
 from masklens.plural import many
-from masklens.pyramid import closer_size
+from masklens.pyramid import PyramidFinder, closer_size
 
 _STYLES = {WITH_MASK: "green", WITHOUT_MASK: "red", MASK_WORN_INCORRECTLY: "yellow"}
 
@@ -126,17 +126,17 @@ def tell_of_large(sides: Sequence[int], finder: FaceFinder) -> None:
 
     Args:
         sides: the longer side of each picture in pixels.
-        finder: what searched them, at its usual size.
+        finder: what searched them, at the sizes that it takes unless told otherwise.
     """
-    usual: int | None = getattr(finder, "long_side", None)
-    if usual is None or getattr(finder, "fixed", None):
-        return
+    if not isinstance(finder, PyramidFinder):
+        return  # its file has one size
+    usual, *_ = sizes = [one.long_side for one in finder.finders]
     large = [side for side in sides if closer_size(side, usual)]
     if large:
         click.echo(
-            f"Searched at {usual} px: {many(len(large), 'picture')} of up to {max(large)} px. "
-            f"Small faces get lost there; --long-side {usual},{closer_size(max(large), usual)} "
-            "finds more, and takes longer.",
+            f"Searched at {' and '.join(map(str, sizes))} px: {many(len(large), 'picture')} of up "
+            f"to {max(large)} px. Small faces get lost there; --long-side "
+            f"{usual},{closer_size(max(large), usual)} finds more, and takes longer.",
             err=True,
         )
 

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from masklens.cli.options import (
+    USUAL_SIZES,
     bundle_option,
     count_option,
     file_option,
@@ -47,7 +48,7 @@ from masklens.plural import many
     show_default=True,
     help="Which of the bundle's thresholds to use.",
 )
-@long_side_option("the finder's, 704 for the one that ships; 640 in videos")
+@long_side_option(f"{USUAL_SIZES}; 640 in videos")
 @bundle_option
 @finder_option
 @threads_option

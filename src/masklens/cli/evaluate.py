@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from masklens.cli.options import (
+    USUAL_SIZES,
     FiniteRange,
     NamedPath,
     check_results,
@@ -87,7 +88,7 @@ from masklens.cli.terminal import step_bar, written
     show_default=True,
     help="Report: look for near-duplicates among the judged pictures.",
 )
-@long_side_option("the finder's, 704 for the one that ships")
+@long_side_option(USUAL_SIZES)
 @finder_option
 @threads_option
 def command(

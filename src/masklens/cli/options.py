@@ -133,6 +133,10 @@ def score_option(name: str, help: str) -> Callable[[Command], Command]:
     return click.option(name, type=FiniteRange(0, 1), help=help)
 
 
+#: What ``--long-side`` is for pictures.
+USUAL_SIZES = "the finder's, 704 for the one that ships, and in large pictures twice that, too"
+
+
 def long_side_option(default: str) -> Callable[[Command], Command]:
     """``--long-side``: the working size, or sizes, of the face finder."""
     return click.option(

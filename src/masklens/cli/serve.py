@@ -11,7 +11,13 @@ from pathlib import Path
 
 import click
 
-from masklens.cli.options import bundle_option, count_option, finder_option, long_side_option
+from masklens.cli.options import (
+    USUAL_SIZES,
+    bundle_option,
+    count_option,
+    finder_option,
+    long_side_option,
+)
 from masklens.limits import MAX_THREADS
 
 
@@ -46,7 +52,7 @@ def _host_names(
     metavar="NAME",
     help="Answer to this name too, for example that of a reverse proxy; may be repeated.",
 )
-@long_side_option("the finder's, 704 for the one that ships")
+@long_side_option(USUAL_SIZES)
 @bundle_option
 @finder_option
 @count_option(

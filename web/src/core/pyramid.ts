@@ -16,7 +16,10 @@ const MAX_SIDE = 192;
 /** Where a picture is smaller than this times a working size, a larger one gains nothing. */
 const MIN_GAIN = 4 / 3;
 
-/** Pictures this many times as large as the working size lose a third of the faces of 16 to 32 px. */
+/**
+ * Pictures more than this many times as large as a working size lose a third of the faces of 16 to
+ * 32 px. Unless told otherwise, they are searched at so many times that size, too.
+ */
 const LARGE = 2;
 
 /** More than this many pixels are not proposed, because phones have no memory for it. */
@@ -51,14 +54,25 @@ export async function searchSizes(
   return suppress(found, card.nmsIou).slice(0, MAX_FACES);
 }
 
+/** The sizes for a picture whose longer side is `longer` pixels, unless told otherwise. */
+export function usualSizes(longer: number, usual: number): number[] {
+  return longer < LARGE * usual ? [usual] : [usual, LARGE * usual];
+}
+
 /**
- * The second size for a picture that is so large that small faces are lost at the usual one, as
- * `masklens detect` names it; undefined for others.
+ * The sizes that find more than those a picture was searched at, as `masklens detect` names them;
+ * undefined where there is nothing to gain.
  */
+export function closerSizes(longer: number, searched: readonly number[]): number[] | undefined {
+  const usual = Math.min(...searched);
+  const sizes = [usual, closerSize(longer, usual) ?? usualSizes(longer, usual)[1] ?? usual];
+  return sizes[1]! > Math.max(...searched) ? sizes : undefined;
+}
+
+/** The second size for a picture so large that small faces are lost at the usual ones. */
 export function closerSize(longer: number, usual: number): number | undefined {
-  if (longer <= LARGE * usual) return undefined;
+  if (longer <= LARGE * LARGE * usual) return undefined;
   // At two thirds of a picture's size nearly all is found that can be.
-  const times = Math.min(Math.max(roundHalfEven((longer * 2) / 3 / usual), 2), 4);
-  const size = Math.min(times * usual, MAX_CLOSER);
-  return size > usual ? size : undefined;
+  const size = Math.min(usual * Math.min(roundHalfEven((longer * 2) / 3 / usual), 4), MAX_CLOSER);
+  return size > LARGE * usual ? size : undefined;
 }

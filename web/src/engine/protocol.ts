@@ -7,7 +7,7 @@ export type Request =
   | { id: number; kind: "load"; model: string }
   // The runtime, compiled, or why there is none.
   | { id: number; kind: "runtime"; runtime: WebAssembly.Module | Error }
-  // A file or a frame; faces are looked for at these sizes in pixels, or at the card's.
+  // A file or a frame; faces are looked for at these sizes in pixels, or at the usual ones.
   | { id: number; kind: "label"; picture: Blob | ImageBitmap; longSides: number[] | undefined };
 
 /** Faces of a picture, in pixels of the upright original. */

@@ -3,6 +3,8 @@
  */
 
 import { sentence } from "../core/errors";
+import { usualSizes } from "../core/pyramid";
+import type { Pixels } from "../core/resize";
 import { Detector } from "./detector";
 import { enlarged } from "./enlarge";
 import { markFirst } from "./marks";
@@ -68,9 +70,18 @@ async function label(
   markFirst("picture unpacked");
   const { pixels, width, height } = decoded;
   const loaded = await loading;
-  const sizes = longSides ?? [loaded.card.finder.longSide];
-  const faces = await loaded.detect(pixels, sizes);
+  const usual = loaded.card.finder.longSide;
+  const sizes = longSides ?? usualSizes(Math.max(pixels.width, pixels.height), usual);
+  const found = await search(loaded, pixels, sizes).catch((error: unknown) => {
+    // A phone without the memory for the larger size still has the usual one's faces.
+    if (longSides !== undefined || sizes.length === 1) throw error;
+    return search(loaded, pixels, [usual]);
+  });
   markFirst("picture labelled");
-  const scaled = { width: pixels.width, height: pixels.height, faces, longSides: sizes };
-  return enlarged(scaled, width, height);
+  return enlarged(found, width, height);
+}
+
+async function search(loaded: Detector, pixels: Pixels, longSides: number[]): Promise<Labelled> {
+  const faces = await loaded.detect(pixels, longSides);
+  return { width: pixels.width, height: pixels.height, faces, longSides };
 }

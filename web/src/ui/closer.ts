@@ -1,9 +1,9 @@
 /**
  * The offer to look closer, above the list of faces: at a picture so large that small faces are
- * lost at the usual size. Of other pictures it says nothing.
+ * lost at the usual sizes. Of other pictures it says nothing.
  */
 
-import { closerSize } from "../core/pyramid";
+import { closerSizes } from "../core/pyramid";
 import { byId } from "./dom";
 import type { Item } from "./gallery";
 
@@ -21,22 +21,22 @@ export class Closer {
     });
   }
 
-  /** Say what size the picture was searched at, or nothing. */
+  /** Say what sizes the picture was searched at, or nothing. */
   show(item: Item | undefined): void {
-    const { width = 0, height = 0, longSides: [usual = 0, second] = [] } = item?.result ?? {};
-    const longer = Math.max(width, height);
-    const larger = closerSize(longer, usual);
     this.item = item;
-    this.part.hidden = item === undefined || larger === undefined;
-    if (item === undefined || larger === undefined) return;
-    this.sizes = [usual, larger];
-    const once = `Searched at ${usual} of ${longer}\u00a0px: small faces may be missing.`;
-    const twice = `Searched at ${usual} and ${second} of ${longer}\u00a0px.`;
-    this.said.textContent = item.complaint ?? (second === undefined ? once : twice);
+    const { width = 0, height = 0, longSides = [] } = item?.result ?? {};
+    const longer = Math.max(width, height);
+    const more = item?.result && closerSizes(longer, longSides);
+    this.part.hidden = item === undefined || (more === undefined && !item.closer);
+    if (item === undefined || this.part.hidden) return;
+    this.sizes = more ?? [];
+    const where = `Searched at ${longSides.join(" and ")} of ${longer}\u00a0px`;
+    const said = more === undefined ? `${where}.` : `${where}: small faces may be missing.`;
+    this.said.textContent = item.complaint ?? said;
     // Not disabled while it is busy, which would take the focus away.
     this.button.textContent = item.looking ? "Looking …" : "Look closer";
     this.button.setAttribute("aria-disabled", String(item.looking));
-    if (second !== undefined && document.activeElement === this.button) this.said.focus();
-    this.button.hidden = second !== undefined;
+    if (more === undefined && document.activeElement === this.button) this.said.focus();
+    this.button.hidden = more === undefined;
   }
 }

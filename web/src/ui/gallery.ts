@@ -19,6 +19,8 @@ export interface Item {
   state: "waiting" | "done" | "failed";
   /** It is labelled already, and now looked at closer. */
   looking: boolean;
+  /** It was looked at closer. */
+  closer: boolean;
   /** Of a picture that is done. */
   result?: Labelled;
   /** Of a picture that failed: a sentence. */
@@ -50,7 +52,7 @@ export class Gallery {
     const added = files.map((file): Item => {
       const isClip = file.type.startsWith("video/");
       const [kind, state] = [isClip ? "clip" : "picture", isClip ? "done" : "waiting"] as const;
-      return { name: file.name || "pasted picture", file, kind, state, looking: false, frames: [] };
+      return { name: file.name || "pasted picture", file, kind, state, looking: false, closer: false, frames: [] };
     });
     if (added.length === 0) return;
     this.items.push(...added);
@@ -101,6 +103,7 @@ export class Gallery {
     delete item.complaint;
     try {
       item.result = await this.engine.label(item.file, longSides);
+      item.closer = true;
     } catch (error) {
       item.complaint = `Looking closer failed, the first result stays. ${reason(error)}`;
     }
