@@ -103,6 +103,11 @@ def test_an_unknown_preset_lists_the_others(toy_bundle):
         toy_bundle.card.threshold("brave")
 
 
+def test_a_card_survives_without_the_disk():
+    card = Bundle.load().card
+    assert ModelCard.from_dict(card.to_dict()) == card
+
+
 def test_the_card_is_documented():
     text = (ROOT / "docs" / "bundle.md").read_text()
     for field in dataclasses.fields(ModelCard):

@@ -264,8 +264,9 @@ class ModelCard:
         return tuple(x for one in told for x in (one if isinstance(one, list) else [one]))
 
     def to_dict(self) -> dict[str, Any]:
-        """The card as JSON values, in the order of the fields."""
-        return dataclasses.asdict(self)
+        """The card as JSON values, in the order of the fields; :meth:`from_dict` reads them."""
+        values: dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(self)))
+        return values
 
     def of_the_network(self) -> dict[str, Any]:
         """What holds for a network's file wherever it lies, as JSON values.
@@ -326,7 +327,7 @@ _NUMBERS: _Kind = (
     f"a list of numbers of at most ±{_LARGEST:g}",
 )
 _WHOLES: _Kind = (
-    lambda value: isinstance(value, list | tuple) and all(map(_is_whole, value)),
+    lambda value: isinstance(value, list) and all(map(_is_whole, value)),
     "a list of whole numbers",
 )
 
