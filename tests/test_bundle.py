@@ -1,6 +1,7 @@
 import dataclasses
 import json
 import shutil
+from pathlib import Path
 
 import numpy as np
 import onnx
@@ -44,6 +45,16 @@ def test_the_shipped_bundle_is_whole():
     assert MaskClassifier(bundle).card is bundle.card
     assert bundle.card.training["command"].startswith("masklens train ")
     assert bundle.card.scores
+
+
+def test_a_folder_called_default_is_not_taken_for_the_bundle_that_ships(
+    toy_bundle, monkeypatch, tmp_path
+):
+    monkeypatch.chdir(tmp_path)
+    toy_bundle.folder.rename("default")
+    for folder in ("./default", Path("default"), tmp_path / "default"):
+        assert Bundle.load(folder).card == toy_bundle.card
+    assert Bundle.load("default").card == Bundle.load().card
 
 
 def in_a_circle(path):

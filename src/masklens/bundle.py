@@ -40,12 +40,14 @@ class Bundle:
 
     @classmethod
     def load(cls, folder: str | Path | None = None) -> Bundle:
-        """Load a bundle; None and "default" are the one that ships with masklens.
+        """Load a bundle; None and the word "default" are the one that ships with masklens.
+
+        A folder of that name is given as a Path, or with its place: "./default".
 
         Raises:
             BundleError: no such folder, no card, a file that is missing or has changed.
         """
-        if folder is None or str(folder) == "default":
+        if folder is None or folder == "default":
             folder = default_bundle_folder()
         folder = Path(folder)
         card = read_card(folder)

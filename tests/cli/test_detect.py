@@ -220,6 +220,16 @@ def test_exif_rotation_turns_the_boxes_with_the_picture(run, portrait, tmp_path)
     assert turned["faces"][0]["box"] == pytest.approx(upright["faces"][0]["box"], abs=3)
 
 
+def test_a_bundle_called_default(portrait_file, toy_bundle, monkeypatch):
+    monkeypatch.chdir(toy_bundle.folder.parent)
+    toy_bundle.folder.rename("default")
+    answers = [
+        CliRunner().invoke(main, ["detect", str(portrait_file), *bundle]).output
+        for bundle in ([], ["--bundle", "default"], ["--bundle", "./default"])
+    ]
+    assert answers[0] == answers[1] != answers[2]
+
+
 def test_a_list_on_standard_input(run, portrait_file):
     result = run("-", input=f"{portrait_file}\n\n{portrait_file.parent / 'absent.jpg'}\n")
     assert result.exit_code == 1

@@ -37,6 +37,13 @@ def rival(tmp_path):
     return write
 
 
+def test_a_bundle_called_default(toy_bundle, monkeypatch):
+    monkeypatch.chdir(toy_bundle.folder.parent)
+    toy_bundle.folder.rename("default")
+    assert load_subject("./default").name == "toy 1"
+    assert load_subject("default").name != "toy 1"
+
+
 def test_no_label_in_common(toy_bundle, folders):
     for folder in list(folders.iterdir()):
         folder.rename(folders / {"with_mask": "cat", "without_mask": "dog"}[folder.name])

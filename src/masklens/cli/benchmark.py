@@ -6,12 +6,12 @@ from pathlib import Path
 
 import click
 
-from masklens.cli.options import NamedPath, check_results, json_option, model_files, rounds_option
+from masklens.cli.options import BundlePath, check_results, json_option, model_files, rounds_option
 from masklens.cli.terminal import written
 
 
 @click.command("benchmark")
-@click.argument("bundles", nargs=-1, type=NamedPath(), metavar="[BUNDLE]...")
+@click.argument("bundles", nargs=-1, type=BundlePath(), metavar="[BUNDLE]...")
 @json_option("The figures as JSON as well.")
 @rounds_option
 def command(bundles: tuple[Path, ...], json_file: Path | None, rounds: int) -> None:

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import click
 
-from masklens.cli.options import NamedPath, folder_option
+from masklens.cli.options import BundlePath, NamedPath, folder_option
 from masklens.cli.terminal import show_skipped, written
 
 
 @click.command("calibrate")
-@click.argument("bundle", type=NamedPath())
+@click.argument("bundle", type=BundlePath())
 @click.argument("scenes", metavar="SCENES.json", type=NamedPath(dir_okay=False))
 @folder_option(
     "--finder",

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import click
 
-from masklens.cli.options import NamedPath, folder_option, rounds_option
+from masklens.cli.options import BundlePath, NamedPath, folder_option, rounds_option
 from masklens.cli.terminal import plain, show_skipped, written
 
 
 @click.command("export")
-@click.argument("source", type=NamedPath(), metavar="BUNDLE")
+@click.argument("source", type=BundlePath(), metavar="BUNDLE")
 @click.option(
     "--to",
     "formats",

@@ -32,6 +32,16 @@ class NamedPath(click.Path):
         return super().convert(value, param, ctx)
 
 
+class BundlePath(NamedPath):
+    """A bundle's folder, or the word default for the one that ships; ./default is a folder."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Take the word for its folder: a Path does not tell it from ./default."""
+        from masklens.bundle import default_bundle_folder
+
+        return super().convert(default_bundle_folder() if value == "default" else value, param, ctx)
+
+
 class ResultPath(NamedPath):
     """A file to write. Where it is standard output, the terminal's text goes to standard error."""
 
@@ -188,7 +198,7 @@ def model_files(*models: str | Path | None, finder: str | None = None) -> list[P
 
     files = []
     for model in models:
-        shipped = model is None or str(model) == "default"
+        shipped = model is None or model == "default"
         folder = default_bundle_folder() if shipped else Path(str(model))
         if (folder / CARD_FILE).is_file():
             files += [folder / name for name in (CARD_FILE, *read_card(folder).files)]
@@ -265,8 +275,9 @@ threshold_option = score_option(
 )
 bundle_option = click.option(
     "--bundle",
-    type=NamedPath(),
-    help="Folder of a model bundle.  [default: the one that ships with masklens]",
+    type=BundlePath(),
+    help="Folder of a model bundle, or the word default.  [default: the one that ships with "
+    "masklens]",
 )
 finder_option = click.option(
     "--finder",

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from masklens.cli.options import (
+    BundlePath,
     NamedPath,
     corrections_option,
     count_option,
@@ -35,7 +36,7 @@ from masklens.cli.options import (
 @click.option(
     "--start",
     metavar="BUNDLE",
-    type=NamedPath(),
+    type=BundlePath(),
     help="Bundle to train on from, or default for the one that ships; recipe street only.  "
     "[default: ImageNet's weights]",
 )

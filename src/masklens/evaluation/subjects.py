@@ -55,7 +55,7 @@ def load_subject(source: str | Path, threshold: float | None = None) -> Subject:
     path = Path(source)
     if path.suffix.lower() == ".json" and path.name != "card.json" and not path.is_dir():
         return _load_predictions(path, threshold or 0.0)
-    bundle = Bundle.load(path)
+    bundle = Bundle.load(source)
     card = bundle.card
     chosen = card.threshold() if threshold is None else threshold
     return Subject(f"{card.name} {card.version}", card.labels, chosen, bundle)

@@ -77,7 +77,7 @@ class TrainOptions:
             (recipe "report").
         corrections: files, of the annotation of ``data``, see :mod:`masklens.dataset.corrections`
             (recipes "street" and "finder").
-        start: folder of a bundle that is trained on, or "default" (recipe "street").
+        start: folder of a bundle that is trained on (recipe "street").
         calibrate_on: COCO file of other photographs, for temperature and thresholds (recipe
             "street").
     """
