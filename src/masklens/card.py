@@ -49,6 +49,9 @@ class SecondLook:
         low: crops with no more doubt than this are looked at once.
         high: from here on the second answer counts as much as the first; above ``low``.
         cut: pixels that are left out on each side of a crop for the second view.
+
+    Raises:
+        BundleError: ``low`` and ``high`` are not in order, or not in 0…1.
     """
 
     low: float
@@ -82,6 +85,9 @@ class FinderCard:
         litert_shape: (1, H, W, 3) that the ``.tflite`` takes; empty without one.
         scores: measured figures with their intervals and the data they were measured on.
         training: command, data with hash, seed, versions.
+
+    Raises:
+        BundleError: a value is out of range, or the largest stride does not divide ``multiple``.
     """
 
     file: str = "finder.onnx"
@@ -120,7 +126,12 @@ class FinderCard:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> FinderCard:
-        """Read the section from decoded JSON."""
+        """Read the section from decoded JSON.
+
+        Raises:
+            BundleError: a value is none that the section can have.
+            TypeError: a key is not known.
+        """
         fixed = dict(_checked(values, "finder"))
         for name in ("strides", "litert_shape"):
             if name in fixed:
@@ -155,6 +166,9 @@ class ModelCard:
         licence: of the weights, with what is known of the pictures behind them.
         files: sha256 and size in bytes of each file of the bundle.
         format: of the card itself; another one is not read.
+
+    Raises:
+        BundleError: a value is out of its range, or does not fit the others.
     """
 
     name: str
@@ -215,7 +229,12 @@ class ModelCard:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> ModelCard:
-        """Read a card from decoded JSON; unknown keys are an error, so that nothing is lost."""
+        """Read a card from decoded JSON; unknown keys are an error, so that nothing is lost.
+
+        Raises:
+            BundleError: the format is another one, a key is missing or unknown, or a value is none
+                that a card can have.
+        """
         if values.get("format") != FORMAT:
             raise BundleError(
                 f"The card has format {values.get('format')!r}; this version of masklens reads "

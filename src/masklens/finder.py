@@ -221,6 +221,9 @@ def bundle_finder(
         None when the bundle has no finder. A runtime that reads none of its files leaves the
         finder to ONNX Runtime, and so does LiteRT when there is a ``long_side``: its file has one
         size.
+
+    Raises:
+        BundleError: the card names a finder whose file the bundle lacks, or which cannot be used.
     """
     card = bundle.card.finder
     if card is None:
