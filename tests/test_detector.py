@@ -1,6 +1,8 @@
 import multiprocessing
 import pickle
 import re
+import subprocess
+import sys
 import threading
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
@@ -228,6 +230,32 @@ def test_a_failing_classifier_gives_no_picture_twice(toy_bundle, portrait):
     with pytest.raises(ValueError, match="unlucky"):
         next(stream)
     assert len(calls) == 3
+
+
+def test_work_goes_on_when_the_main_thread_has_ended():
+    """As in a program that starts a thread and does not wait for it; Python does."""
+    script = """
+import threading
+from masklens.detector import in_parallel
+
+def numbers():
+    yield 1
+    threading.main_thread().join()
+    yield from (2, 3, 4, 0)
+
+def work():
+    try:
+        for share in in_parallel(lambda number: 12 // number, numbers(), 2):
+            print(share)
+    except ZeroDivisionError:
+        print("none")
+
+threading.Thread(target=work).start()
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (done.stdout.split(), done.stderr) == (["12", "6", "4", "3", "none"], "")
 
 
 def test_a_crowd_goes_through_in_turns(toy_bundle):

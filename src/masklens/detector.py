@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from numbers import Integral, Real
 from pathlib import Path
@@ -296,7 +296,7 @@ def in_parallel(function: Callable[[T], R], items: Iterable[T], workers: int) ->
         yield from map(function, items)
         return
     pool = ThreadPoolExecutor(workers)
-    pending: deque[Future[R]] = deque()
+    pending: deque[Callable[[], R]] = deque()
     source = iter(items)
     failure: Exception | None = None
     try:
@@ -308,11 +308,14 @@ def in_parallel(function: Callable[[T], R], items: Iterable[T], workers: int) ->
             except Exception as error:  # after the results of those before
                 failure = error
                 break
-            pending.append(pool.submit(function, item))
+            try:
+                pending.append(pool.submit(function, item).result)
+            except RuntimeError:  # the main thread has ended: Python gives no work to others then
+                pending.append(partial(function, item))
             if len(pending) > workers:
-                yield pending.popleft().result()
+                yield pending.popleft()()
         while pending:
-            yield pending.popleft().result()
+            yield pending.popleft()()
         if failure is not None:
             raise failure
     finally:
