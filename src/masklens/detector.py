@@ -135,8 +135,9 @@ class MaskDetector:
 
         Faces are found in several pictures at a time, one thread each: the finder is so small that
         this is faster than many threads inside it. Reads ahead only as far as that and one batch
-        need, and a batch waits for at most ``WAITING_PIXELS``, so an endless iterable is fine. An
-        error, the iterable's own as well, is raised when the pictures before it were given out.
+        need, and a batch waits for at most ``WAITING_PIXELS``, so an endless iterable is fine; an
+        array must stay as it is until its faces were given out. An error, the iterable's own as
+        well, is raised when the pictures before it were given out.
 
         Raises:
             InputError: a picture cannot be read, see :meth:`detect`; or this is one picture.
