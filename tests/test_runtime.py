@@ -140,6 +140,15 @@ def test_junk_is_refused(name, module, message):
         open_network(b"junk", name)
 
 
+@pytest.mark.parametrize("name", runtime.RUNTIMES)
+def test_a_file_that_is_gone(name, tmp_path):
+    """As of a bundle that was loaded before."""
+    if name != "onnx":
+        pytest.importorskip({"litert": "ai_edge_litert"}.get(name, name))
+    with pytest.raises(BundleError, match=r"gone\.onnx"):
+        open_network(tmp_path / "gone.onnx", name)
+
+
 @pytest.mark.parametrize(
     ("machine", "flags", "expected"),
     [

