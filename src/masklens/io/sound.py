@@ -74,7 +74,7 @@ class Sound:
             if at >= 0:  # what is heard before the first picture is left out
                 self._write(packet, at, av)
         if time is None and not self._copy:
-            self._target.mux(self._out.encode(None))
+            self._code(None)
 
     def _next(self) -> Any:
         """The next packet that has a time; None at the end."""
@@ -112,7 +112,13 @@ class Sound:
                     self._samples = round(begins * rate)
             frame.pts, frame.time_base = self._samples, Fraction(1, rate)
             self._samples += frame.samples
-            self._target.mux(self._out.encode(frame))
+            self._code(frame)
+
+    def _code(self, frame: Any) -> None:
+        """Code a frame, or with None the last of what the coder holds."""
+        # AAC begins with a packet that is all before the first sample. Were it written, the MP4
+        # would begin with it, and show all pictures but the first one later.
+        self._target.mux([packet for packet in self._out.encode(frame) if packet.pts >= 0])
 
     def close(self) -> None:
         """Let go of the film."""
