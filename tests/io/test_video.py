@@ -32,6 +32,21 @@ def test_variable_frame_rate(tmp_path):
     assert [f.time for f in VideoReader(path)] == pytest.approx(times, abs=0.002)
 
 
+@pytest.mark.parametrize("codec", ["libx264", "mpeg4"])
+def test_an_avi_shows_its_frames_one_after_the_other(tmp_path, codec):
+    """Its frames are in the order in which they are coded, which B-frames make another one."""
+    path = tmp_path / "a.avi"
+    with av.open(str(path), "w") as film:
+        stream = film.add_stream(codec, rate=25)
+        stream.width, stream.height, stream.pix_fmt = 96, 64, "yuv420p"
+        stream.codec_context.max_b_frames = 2
+        for image in frames(30):
+            film.mux(stream.encode(av.VideoFrame.from_ndarray(image, "rgb24")))
+        film.mux(stream.encode(None))
+    times = [frame.time for frame in VideoReader(path)]
+    assert times == pytest.approx([i / 25 for i in range(30)])
+
+
 def test_films_that_were_joined_go_on(tmp_path):
     one = write_film(tmp_path / "one.ts", frames(50)).read_bytes()
     (tmp_path / "three.ts").write_bytes(3 * one)

@@ -125,10 +125,11 @@ class VideoReader:
         try:
             for picture in decoded(self._packets(), missed):
                 self._owed.given(picture.pts)
+                time = self._time_of(picture)
                 if index == 0:
-                    self.begins = picture.time or 0.0
+                    self.begins = time or 0.0
                 frame = shape.frame(picture, self.name)
-                frame.index, frame.time = index, times.of(picture.time)
+                frame.index, frame.time = index, times.of(time)
                 yield frame
                 index += 1
         except self._av.error.FFmpegError as error:
@@ -166,6 +167,14 @@ class VideoReader:
                 f"{many(unread, 'frame')} of {self.name} could not be read: the "
                 "film is damaged. The others were labelled."
             )
+
+    def _time_of(self, picture: Any) -> float | None:
+        """When a picture is shown, by the file's own clock; None when it does not say."""
+        # AVI holds no times: its pictures follow each other as they are coded. FFmpeg takes this
+        # for the order in which they are shown, and where there are B-frames it is another one.
+        if self._container.format.name == "avi" and self._stream.codec_context.has_b_frames:
+            return None if picture.dts is None else float(picture.dts * picture.time_base)
+        return picture.time  # type: ignore[no-any-return]
 
     def _packets(self) -> Iterator[Any]:
         """The packets of the pictures; of all others it is noted when they end."""
