@@ -430,6 +430,13 @@ def test_a_run_goes_on_in_the_files_of_an_earlier_one(film, tmp_path):
     assert len(log.read_text().splitlines()) == 30
 
 
+@pytest.mark.parametrize("log", ["hall.jsonl", "hall.json", "192.168.1.10", "192.168.1.10.jsonl"])
+def test_each_log_has_a_table_of_its_own(film, tmp_path, log):
+    assert run("live", film, "--json", tmp_path / log).exit_code == 0
+    stem = log.removesuffix(".jsonl").removesuffix(".json")
+    assert {path.name for path in tmp_path.iterdir()} - {film.name} == {log, f"{stem}.tracks.csv"}
+
+
 def test_a_camera_is_told_by_the_clock(portrait_frames, tmp_path):
     log = tmp_path / "log.jsonl"
     server = CameraServer(portrait_frames, moment=25)  # then it is lost

@@ -160,7 +160,10 @@ def command(
             "--alarm-after, --alarm-pause and --alarm-share say when --alarm is raised. Give it."
         )
     if tracks is None and json_file is not None and not is_device(json_file):
-        tracks = json_file.with_suffix(".tracks.csv")
+        # What stands behind the last dot of a camera's address tells it from the other cameras.
+        known = json_file.suffix.lower() in (".json", ".jsonl")
+        name = json_file.stem if known else json_file.name
+        tracks = json_file.with_name(f"{name}.tracks.csv")
     results = {"--record": record, "--json": json_file, "--tracks": tracks}
     keep_apart(results, [*files_of(source), *model_files(bundle, finder=finder)])
     if append and record is not None and not is_device(record):
