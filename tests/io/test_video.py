@@ -187,6 +187,22 @@ def test_a_whole_film_is_whole_however_long_its_sound_is_and_when_it_begins(
     )
 
 
+def test_a_film_whose_last_frame_stands_still_is_whole(tmp_path):
+    """As the last picture of a GIF does that became a film."""
+    path = tmp_path / "a.mkv"
+    with av.open(str(path), "w") as film:
+        stream = film.add_stream("mjpeg", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 96, 64, "yuvj420p"
+        packets = [
+            packet
+            for image in frames(10)
+            for packet in stream.encode(av.VideoFrame.from_ndarray(image, "rgb24"))
+        ]
+        packets[-1].duration = round(3 / packets[-1].time_base)
+        film.mux(packets)
+    assert len(list(VideoReader(path))) == 10
+
+
 def test_the_end_of_longer_sound_is_known_without_opening_the_film_again(tmp_path):
     """What a pipe brought is gone, and an address is shown without the password that opens it."""
     path = write_film(tmp_path / "a.flv", frames(50), sound="aac", sound_until=9.0)

@@ -129,7 +129,8 @@ class VideoReader:
                 if index == 0:
                     self.begins = time or 0.0
                 frame = shape.frame(picture, self.name)
-                frame.index, frame.time = index, times.of(time)
+                lasts = float(picture.duration * picture.time_base)
+                frame.index, frame.time = index, times.of(time, lasts)
                 yield frame
                 index += 1
         except self._av.error.FFmpegError as error:
@@ -254,7 +255,8 @@ class _Times:
 
     Attributes:
         end: of the last frame; 0 before the first.
-        file_end: the same by the clock of the file, which need not be at 0 with the first frame.
+        file_end: the same by the clock of the file, which need not be at 0 with the first frame,
+            and may have the last one stand still for longer than the others.
     """
 
     def __init__(self, step: float) -> None:
@@ -263,8 +265,13 @@ class _Times:
         self._last = -step
         self.end = self.file_end = 0.0
 
-    def of(self, time: float | None) -> float:
-        """The time of the next frame; the file's own is None in bare H.264 and its like."""
+    def of(self, time: float | None, lasts: float) -> float:
+        """The time of the next frame.
+
+        Args:
+            time: by the clock of the file; None in bare H.264 and its like.
+            lasts: seconds for which the file says that it is shown; 0 when it does not.
+        """
         if time is None:
             self._last = self.end
         else:
@@ -273,7 +280,8 @@ class _Times:
                 self._start = time - self.end
             self._last = max(time - self._start, self._last)
         self.end = self._last + self._step
-        self.file_end = max(self.file_end, (self._last if time is None else time) + self._step)
+        begins = self._last if time is None else time
+        self.file_end = max(self.file_end, begins + max(self._step, lasts))
         return self._last
 
 
