@@ -40,10 +40,10 @@ def places(labelled):
 
 def test_a_face_goes_straight_from_one_sighting_to_the_next():
     labelled = [
-        (frame(0), seen((8, 100), (7, 0)), True),
-        (frame(1), seen((8, 90), (7, -5)), False),  # guessed
-        (frame(2), seen((7, -10), (8, 80)), False),
-        (frame(3), seen((7, 60), (8, 130)), True),
+        (frame(0, 0.0), seen((8, 100), (7, 0)), True),
+        (frame(1, 0.25), seen((8, 90), (7, -5)), False),  # guessed
+        (frame(2, 0.5), seen((7, -10), (8, 80)), False),
+        (frame(3, 0.75), seen((7, 60), (8, 130)), True),
     ]
     assert places(labelled) == [
         {7: 0, 8: 100},

@@ -45,6 +45,27 @@ def test_every_frame_comes_out_in_order(tmp_path, labeller, every):
     assert seen == [(index, 1) for index in range(30)]
 
 
+def test_few_frames_are_held_however_seldom_faces_are_looked_for(tmp_path, labeller, monkeypatch):
+    monkeypatch.setattr("masklens.stream.live.cores", lambda: 1)
+    with VideoReader(write_film(tmp_path / "a.mp4", frames(200))) as reader:
+        read = 0
+
+        class Counted:
+            live, rate = reader.live, reader.rate
+
+            def __iter__(self):
+                nonlocal read
+                for frame in reader:
+                    read += 1
+                    yield frame
+
+        held = [
+            read - item.frame.index for item in labelled_frames(Counted(), labeller, every=1000)
+        ]
+    assert len(held) == 200
+    assert max(held) < 70  # those that wait for searches, and a second of the film
+
+
 @pytest.mark.parametrize("max_fps", [2, 5])
 def test_frames_that_are_left_out_cost_no_face(tmp_path, labeller, max_fps):
     path = write_film(tmp_path / "a.mp4", frames(100))  # of four seconds

@@ -16,12 +16,15 @@ from masklens.crop import FloatArray
 from masklens.detections import Detections
 from masklens.errors import InputError
 from masklens.io.frames import Frame
+from masklens.stream.tracks import PATIENCE
 
 
 def filled_in(
     labelled: Iterable[tuple[Frame, Detections, bool]],
 ) -> Iterator[tuple[Frame, Detections]]:
     """Hold frames back until the next search, and put the faces of both onto the line between.
+
+    No longer than a face is waited for: what is found after that is another track.
 
     Args:
         labelled: frames in order, their faces, and whether faces were looked for.
@@ -36,6 +39,9 @@ def filled_in(
         for frame, detections, looked in labelled:
             if not looked:
                 waiting.append((frame, detections))
+                if before is None or (frame.time or 0.0) - (before[0].time or 0.0) > PATIENCE:
+                    yield from waiting
+                    waiting.clear()
                 continue
             for held, guessed in waiting:
                 yield held, _between(before, (held, guessed), (frame, detections))

@@ -29,6 +29,8 @@ from masklens.stream.pace import Pace, at_most, pace_for_file, rate_at_most
 #: So many more frames of a file are searched at a time than there are cores, so that none of them
 #: waits while faces are classified.
 AHEAD = 2
+#: And so many frames are held for each of these at the most: decoded, each takes megabytes.
+_HELD = 10
 
 
 @dataclass(eq=False)
@@ -126,7 +128,7 @@ def _one_after_the_other(
                 look = pace.due(frame.time or 0.0)
                 searches += look
                 pending.append((frame, pool.submit(labeller.find, frame) if look else None))
-                while searches > most or len(pending) > most * pace.every:
+                while searches > most or len(pending) > most * min(pace.every, _HELD):
                     yield oldest()
         except InputError as error:
             failure = error
