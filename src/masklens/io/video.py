@@ -49,6 +49,8 @@ FAR = 2**32 / 90_000
 _MISSING_SECONDS = 0.5
 #: Formats that hold one duration: the time at which the last of all streams ends.
 _ONE_DURATION = frozenset({"matroska,webm", "flv", "asf"})
+#: Formats whose times are those at which packets are decoded, not those at which they are shown.
+_AS_CODED = frozenset({"avi", "asf"})
 #: Codecs of which every packet is a frame: those of others hold fields, or what is not shown.
 _FRAME_EACH = frozenset({"hevc", "av1"})
 
@@ -171,9 +173,10 @@ class VideoReader:
 
     def _time_of(self, picture: Any) -> float | None:
         """When a picture is shown, by the file's own clock; None when it does not say."""
-        # AVI holds no times: its pictures follow each other as they are coded. FFmpeg takes this
-        # for the order in which they are shown, and where there are B-frames it is another one.
-        if self._container.format.name == "avi" and self._stream.codec_context.has_b_frames:
+        # FFmpeg takes the order in which pictures are coded for that in which they are shown, and
+        # where there are B-frames it is another one.
+        coded = self._container.format.name in _AS_CODED
+        if coded and self._stream.codec_context.has_b_frames:
             return None if picture.dts is None else float(picture.dts * picture.time_base)
         return picture.time  # type: ignore[no-any-return]
 
@@ -280,7 +283,7 @@ class _Times:
                 self._start = time - self.end
             self._last = max(time - self._start, self._last)
         self.end = self._last + self._step
-        begins = self._last if time is None else time
+        begins = self.file_end if time is None else time
         self.file_end = max(self.file_end, begins + max(self._step, lasts))
         return self._last
 
