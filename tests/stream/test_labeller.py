@@ -182,6 +182,13 @@ def test_a_cut_and_a_reconnection_begin_new_tracks(scene):
     assert [r.number for r in scene.records] == [1, 2]
 
 
+@pytest.mark.parametrize(("pause", "track"), [(15, 1), (30, 2)])
+def test_who_is_there_after_a_long_pause_is_somebody_new(scene, pause, track):
+    """Recorders join what moved to one film, in which half an hour may lie between two frames."""
+    scene.frame((20, 40, 40, RED), step=pause)
+    assert list(scene.frame((20, 40, 40, RED), step=pause).track_ids) == [track]
+
+
 def test_the_best_look_is_the_largest(scene):
     for i in range(8):
         scene.frame((20, 40, 40 + (20 if i == 3 else 0), RED))

@@ -19,7 +19,7 @@ from masklens.faces import Faces
 from masklens.io.frames import Frame
 from masklens.stream.camera import camera_motion
 from masklens.stream.cuts import CutDetector, Signature, signature
-from masklens.stream.records import TrackRecord
+from masklens.stream.records import LONGEST_PAUSE, TrackRecord
 from masklens.stream.tracks import Box, Track, Tracker
 
 #: Working size of the face finder for moving pictures, in pixels: less time than the card's 704.
@@ -83,6 +83,7 @@ class StreamLabeller:
         self._tracker = Tracker(len(self.labels))
         self._numbers = 0
         self._session = 0
+        self._time = 0.0
         self._searched = float("-inf")
         self._long_side = getattr(detector.finder, "long_side", LONG_SIDE)
         self._cuts = CutDetector()
@@ -110,10 +111,11 @@ class StreamLabeller:
         """
         time = frame.time or 0.0
         cut = found is not None and self._cuts.is_cut(found.scene)
-        if cut or frame.session != self._session:
+        if cut or frame.session != self._session or time - self._time > LONGEST_PAUSE:
             # Nobody knows what happened meanwhile: who is there now is somebody new.
             self._session = frame.session
             self._finish(self._tracker.clear())
+        self._time = time
         if found is not None:
             faces = found.faces
             moved = partial(_camera_moved, self._before, found.image, frame.size)

@@ -8,6 +8,9 @@ from datetime import datetime
 
 #: A face may sit before a camera for days: of more label changes the first and the last are kept.
 HISTORY = 200
+#: After more seconds without a frame nobody knows what happened meanwhile: ``--max-fps`` leaves 10
+#: at the most between two, HLS sends pieces of up to 15.
+LONGEST_PAUSE = 20.0
 
 
 @dataclass

@@ -18,13 +18,10 @@ from masklens.errors import InputError
 from masklens.intervals import wilson
 from masklens.io.log_files import LogFile, records
 from masklens.labels import WITH_MASK
+from masklens.stream.records import LONGEST_PAUSE
 
 #: When something was: by the clock of the machine, with its offset from UTC; of films seconds.
 Moment = datetime | float
-
-#: Between two frames that follow each other in one run, the camera was watched, unless it took
-#: longer: ``--max-fps`` leaves 10 seconds at the most between two, HLS sends pieces of up to 15.
-_LONGEST_PAUSE = 20.0
 
 _SECONDS = {"minute": 60, "hour": 3600, "day": 86400}
 
@@ -179,7 +176,7 @@ class _View:
             self._of_run = {}
         start, period = self._period(moment)
         passed = math.inf if self._last is None else _seconds(self._last, moment)
-        if anew or session != self._session or not 0 <= passed <= _LONGEST_PAUSE:
+        if anew or session != self._session or not 0 <= passed <= LONGEST_PAUSE:
             self._stretches.append((moment, moment, period))
         else:
             since, _, before = self._stretches[-1]
