@@ -200,7 +200,11 @@ def test_frames_come_in_order_and_failures_are_told(tree):
 
 
 @pytest.mark.parametrize(
-    ("name", "codec"), [("tape.ASF", "wmv2"), ("phone.3g2", "libx264"), ("flash.f4v", "libx264")]
+    ("name", "codec"),
+    [
+        *(("tape.ASF", "wmv2"), ("phone.3g2", "libx264"), ("flash.f4v", "libx264")),
+        *(("recorder.264", "libx264"), ("recorder.265", "libx265"), ("raspberry.h265", "libx265")),
+    ],
 )
 def test_films_of_archives_are_found_and_read(tmp_path, name, codec):
     films = tmp_path / "films"

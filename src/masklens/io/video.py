@@ -35,7 +35,8 @@ if TYPE_CHECKING:
 VIDEO_SUFFIXES = frozenset(
     {
         *(".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts", ".mts", ".m2ts"),
-        *(".wmv", ".flv", ".3gp", ".ogv", ".mjpeg", ".mjpg", ".h264", ".hevc"),
+        *(".wmv", ".flv", ".3gp", ".ogv", ".mjpeg", ".mjpg"),
+        *(".h264", ".264", ".hevc", ".h265", ".265"),
         *(".vob", ".mxf", ".asf", ".dv", ".m2v", ".divx", ".f4v", ".3g2", ".qt", ".rm"),
     }
 )
