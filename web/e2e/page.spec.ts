@@ -9,6 +9,7 @@ import {
   FILES,
   PHONE,
   PROJECT,
+  canvasCamera,
   drop,
   dropFolder,
   expectNothingSerious,
@@ -318,6 +319,32 @@ for (const scheme of ["light", "dark"] as const) {
     await context.close();
   });
 }
+
+test("large letters make nothing wider than a phone", async ({ browser, baseURL }) => {
+  const viewport = { width: 360, height: 640 };
+  const context = await browser.newContext({ ...PHONE, viewport, baseURL: baseURL! });
+  const page = await context.newPage();
+  await canvasCamera(page, FILES[0]!);
+  await openPage(page);
+  const session = await context.newCDPSession(page);
+  const expectToFit = async (view: string): Promise<void> => {
+    for (const standard of [16, 21, 24, 32]) {
+      await session.send("Page.setFontSizes", { fontSizes: { standard } });
+      await expect.poll(() => page.evaluate(() => getComputedStyle(document.body).fontSize)).toBe(`${standard}px`);
+      expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBe(viewport.width);
+      const skip = await page.locator("#skip").boundingBox();
+      expect(skip!.y + skip!.height).toBeLessThanOrEqual(0);
+      await screenshot(page, `phone-letters-${view}-${standard}`);
+    }
+  };
+  await expectToFit("start");
+  await pick(page, FILES);
+  await expectToFit("pictures");
+  await page.locator("#mode-camera").click();
+  await expect(page.locator("#faces .chip")).toHaveText(["With mask"]);
+  await expectToFit("camera");
+  await context.close();
+});
 
 test("dark, on a desk", async ({ browser, baseURL }) => {
   const context = await browser.newContext({ baseURL: baseURL!, colorScheme: "dark", viewport: { width: 1440, height: 900 } });
