@@ -1,6 +1,6 @@
 /** What a person does on the page, in a real browser: pictures, files, offline, keyboard. */
 
-import { copyFileSync, mkdirSync, readFileSync, rmSync } from "node:fs";
+import { copyFileSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { expect, test } from "@playwright/test";
 import {
@@ -94,10 +94,13 @@ test("dropped and pasted pictures are taken, damaged ones named", async ({ page 
 test("folders are taken with their pictures; one without any is one sentence", async ({ page }) => {
   const folders = join(PROJECT, "out/folders");
   rmSync(folders, { recursive: true, force: true });
-  for (const name of ["phone/IMG_1.HEIC", "phone/IMG_2.HEIC", "trip/a/IMG_1.jpg", "trip/b/IMG_1.jpg"]) {
+  for (const name of ["phone/IMG_1.HEIC", "phone/IMG_2.HEIC", "trip/a/IMG_1.jpg", "trip/b/IMG_1.jpg", "mixed/2.jpg"]) {
     mkdirSync(dirname(join(folders, name)), { recursive: true });
     copyFileSync(FILES[0]!, join(folders, name));
   }
+  // The box that a HEIC file begins with; and what desktops leave in folders.
+  writeFileSync(join(folders, "mixed/1.heic"), "\0\0\0\x18ftypheic\0\0\0\0mif1heic");
+  writeFileSync(join(folders, "mixed/.DS_Store"), "");
   await openPage(page);
   await dropFolder(page, join(folders, "phone"));
   await expect(page.locator("#engine")).toHaveText(/^No picture or video .* among the folder's 2 files\. Try/);
@@ -107,6 +110,10 @@ test("folders are taken with their pictures; one without any is one sentence", a
   expect(names).toEqual(["trip/a/IMG_1.jpg", "trip/b/IMG_1.jpg"]);
   const [picture] = await Promise.all([page.waitForEvent("download"), page.locator("#save-picture").click()]);
   expect(picture.suggestedFilename()).toBe("IMG_1-masklens.jpg");
+  await page.locator("#clear").click();
+  await dropFolder(page, join(folders, "mixed"));
+  await expect(page.locator(".item .badge")).toHaveText(["unreadable", "1 face"]);
+  await expect(page.locator("#notice")).toContainText("of a format that it does not know, such as HEIC");
 });
 
 test("a file that goes away keeps no other waiting", async ({ page }) => {

@@ -34,7 +34,7 @@ export async function decodePicture(file: Blob): Promise<Decoded> {
     throw new Error(
       file.size === 0
         ? "The file is empty."
-        : "This browser cannot read the file: it is damaged, too large or no picture. Try another JPEG, PNG or WebP.",
+        : "This browser cannot read the file: it is damaged, too large, no picture, or of a format that it does not know, such as HEIC. Try JPEG, PNG or WebP.",
     );
   }
   return readBitmap(bitmap);

@@ -70,9 +70,12 @@ async function filesOf(transfer: DataTransfer | null): Promise<File[]> {
   if (entries.every((entry) => entry === null || entry.isFile)) return [...transfer.files];
   const below = await Promise.all(entries.map((entry) => (entry === null ? [] : filesBelow(entry))));
   const files = below.flat();
-  const known = files.filter(({ type }) => /^(image|video)\//.test(type));
-  // Folders are read in no order.
-  if (known.length > 0) return known.sort((a, b) => collator.compare(a.name, b.name));
+  const isKnown = ({ type }: File): boolean => /^(image|video)\//.test(type);
+  if (files.some(isKnown)) {
+    // A phone's photographs would be missing from the counts without a word: they are shown as unreadable.
+    const taken = files.filter((file) => isKnown(file) || /\.hei[cf]$/i.test(file.name));
+    return taken.sort((a, b) => collator.compare(a.name, b.name)); // folders are read in no order
+  }
   throw new Error(
     files.length === 0
       ? "The folder is empty."
