@@ -206,6 +206,37 @@ test("a camera that answers too late is let go of", async ({ baseURL }) => {
   await context.close();
 });
 
+test("the screen stays on while the camera runs, and no longer", async ({ page }) => {
+  await page.addInitScript(() => {
+    const locks = { asked: 0, held: 0 };
+    const request = async (): Promise<object> => {
+      locks.asked += 1;
+      await new Promise((resolve) => setTimeout(resolve, 500));
+      locks.held += 1;
+      return { release: async () => (locks.held -= 1) };
+    };
+    Object.defineProperty(navigator, "wakeLock", { value: { request } });
+    Object.assign(window, { locks });
+  });
+  await canvasCamera(page, ASTRONAUT);
+  await openPage(page);
+  const locks = (): Promise<object> =>
+    page.evaluate(() => (window as unknown as { locks: { asked: number; held: number } }).locks);
+  await page.locator("#mode-camera").click();
+  // Stopped before the browser has given its lock.
+  await page.evaluate(async () => {
+    const { locks: seen } = window as unknown as { locks: { asked: number } };
+    while (seen.asked === 0) await new Promise((resolve) => setTimeout(resolve, 10));
+    document.getElementById("stop")!.click();
+    await new Promise((resolve) => setTimeout(resolve, 700));
+  });
+  expect(await locks()).toEqual({ asked: 1, held: 0 });
+  await page.locator("#mode-camera").click();
+  await expect.poll(locks).toEqual({ asked: 2, held: 1 });
+  await page.locator("#stop").click();
+  await expect.poll(locks).toEqual({ asked: 2, held: 0 });
+});
+
 test("a turned phone keeps its boxes on the faces and counts nobody twice; an unplugged camera comes back; a moving one is saved", async ({ page }) => {
   await canvasCamera(page, ASTRONAUT);
   await openPage(page, "./#camera");

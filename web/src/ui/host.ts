@@ -64,7 +64,8 @@ async function toApp(way: "save" | "share", name: string, content: Blob): Promis
   return true;
 }
 
-let lock: WakeLockSentinel | undefined;
+/** The browser's lock, which it may take its time to give. */
+let lock: Promise<WakeLockSentinel | undefined> | undefined;
 
 /** Keep the screen on while the camera runs. */
 export async function keepScreenOn(on: boolean): Promise<void> {
@@ -73,13 +74,10 @@ export async function keepScreenOn(on: boolean): Promise<void> {
     app.keepScreenOn(on);
     return;
   }
-  if (!on) {
-    await lock?.release();
-    lock = undefined;
-    return;
-  }
+  const before = lock;
   // Refused when the battery is low, and unknown to some browsers: the camera works without.
-  lock = await navigator.wakeLock?.request("screen").catch(() => undefined);
+  lock = on ? navigator.wakeLock?.request("screen").catch(() => undefined) : undefined;
+  await (await before)?.release();
 }
 
 async function base64(content: Blob): Promise<string> {
