@@ -34,10 +34,19 @@ final class FileStore {
 
     /** Put a file into a folder that all apps see, and return that folder. Android 10 and later. */
     String keep(KeptFile file) throws IOException {
+        try {
+            return keep(file, file.name);
+        } catch (IllegalStateException exhausted) {
+            // Android itself numbers files of one name, but no more than 31 of them.
+            return keep(file, numbered(file.name, System.currentTimeMillis()));
+        }
+    }
+
+    private String keep(KeptFile file, String name) throws IOException {
         String top = file.isPicture() ? Environment.DIRECTORY_PICTURES : Environment.DIRECTORY_DOWNLOADS;
         String folder = top + "/" + ALBUM;
         ContentValues values = new ContentValues();
-        values.put(MediaStore.MediaColumns.DISPLAY_NAME, file.name);
+        values.put(MediaStore.MediaColumns.DISPLAY_NAME, name);
         values.put(MediaStore.MediaColumns.MIME_TYPE, file.mime);
         values.put(MediaStore.MediaColumns.RELATIVE_PATH, folder);
         values.put(MediaStore.MediaColumns.IS_PENDING, 1);
@@ -52,13 +61,13 @@ final class FileStore {
             OutputStream out = resolver.openOutputStream(place);
             if (out == null) throw new IOException("the storage does not answer.");
             write(file, out);
-        } catch (IOException failure) {
+            values.clear();
+            values.put(MediaStore.MediaColumns.IS_PENDING, 0);
+            resolver.update(place, values, null, null);
+        } catch (IOException | IllegalStateException failure) {
             resolver.delete(place, null, null);
             throw failure;
         }
-        values.clear();
-        values.put(MediaStore.MediaColumns.IS_PENDING, 0);
-        resolver.update(place, values, null, null);
         return folder;
     }
 
@@ -97,12 +106,14 @@ final class FileStore {
 
     /** A file of that name, or "name (2)" and so on when it is taken. */
     private static File free(File folder, String name) {
-        int dot = name.lastIndexOf('.');
         File file = new File(folder, name);
-        for (int i = 2; file.exists(); i++) {
-            file = new File(folder, name.substring(0, dot) + " (" + i + ")" + name.substring(dot));
-        }
+        for (int i = 2; file.exists(); i++) file = new File(folder, numbered(name, i));
         return file;
+    }
+
+    private static String numbered(String name, long number) {
+        int dot = name.lastIndexOf('.');
+        return name.substring(0, dot) + " (" + number + ")" + name.substring(dot);
     }
 
     private static void write(KeptFile file, OutputStream out) throws IOException {

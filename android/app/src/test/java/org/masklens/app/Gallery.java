@@ -15,6 +15,13 @@ public final class Gallery extends ContentProvider {
     final ContentValues values = new ContentValues();
     int pendingWhileWritten;
     boolean full;
+
+    /** A name of which there are so many files that Android finds none that is free. */
+    String exhausted;
+
+    /** Whether that is seen at once, as by Android 10, or when the file is whole, as by later ones. */
+    boolean seenAtOnce;
+
     boolean deleted;
     File file;
 
@@ -28,7 +35,14 @@ public final class Gallery extends ContentProvider {
         collection = uri;
         values.clear();
         values.putAll(given);
+        if (seenAtOnce) findName();
         return Uri.withAppendedPath(uri, "1");
+    }
+
+    private void findName() {
+        if (values.getAsString(MediaStore.MediaColumns.DISPLAY_NAME).equals(exhausted)) {
+            throw new IllegalStateException("Failed to build unique file");
+        }
     }
 
     @Override
@@ -42,6 +56,7 @@ public final class Gallery extends ContentProvider {
 
     @Override
     public int update(Uri uri, ContentValues given, String selection, String[] arguments) {
+        findName();
         values.putAll(given);
         return 1;
     }

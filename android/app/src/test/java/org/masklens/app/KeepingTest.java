@@ -139,6 +139,22 @@ public class KeepingTest {
 
     @Test
     @Config(sdk = 34)
+    public void savesAlsoWhereAndroidHasNumberedAsManyFilesOfOneNameAsItDoes() throws IOException {
+        for (boolean seenAtOnce : new boolean[] {true, false}) {
+            Gallery gallery = Robolectric.setupContentProvider(Gallery.class, MediaStore.AUTHORITY);
+            gallery.exhausted = "masklens.csv";
+            gallery.seenAtOnce = seenAtOnce;
+            bridge.save("masklens.csv", "text/csv", BASE64);
+            String name = gallery.values.getAsString(MediaStore.MediaColumns.DISPLAY_NAME);
+            assertTrue(name, name.matches("masklens \\(\\d{13}\\)\\.csv"));
+            assertEquals(0, (int) gallery.values.getAsInteger(MediaStore.MediaColumns.IS_PENDING));
+            assertArrayEquals(CONTENT, Files.readAllBytes(gallery.file.toPath()));
+            assertEquals("nothing half done stays", !seenAtOnce, gallery.deleted);
+        }
+    }
+
+    @Test
+    @Config(sdk = 34)
     public void aFullStorageLeavesNothingHalfWritten() {
         Gallery gallery = Robolectric.setupContentProvider(Gallery.class, MediaStore.AUTHORITY);
         gallery.full = true;
