@@ -19,6 +19,9 @@ test("without a model, the camera, pictures and clips say so", async ({ page, co
   await expect(page.locator("#notice")).toHaveText("Loading the models …");
   await drop(page, [{ name: "photo.jpg", content: PHOTO }]);
   await expect(page.locator("#busy")).toHaveText("Loading the models …");
+  await page.locator("#clear").click(); // it need not be waited for
+  await expect(page.locator("#start")).toBeVisible();
+  await drop(page, [{ name: "photo.jpg", content: PHOTO }]);
   await page.locator("#mode-camera").click();
   fail();
   await expect(page.locator("#notice")).toHaveText(reason);

@@ -228,6 +228,7 @@ function refresh(): void {
   say(byId("busy"), busy ? (waiting ?? "Looking …") : "Opening …");
   stage.showNotice(trouble ?? (view === "picture" ? item?.error : moving ? waiting : undefined));
   say(byId("engine"), trouble ?? state);
+  disable("clear", gallery.items.length === 0);
   if (panel === undefined) return;
   const { card } = panel;
   const faces = shown();
@@ -240,7 +241,6 @@ function refresh(): void {
   closer.show(view === "picture" ? item : undefined);
   const ready = view === "picture" ? item?.result !== undefined : moving && cinema.open;
   keeper.allow(ready, view === "camera" ? cinema.last !== undefined : gallery.items.some(hasEntries));
-  disable("clear", gallery.items.length === 0);
 }
 
 /** Whether a face is sure enough to be shown; none is before there is a model. */
