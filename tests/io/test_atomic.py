@@ -144,6 +144,30 @@ def test_a_log_that_may_not_be_replaced_is_found_out_before_the_work(tmp_path: P
     assert (ours.read_text(), others.read_text()) == ("", "old")
 
 
+@pytest.mark.skipif(os.name != "posix", reason="rights of POSIX")
+def test_a_file_that_is_write_protected_is_not_replaced(tmp_path: Path) -> None:
+    for parent in (tmp_path, *tmp_path.parents[:2]):
+        parent.chmod(parent.stat().st_mode | 0o011)
+    tmp_path.chmod(0o777)  # which is all that a rename asks for
+    table = tmp_path / "faces.csv"
+    table.write_text("kept")
+    table.chmod(0o444)
+    with as_nobody(), pytest.raises(OutputError, match="Permission denied"):
+        check_writable(table)
+    assert [path.read_text() for path in tmp_path.iterdir()] == ["kept"]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="rights of POSIX")
+def test_a_file_that_is_replaced_hands_on_its_rights(tmp_path: Path) -> None:
+    table = tmp_path / "faces.csv"
+    table.write_text("old")
+    table.chmod(0o600)
+    with atomic_path(table) as temporary:
+        temporary.write_text("new")
+        assert temporary.stat().st_mode & 0o777 == 0o600
+    assert (table.read_text(), table.stat().st_mode & 0o777) == ("new", 0o600)
+
+
 def test_a_link_stays_a_link(tmp_path: Path) -> None:
     (tmp_path / "deep").mkdir()
     (tmp_path / "link").symlink_to(tmp_path / "deep" / "file")

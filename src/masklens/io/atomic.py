@@ -11,6 +11,7 @@ import json
 import os
 import re
 import shutil
+import stat
 import sys
 import uuid
 from collections.abc import Iterable, Iterator
@@ -63,7 +64,8 @@ def atomic_path(target: Path) -> Iterator[Path]:
     """A temporary path beside ``target`` that takes its place when the block ends well.
 
     Folders are made as needed. When the block raises, the temporary file is removed and whatever
-    was at ``target`` stays as it was. What is for a stream is added to it when the block ends well.
+    was at ``target`` stays as it was; a file that is replaced hands on who may read and write it.
+    What is for a stream is added to it when the block ends well.
 
     Raises:
         OutputError: the file system refused (no space, no permission, a folder in the way).
@@ -115,6 +117,10 @@ def _beside(target: Path) -> Iterator[Path]:
     # Not from the target's name, which may be as long as the file system allows.
     temporary = target.with_name(f".masklens-{uuid.uuid4().hex[:8]}{target.suffix[:40]}")
     try:
+        if target.is_file():  # now, before there is anything in it that only some may read
+            temporary.touch()
+            with contextlib.suppress(PermissionError):  # file systems without rights
+                temporary.chmod(stat.S_IMODE(target.stat().st_mode) | stat.S_IWUSR)
         yield temporary
     finally:
         with contextlib.suppress(OSError):
@@ -125,7 +131,7 @@ def check_writable(target: Path) -> None:
     """Find out now, not after the work, whether a file can be written; nothing is left of it.
 
     Raises:
-        OutputError: it cannot, or a folder has its name.
+        OutputError: it cannot, a folder has its name, or it is write-protected.
     """
     parents = Path(os.path.realpath(target)).parents
     absent = [folder for folder in parents if not os.path.lexists(folder)]
@@ -135,6 +141,8 @@ def check_writable(target: Path) -> None:
                 raise OutputError(f"Cannot write {target}: it is a folder.")
             if temporary != target:
                 temporary.touch()
+                if target.is_file():  # its folder would let it be replaced, protected or not
+                    target.open("ab").close()
                 # A name may be too long, and Windows replaces no file that is open, in Excel say.
                 with contextlib.suppress(FileNotFoundError):
                     target.rename(target)
