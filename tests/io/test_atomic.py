@@ -54,10 +54,14 @@ def test_folders_and_files_without_rights(closed: Path) -> None:
     with as_nobody():
         with pytest.raises(InputError, match="cannot be looked into: Permission denied"):
             find_pictures([str(closed)])
-        told: list[InputError] = []
-        found = find_pictures([str(closed.parent)], on_error=told.append)
-        assert list(found.values()) == ["beside.png"]
-        assert "closed cannot be looked into: Permission denied" in str(*told)
+        for search in ("{}", "{}/**/*.png"):
+            told: list[InputError] = []
+            found = find_pictures([search.format(closed.parent)], on_error=told.append)
+            assert [path.name for path in found] == ["beside.png"]
+            assert "closed cannot be looked into: Permission denied" in str(*told)
+        told = []  # the file that the pattern's first part matches as well is no folder
+        find_pictures([f"{closed.parent}/*/**"], on_error=told.append)
+        assert ["Permission denied" in str(error) for error in told] == [True, False]
         inside = closed / "with_mask" / "a.png"
         assert list(find_pictures([str(inside)])) == [inside]  # said when it is read
         with pytest.raises(InputError, match="Permission denied"):

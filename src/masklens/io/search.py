@@ -43,10 +43,15 @@ def walk(
             waiting += [k for k in links if not Path(real).is_relative_to(os.path.realpath(k))]
 
 
-def matching(pattern: str) -> Iterator[Path]:
+def matching(pattern: str, on_error: Callable[[OSError], None] | None = None) -> Iterator[Path]:
     """What a glob pattern matches; ``**`` stands for folders of any depth that are not hidden.
 
     Unlike that of :mod:`glob`, which follows links that lead up again and again.
+
+    Args:
+        pattern: as a shell writes it.
+        on_error: called for folders below a ``**`` that may not be looked into; None passes over
+            them.
     """
     parts = Path(pattern).parts
     if "**" not in parts:
@@ -54,10 +59,10 @@ def matching(pattern: str) -> Iterator[Path]:
         return
     first = parts.index("**")
     rest = parts[first + 1 :] or ("*",)
-    for start in glob.iglob(str(Path(*parts[:first]))):
-        for here, folders, _ in walk(Path(start)):
+    for start in filter(os.path.isdir, glob.iglob(str(Path(*parts[:first])))):
+        for here, folders, _ in walk(Path(start), on_error=on_error):
             folders[:] = [name for name in folders if not name.startswith(".")]
-            yield from matching(str(Path(glob.escape(str(here)), *rest)))
+            yield from matching(str(Path(glob.escape(str(here)), *rest)), on_error)
 
 
 def is_to_be_read(path: Path) -> bool:

@@ -141,19 +141,23 @@ def _expand(
             'it first. "masklens live" reads streams.'
         )
     path = Path(source)
+
+    def closed(error: OSError) -> None:
+        tell(_closed(error))
+
     if path.is_dir():
         try:
             next(path.iterdir(), None)
         except OSError as error:
             raise _closed(error) from error
         nothing = f"The folder {source} has no pictures in it"
-        below = walk(path, left_out=results, on_error=lambda error: tell(_closed(error)))
+        below = walk(path, left_out=results, on_error=closed)
         names = [here / name for here, _, files in below for name in files]
     elif path.exists() or not glob.has_magic(source):
         return [path]
     else:
         nothing = f'No picture matches the pattern "{source}"'
-        names = list(matching(source))
+        names = list(matching(source, closed))
     found = sorted(p for p in names if p.suffix.lower() in suffixes and is_to_be_read(p))
     if not found:
         raise InputError(f"{nothing}.")
