@@ -3,6 +3,7 @@ import signal
 import subprocess
 import sys
 
+import pytest
 from click.testing import CliRunner
 
 import masklens
@@ -28,6 +29,12 @@ def test_version():
 
 def test_unknown_commands_are_wrong_use():
     assert CliRunner().invoke(main, ["detekt"]).exit_code == 2
+
+
+@pytest.mark.parametrize(("wish", "coloured"), [("1", False), ("", True)])
+def test_colours_can_be_declined(wish, coloured):
+    result = CliRunner(env={"NO_COLOR": wish}).invoke(main, ["detect", "absent.jpg"], color=True)
+    assert ("\x1b[" in result.output) is coloured
 
 
 def test_ctrl_c_while_the_command_line_is_loaded(tmp_path):

@@ -42,6 +42,8 @@ class Commands(click.Group):
         prepare_streams()
         # Of harmless flaws in EXIF data and TIFF tags.
         warnings.filterwarnings("ignore", module=r"PIL\.")
+        if os.environ.get("NO_COLOR"):  # no-color.org; click leaves it to its programs
+            kwargs.setdefault("color", False)
         with stopped_by_signals():
             return super().main(*args, **kwargs)
 
