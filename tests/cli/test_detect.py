@@ -236,6 +236,18 @@ def test_a_list_on_standard_input(run, portrait_file):
     assert "1 picture, 1 face" in result.output
 
 
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_a_list_that_a_program_of_windows_wrote(
+    run, portrait_file, tmp_path, monkeypatch, encoding
+):
+    """Taken letter by letter, as its NULs suggest, UTF-16 would have / and . searched."""
+    (tmp_path / "portrait").symlink_to(portrait_file)
+    monkeypatch.chdir(tmp_path)
+    result = run("-", input="portrait\r\n".encode(encoding))
+    assert result.exit_code == 0
+    assert "1 picture, 1 face" in result.output
+
+
 @pytest.mark.parametrize(
     ("arguments", "message", "code"),
     [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import os
 import sys
 from collections import Counter
@@ -31,11 +32,16 @@ _STYLES = {WITH_MASK: "green", WITHOUT_MASK: "red", MASK_WORN_INCORRECTLY: "yell
 def expand_dash(sources: Sequence[str]) -> Iterator[str]:
     """The sources, with ``-`` replaced by the lines of standard input.
 
-    What ``find -print0`` writes is understood as well: names of files may hold line breaks.
+    What ``find -print0`` writes is understood as well: names of files may hold line breaks. So are
+    lists of Windows' programs: PowerShell's are UTF-16, and both begin with a byte order mark.
     """
     for source in sources:
         if source == "-":
-            listed = os.fsdecode(sys.stdin.buffer.read())
+            content = sys.stdin.buffer.read()
+            if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+                listed = content.decode("utf-16", "replace")
+            else:
+                listed = os.fsdecode(content.removeprefix(codecs.BOM_UTF8))
             names = listed.split("\0" if "\0" in listed else "\n")
             yield from (name.rstrip("\r") for name in names if name.strip())
         else:
