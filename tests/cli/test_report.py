@@ -97,7 +97,7 @@ def test_what_cannot_be_reported_is_one_sentence_each(hall, tmp_path, portrait_f
         ("begun.jsonl", "begun.jsonl has no whole line in it yet."),
         ("faces.csv", 'faces.csv is no log of moving pictures: it begins with "file,x,y".'),
         ("r.json", 'r.json is no log of moving pictures: it begins with "[".'),
-        ("folder", "There is no log of moving pictures in"),
+        ("folder", "folder has no log of moving pictures in it. Logs are"),
     ):
         alone = run("report", tmp_path / name)
         assert alone.exit_code == 1

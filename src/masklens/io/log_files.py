@@ -135,7 +135,7 @@ def _in_folder(folder: Path, on_error: Callable[[InputError], None]) -> list[Log
                 except InputError as error:
                     on_error(error)
     if not found:
-        raise InputError(f"There is no log of moving pictures in {folder}. {_WHICH}")
+        raise InputError(f"The folder {folder} has no log of moving pictures in it. {_WHICH}")
     return found
 
 
