@@ -327,6 +327,8 @@ def test_the_search_for_copies_draws_the_bar_that_it_is_handed(noise):
 def test_wrong_use(run, toy_bundle, coco):
     both = run(toy_bundle.folder, coco, "--against", "default", "--rival", "x.json")
     assert both.exit_code == 2
+    alone = run(toy_bundle.folder, coco, "--rival-threshold", 0.3)
+    assert (alone.exit_code, "--against or --rival. Give one." in alone.output) == (2, True)
     missing = run(toy_bundle.folder, coco.parent / "absent")
     assert missing.exit_code == 1
     assert missing.output.startswith("Error: ")

@@ -130,6 +130,8 @@ def command(
     """
     if against is not None and rival is not None:
         raise click.UsageError("Use --against or --rival, not both.")
+    if rival_threshold is not None and against is None and rival is None:
+        raise click.UsageError("--rival-threshold is of --against or --rival. Give one.")
     from masklens.evaluation.extras import require_extra
 
     require_extra()
