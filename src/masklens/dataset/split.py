@@ -311,7 +311,7 @@ def was_trained_on(dataset: Dataset, known: Collection[str]) -> bool:
         return False
     try:
         return dataset.sha256() in known or held_in(dataset).sha256() in known
-    except DatasetError:  # a file cannot be read, or too few for a fifth: none was trained on
+    except DatasetError:  # too few for a fifth: none was trained on
         return False
 
 
