@@ -65,6 +65,7 @@ def test_spellings_of_other_data_sets(tmp_path: Path, folder: str, label: str) -
 
 
 def test_coco_file(tmp_path: Path) -> None:
+    touch(tmp_path, "b.jpg")
     file = tmp_path / "scenes.json"
     file.write_text(json.dumps(COCO))
     dataset = load_dataset(file)
@@ -81,9 +82,17 @@ def test_coco_file(tmp_path: Path) -> None:
 
 
 def test_coco_pictures_may_lie_in_images(tmp_path: Path) -> None:
-    (tmp_path / "images").mkdir()
+    touch(tmp_path, "images/b.jpg")
     (tmp_path / "x.json").write_text(json.dumps(COCO))
     assert load_dataset(tmp_path / "x.json").pictures[0].path == tmp_path / "images" / "a.jpg"
+
+
+def test_a_coco_file_apart_from_its_pictures_is_refused(tmp_path: Path) -> None:
+    """As CVAT packs them: annotations/instances_default.json, and the pictures in images/."""
+    touch(tmp_path, "annotations/x.json", "images/a.jpg", "images/b.jpg")
+    (tmp_path / "annotations" / "x.json").write_text(json.dumps(COCO))
+    with pytest.raises(DatasetError, match=r"lists 2 pictures, and none .*annotations/b\.jpg"):
+        load_dataset(tmp_path / "annotations" / "x.json")
 
 
 @pytest.mark.parametrize("name", ["images/a.jpg", r"images\a.jpg"])
@@ -269,9 +278,9 @@ def test_a_name_that_is_no_utf_8_has_a_hash(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["gone.jpg", "a\0b.jpg", "\ud800.jpg"])
 def test_a_picture_that_is_not_there_has_a_hash_too(tmp_path: Path, name: str) -> None:
     """It is left out where pictures are used; the hash of the data ended trainings and exports."""
-    images = [COCO["images"][0] | {"file_name": name}]
-    listed = COCO | {"images": images, "annotations": COCO["annotations"][:1]}
-    (tmp_path / "c.json").write_text(json.dumps(listed))
+    touch(tmp_path, "a.jpg")
+    images = [COCO["images"][0] | {"file_name": name}, COCO["images"][1]]
+    (tmp_path / "c.json").write_text(json.dumps(COCO | {"images": images}))
     without = load_dataset(tmp_path / "c.json").sha256()
     if name == "gone.jpg":
         (tmp_path / name).write_bytes(b"here again")

@@ -121,7 +121,7 @@ def test_one_label_is_left_of_what_can_be_read(toy_bundle, folders):
 
 def test_no_picture_at_all(toy_bundle, coco):
     for path in (coco.parent / "images").iterdir():
-        path.unlink()
+        path.write_bytes(b"damaged")
     with pytest.raises(DatasetError, match="No picture of"):
         judge(toy_bundle, coco)
 

@@ -123,8 +123,9 @@ def test_pictures_that_cannot_be_read_are_left_out_and_named(
     ]
 
 
-def test_a_picture_that_is_missing_leaves_no_bundle(tmp_path: Path) -> None:
-    file = scenes(tmp_path, tmp_path / "gone.jpg", FACE, LABELS[1])
+def test_a_picture_that_is_damaged_leaves_no_bundle(tmp_path: Path) -> None:
+    (tmp_path / "damaged.jpg").write_bytes(b"no picture")
+    file = scenes(tmp_path, tmp_path / "damaged.jpg", FACE, LABELS[1])
     with pytest.raises(DatasetError, match=r"No picture of .* can be read"):
         assemble("default", file, None, tmp_path / "new")
     assert list((tmp_path / "new").glob("*")) == []

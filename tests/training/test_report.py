@@ -276,6 +276,7 @@ def test_data_that_cannot_be_trained_on(report, portraits, options, tmp_path, da
 
 def test_boxed_faces_are_for_another_recipe(report, options, tmp_path):
     file = tmp_path / "scenes.json"
+    (tmp_path / "a.jpg").touch()
     box = {"image_id": 1, "category_id": 1, "bbox": [0, 0, 5, 5]}
     file.write_text(
         json.dumps(

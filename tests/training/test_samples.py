@@ -72,13 +72,14 @@ def test_of_two_faces_with_one_score_each_is_painted_on(
         ("a.png", [5, 5, 0, 20], "outside, or without area"),
         ("a.png", [90, 5, 20, 20], "outside, or without area"),
         ("a.png", [5, 5, 300_000, 20], "outside, or without area"),
-        ("gone.png", [5, 5, 20, 20], r"No picture of .* can be read"),
+        ("damaged.png", [5, 5, 20, 20], r"No picture of .* can be read"),
     ],
 )
 def test_what_would_be_learned_wrong(
     tmp_path: Path, name: str, box: list[int], message: str
 ) -> None:
     PillowImage.new("RGB", (80, 60)).save(tmp_path / "a.png")
+    (tmp_path / "damaged.png").write_bytes(b"no picture")
     file = write_scene(tmp_path, name, "mask", box)
     with pytest.raises(DatasetError, match=message):
         cut_samples(load_dataset(file), Blind())

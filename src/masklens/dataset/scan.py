@@ -25,6 +25,7 @@ from masklens.io.jsonfile import read_json
 from masklens.io.search import is_dead_link, is_to_be_read, walk
 from masklens.io.sources import PICTURE_SUFFIXES
 from masklens.labels import LABELS, canonical
+from masklens.plural import many
 
 #: Pixels, of any number of a box; far beyond it float32 ends.
 _LARGEST = 1e9
@@ -262,6 +263,12 @@ def _load_coco(file: Path) -> Dataset:
                 f"{file} lists {what} {name} twice, so that it is not clear which {unclear}. "
                 "Make one entry of them."
             )
+    if not any(picture.path.is_file() for picture in pictures):
+        raise DatasetError(
+            f"{file} lists {many(len(pictures), 'picture')}, and none is there, such as "
+            f"{pictures[0].path}. Correct the names, or put the file into the folder with its "
+            "pictures, or beside that if it is called images."
+        )
     return Dataset(file, boxed=True, pictures=tuple(sorted(pictures, key=lambda p: p.name)))
 
 
