@@ -109,18 +109,12 @@ def common_labels(data: tuple[str, ...], model: tuple[str, ...], name: str) -> t
         name: of the data, for the error.
 
     Raises:
-        DatasetError: they have nothing in common, or the data has labels the model cannot give.
+        DatasetError: the data has labels the model cannot give.
     """
     foldable = set(data) - {MASK_WORN_INCORRECTLY}
     if MASK_WORN_INCORRECTLY in data and MASK_WORN_INCORRECTLY not in model:
         foldable |= {WITHOUT_MASK}
-    known = set(model)
-    if not (set(data) | foldable) & known:
-        raise DatasetError(
-            f"{name} and the model have no label in common. The data has {sorted(data)}, the model "
-            f"{list(model)}."
-        )
-    if strangers := sorted(foldable - known):
+    if strangers := sorted(foldable - set(model)):
         raise DatasetError(
             f"{name} has labels that the model does not know: {strangers}. The model knows "
             f"{list(model)}; rename or leave out the others."
