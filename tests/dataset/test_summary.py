@@ -46,6 +46,13 @@ def test_numbers_and_warnings(folder: Path) -> None:
     ]
 
 
+def test_labels_that_no_training_takes_are_told(folder: Path) -> None:
+    """A folder with train/ and test/ in it looked like a data set with two labels."""
+    (folder / "with_mask").rename(folder / "train")
+    first, *_ = summarise(load_dataset(folder)).warnings
+    assert "labels that are not known: ['train']" in first
+
+
 def test_unreadable_files_are_named_and_the_rest_is_counted(folder: Path) -> None:
     whole = (folder / "with_mask" / "3.png").read_bytes()
     (folder / "with_mask" / "3.png").write_bytes(whole[: len(whole) // 2])

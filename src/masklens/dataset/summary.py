@@ -16,8 +16,9 @@ import numpy as np
 from masklens.crop import Image, crop_face
 from masklens.dataset.scan import Annotation, Dataset, Picture
 from masklens.dataset.sheet import Block, Tile, cover
-from masklens.errors import InputError
+from masklens.errors import DatasetError, InputError
 from masklens.io.pictures import read_picture
+from masklens.labels import LABELS
 from masklens.plural import many
 
 #: Below this, a label is hard to see for people too; evaluate counts narrower faces neither way.
@@ -150,6 +151,10 @@ def _warnings(
     dataset: Dataset, shapes: dict[str, tuple[int, int]], sides: dict[str, list[float]]
 ) -> list[str]:
     warnings = []
+    try:
+        dataset.check_labels(LABELS)  # as the trainings do
+    except DatasetError as error:
+        warnings.append(str(error))
     counts = dataset.counts()
     most, least = max(counts, key=counts.__getitem__), min(counts, key=counts.__getitem__)
     if len(counts) == 1:
