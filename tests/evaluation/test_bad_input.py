@@ -131,6 +131,13 @@ def test_predictions_for_other_pictures(coco, rival):
         judge(rival([prediction("elsewhere.jpg")]), coco)
 
 
+def test_predictions_of_detect_on_data_with_a_damaged_picture(coco, rival):
+    """It gives no entry to what cannot be read; evaluate asked for one, and leaves it out too."""
+    (coco.parent / "images" / "3.png").write_bytes(b"damaged")
+    entries = [{"file": f"{number}.png", "faces": []} for number in range(7) if number != 3]
+    assert len(judge(rival(entries), coco).unreadable) == 1
+
+
 def test_predictions_that_leave_pictures_out(coco, rival):
     with pytest.raises(InputError, match=r"lacks 6 of the 7 pictures, such as 1\.png"):
         judge(rival([prediction("0.png")]), coco)

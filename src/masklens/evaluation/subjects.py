@@ -14,6 +14,8 @@ import numpy as np
 from masklens.boxes import clipped
 from masklens.bundle import Bundle, file_sha256
 from masklens.crop import FloatArray
+from masklens.dataset.readable import read_each
+from masklens.dataset.scan import Picture
 from masklens.detections import Detections
 from masklens.errors import InputError
 from masklens.evaluation.selection import Selection
@@ -95,6 +97,7 @@ def match_records(subject: Subject, selection: Selection) -> list[Mapping[str, A
     """The entry of a predictions file for each selected picture, in order.
 
     Names are compared as paths below the data set's root, or by the file name where that is unique.
+    A picture that cannot be read needs no entry, as detect gives it none; here its is empty.
 
     Raises:
         InputError: pictures without an entry, or two with the same one.
@@ -102,7 +105,7 @@ def match_records(subject: Subject, selection: Selection) -> list[Mapping[str, A
     assert subject.records is not None and subject.predictions is not None  # noqa: PT018
     by_tail = _by_tail(subject.records)
     found: list[Mapping[str, Any]] = []
-    missing: list[str] = []
+    missing: list[Picture] = []
     given: dict[str, str] = {}
     for picture in selection.dataset.pictures:
         names = by_tail.get(picture.name) or by_tail.get(PurePosixPath(picture.name).name) or []
@@ -112,7 +115,8 @@ def match_records(subject: Subject, selection: Selection) -> list[Mapping[str, A
                 "Name the files as the data set does."
             )
         if not names:
-            missing.append(picture.name)
+            missing.append(picture)
+            found.append({})
             continue
         if given.setdefault(names[0], picture.name) != picture.name:
             raise InputError(
@@ -126,10 +130,10 @@ def match_records(subject: Subject, selection: Selection) -> list[Mapping[str, A
             f"{subject.predictions[0]} holds predictions for other pictures: none of the {total} "
             f"of {selection.dataset.source} is in it (it names {next(iter(subject.records), '-')})."
         )
-    if missing:
+    if lacking := [picture.name for picture, _ in read_each(missing, lambda picture, error: None)]:
         raise InputError(
-            f"{subject.predictions[0]} lacks {len(missing)} of the {total} pictures, such as "
-            f'{missing[0]}. Pictures without a face need an entry with "faces": [].'
+            f"{subject.predictions[0]} lacks {len(lacking)} of the {total} pictures, such as "
+            f'{lacking[0]}. Pictures without a face need an entry with "faces": [].'
         )
     return found
 
