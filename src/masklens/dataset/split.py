@@ -127,10 +127,12 @@ def grouped_split(
     for label, number in zip(labels, groups, strict=True):
         groups_of[label].add(int(number))
     rarest = min(groups_of, key=lambda label: len(groups_of[label]))
-    if len(groups_of[rarest]) < parts:
+    if (different := len(groups_of[rarest])) < parts:
+        fewer = ", or ask for fewer parts: masklens dataset split --test 0.5 makes 2"
         raise DatasetError(
             f"{parts} parts need at least {parts} different pictures of each label, but "
-            f"{rarest} has {len(groups_of[rarest])} (copies counted once)."
+            f"{rarest} has {different} (copies counted once). "
+            f"Add some{fewer if different > 1 else ''}."
         )
     splitter = _sklearn().StratifiedGroupKFold(n_splits=parts, shuffle=True, random_state=seed)
     fold_of = np.empty(len(labels), dtype=np.intp)
