@@ -77,7 +77,9 @@ def time_sessions(detector: MaskDetector, images: list[np.ndarray], workers: int
     The classifier runs in batches, as in ``detect_many``, and the finder in so many pictures at a
     time: with one worker it is the sum of the sessions' times.
     """
-    card, finder, classifier = detector.card, detector.finder, detector.classifier
+    card, classifier = detector.card, detector.classifier
+    # No photograph is so large that it is searched at a second size.
+    finder, *_ = getattr(detector.finder, "finders", [detector.finder])
     total = 0.0
     for first in range(0, len(images), BATCH):
         part = images[first : first + BATCH]
