@@ -117,6 +117,39 @@ def test_boxed_faces(tmp_path: Path) -> None:
     assert summary.title() == f"{file}: 2 pictures, 4 faces, 2 labels"
 
 
+@pytest.mark.parametrize(
+    ("size", "warned"),
+    [
+        ({"width": 60, "height": 90}, False),
+        ({"width": 90, "height": 60}, True),
+        ({"width": 120, "height": 180}, True),
+        ({"width": 90}, False),
+        ({"width": 0, "height": 0}, False),
+    ],
+)
+def test_pictures_that_were_annotated_at_another_size(tmp_path: Path, size, warned) -> None:
+    """As on a telephone's picture that was not turned upright, or before it was made smaller."""
+    exif = PillowImage.Exif()
+    exif[274] = 6
+    PillowImage.new("RGB", (90, 60), "grey").save(tmp_path / "a.jpg", exif=exif)
+    content = {
+        "images": [
+            {"id": 1, "file_name": "a.jpg", **size},
+            {"id": 2, "file_name": "gone.jpg", "width": 3, "height": 4},
+        ],
+        "annotations": [{"image_id": 1, "category_id": 1, "bbox": [5, 5, 40, 40]}],
+        "categories": [{"id": 1, "name": "with_mask"}],
+    }
+    (tmp_path / "c.json").write_text(json.dumps(content))
+    warnings = [w for w in summarise(load_dataset(tmp_path / "c.json")).warnings if "size" in w]
+    expected = (
+        f"1 picture was annotated at another size, such as a.jpg at {size.get('width')}×"
+        f"{size.get('height')} px, which has 60×90, upright: the boxes lie elsewhere. Annotate the "
+        "pictures as they are."
+    )
+    assert warnings == [expected] * warned
+
+
 def test_a_box_of_any_size_becomes_a_tile(tmp_path: Path) -> None:
     """A point that was forgotten: cut as it stands, it would take hundreds of gigabytes."""
     paint(tmp_path / "a.png", 200, 100)

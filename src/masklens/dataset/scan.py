@@ -54,12 +54,15 @@ class Picture:
         annotations: its faces.
         crowds: regions with more faces than were boxed one by one (``iscrowd`` in COCO): nothing
             in them is a face that counts, nor background.
+        size: width and height in pixels of the picture that was annotated, as a COCO file gives
+            them; None when it does not.
     """
 
     path: Path
     name: str
     annotations: tuple[Annotation, ...]
     crowds: tuple[Annotation, ...] = ()
+    size: tuple[int, int] | None = None
 
     @cached_property
     def content(self) -> str:
@@ -290,7 +293,9 @@ def _coco_pictures(file: Path, content: Mapping[str, Any]) -> list[Picture]:
     for image in content["images"]:
         name = image["file_name"].replace("\\", "/")  # as Windows' tools write them
         annotated = tuple(faces[image["id"]]), tuple(crowds[image["id"]])
-        pictures.append(Picture(_beside(file, name), name, *annotated))
+        sides = image.get("width"), image.get("height")
+        size = sides if all(isinstance(side, int) and side > 0 for side in sides) else None
+        pictures.append(Picture(_beside(file, name), name, *annotated, size))
     return pictures
 
 

@@ -185,6 +185,19 @@ def _warnings(
             f"{_are(len(twice), 'face')} annotated more than once, in the same box, such as one "
             f"in {twice[0]}: every time counts."
         )
+    resized = [
+        picture
+        for picture in dataset.pictures
+        if picture.size and shapes.get(picture.name, picture.size[::-1]) != picture.size[::-1]
+    ]
+    if resized:
+        name, size = resized[0].name, resized[0].size or ()
+        height, width = shapes[name]
+        warnings.append(
+            f"{many(len(resized), 'picture was', 'pictures were')} annotated at another size, such "
+            f"as {name} at {'×'.join(map(str, size))} px, which has {width}×{height}, upright: the "
+            "boxes lie elsewhere. Annotate the pictures as they are."
+        )
     outside = [
         p.name for p, a in dataset.faces() if a.box and _is_outside(a.box, shapes.get(p.name))
     ]
