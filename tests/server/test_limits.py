@@ -467,6 +467,14 @@ def test_what_is_no_http_gets_an_error_like_any_other(limited, request_):
     assert server.stop() == (0, "")
 
 
+def test_http_1_0_needs_no_name(limited):
+    """As load balancers ask for health."""
+    server = limited()
+    with socket.create_connection(("127.0.0.1", server.port), timeout=15) as connection:
+        connection.sendall(b"GET /healthz HTTP/1.0\r\n\r\n")
+        assert said(connection).startswith(b"HTTP/1.1 200")
+
+
 def test_rubbish_behind_a_refusal_ends_the_connection_and_nothing_else(limited):
     server = limited()
     head = request_head(0).replace(b"Content-Length: 0", b"Transfer-Encoding: chunked")
