@@ -33,10 +33,16 @@ def test_loopback_needs_none(host):
     assert Settings(host=host).loopback
 
 
-@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.2", "example.org", ""])
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.2", "example.org"])
 def test_what_is_not_loopback(host):
     with pytest.raises(ServeError, match="MASKLENS_TOKEN"):
         Settings(host=host)
+
+
+def test_an_empty_host_is_none():
+    for token in (None, "abc"):
+        with pytest.raises(ServeError, match="The host is empty"):
+            Settings(host="", token=token)
 
 
 def test_tokens():

@@ -222,7 +222,10 @@ def read_manifest(file: Path) -> list[Row]:
                     raise ValueError(f"line {reader.line_num} is too short")
                 rows.append(Row(r["file"], r["label"], int(r["group"]), r["split"]))
     except OSError as error:
-        raise DatasetError(f"Cannot read the split {file}: {error.strerror}.") from error
+        raise DatasetError(
+            f"Cannot read the split {file}: {error.strerror}. A split is report, grouped or the "
+            "path of a manifest."
+        ) from error
     except (csv.Error, TypeError, ValueError) as error:
         raise DatasetError(f"{file} is not a split manifest: {error}.") from error
     if not rows:

@@ -62,7 +62,8 @@ class Settings:
         limits: see there.
 
     Raises:
-        ServeError: the token is not one, or there is none and the host is not loopback.
+        ServeError: the token is not one, or there is none and the host is not loopback; or the
+            host is empty.
     """
 
     host: str = "127.0.0.1"
@@ -78,6 +79,8 @@ class Settings:
                 f"{TOKEN_VARIABLE} may hold letters, digits and -._~+/ only. Make one with: "
                 'python -c "import secrets; print(secrets.token_urlsafe())"'
             )
+        if not self.host:
+            raise ServeError("The host is empty. Give an address of this machine, as 127.0.0.1.")
         if self.token is None and not self.loopback:
             raise ServeError(
                 f"{self.host} can be reached from other machines, so a token is needed. "
