@@ -164,6 +164,7 @@ def test_data_sets_of_one_name_are_all_counted(scenes: Path, tmp_path: Path) -> 
     """Most COCO files are called annotations.json."""
     other = tmp_path / scenes.name
     other.write_text(scenes.read_text())
+    (tmp_path / "0.png").touch()  # one of its pictures
     (tmp_path / "crops" / LABELS[0]).mkdir(parents=True)
     (tmp_path / "crops" / LABELS[0] / "a.png").touch()
     counts = street._faces([load_dataset(path) for path in (scenes, other, tmp_path / "crops")])
