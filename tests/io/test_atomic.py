@@ -172,6 +172,18 @@ def test_a_file_that_is_replaced_hands_on_its_rights(tmp_path: Path) -> None:
     assert (table.read_text(), table.stat().st_mode & 0o777) == ("new", 0o600)
 
 
+def test_a_file_system_without_rights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a network's folder that GNOME has mounted."""
+
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(errno.EOPNOTSUPP, os.strerror(errno.EOPNOTSUPP))
+
+    monkeypatch.setattr(os, "chmod", refuse)
+    write_text(tmp_path / "faces.csv", "old")
+    write_text(tmp_path / "faces.csv", "new")
+    assert (tmp_path / "faces.csv").read_text() == "new"
+
+
 def test_a_link_stays_a_link(tmp_path: Path) -> None:
     (tmp_path / "deep").mkdir()
     (tmp_path / "link").symlink_to(tmp_path / "deep" / "file")

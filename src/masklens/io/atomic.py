@@ -119,7 +119,7 @@ def _beside(target: Path) -> Iterator[Path]:
     try:
         if target.is_file():  # now, before there is anything in it that only some may read
             temporary.touch()
-            with contextlib.suppress(PermissionError):  # file systems without rights
+            with contextlib.suppress(OSError):  # file systems without rights
                 temporary.chmod(stat.S_IMODE(target.stat().st_mode) | stat.S_IWUSR)
         yield temporary
     finally:
