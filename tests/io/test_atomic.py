@@ -172,13 +172,35 @@ def test_a_file_that_is_replaced_hands_on_its_rights(tmp_path: Path) -> None:
     assert (table.read_text(), table.stat().st_mode & 0o777) == ("new", 0o600)
 
 
+@pytest.mark.skipif(
+    getattr(os, "geteuid", lambda: 1)() != 0, reason="only root makes files of other groups"
+)
+def test_a_file_that_is_replaced_stays_its_groups(tmp_path: Path) -> None:
+    """What a server may read by its group it may read after the next run, and others still not."""
+    table = tmp_path / "faces.csv"
+    table.write_text("old")
+    os.chown(table, 1234, 4321)
+    table.chmod(0o664)
+    write_text(table, "new")
+    status = table.stat()
+    assert (status.st_uid, status.st_gid, status.st_mode & 0o777) == (1234, 4321, 0o664)
+    for parent in (tmp_path, *tmp_path.parents[:2]):
+        parent.chmod(parent.stat().st_mode | 0o011)
+    tmp_path.chmod(0o777)
+    with as_nobody():  # who is not of that group
+        write_text(table, "newer")
+    status = table.stat()
+    assert (status.st_uid, status.st_mode & 0o777) == (65534, 0o644)
+
+
 def test_a_file_system_without_rights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As a network's folder that GNOME has mounted."""
 
     def refuse(*_: object, **__: object) -> None:
         raise OSError(errno.EOPNOTSUPP, os.strerror(errno.EOPNOTSUPP))
 
-    monkeypatch.setattr(os, "chmod", refuse)
+    for name in ("fchmod", "fchown"):
+        monkeypatch.setattr(os, name, refuse, raising=False)
     write_text(tmp_path / "faces.csv", "old")
     write_text(tmp_path / "faces.csv", "new")
     assert (tmp_path / "faces.csv").read_text() == "new"

@@ -118,13 +118,27 @@ def _beside(target: Path) -> Iterator[Path]:
     temporary = target.with_name(f".masklens-{uuid.uuid4().hex[:8]}{target.suffix[:40]}")
     try:
         if target.is_file():  # now, before there is anything in it that only some may read
-            temporary.touch()
-            with contextlib.suppress(OSError):  # file systems without rights
-                temporary.chmod(stat.S_IMODE(target.stat().st_mode) | stat.S_IWUSR)
+            _make_with_rights_of(target, temporary)
         yield temporary
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink()
+
+
+def _make_with_rights_of(old: Path, new: Path) -> None:
+    """An empty file that those may read and write who may do so with the old one, nobody else."""
+    with new.open("xb") as file:
+        if sys.platform == "win32":  # there they are the folder's
+            return
+        status = old.stat()
+        rights = stat.S_IMODE(status.st_mode) | stat.S_IWUSR
+        owner = status.st_uid if os.geteuid() == 0 else -1  # only root gives files away
+        try:
+            os.fchown(file.fileno(), owner, status.st_gid)
+        except OSError:  # one is not of that group: another one gets what all may do
+            rights = rights & ~stat.S_IRWXG | (rights & stat.S_IRWXO) << 3
+        with contextlib.suppress(OSError):  # file systems without rights
+            os.fchmod(file.fileno(), rights)
 
 
 def check_writable(target: Path) -> None:
