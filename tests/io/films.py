@@ -36,13 +36,14 @@ def write_film(
     silence: tuple[float, float] | None = None,
     codec: str = "libx264",
     keyframes: int | None = None,
+    b_frames: int | None = None,
     pixel: Fraction | None = None,
     options: dict[str, str] | None = None,
 ) -> Path:
     """Write a film: ``times`` in seconds for a variable rate, ``sound`` the name of a codec, to be
     heard from the second ``sound_from`` on until ``sound_until``, but left out from one second of
-    ``silence`` to the other, ``keyframes`` so many frames apart, ``pixel`` the width of a pixel
-    over its height."""
+    ``silence`` to the other, ``keyframes`` so many frames apart, up to ``b_frames`` one after the
+    other, ``pixel`` the width of a pixel over its height."""
     images = list(images)
     height, width = images[0].shape[:2]
     with av.open(str(path), "w", options=options or {}) as film:
@@ -54,6 +55,8 @@ def write_film(
             stream.options = {"crf": "12", "preset": "ultrafast"}
         if keyframes is not None:
             stream.codec_context.gop_size = keyframes
+        if b_frames is not None:
+            stream.codec_context.max_b_frames = b_frames
         if pixel is not None:
             stream.codec_context.sample_aspect_ratio = pixel
         if turn is not None or mirror:

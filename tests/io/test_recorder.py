@@ -221,6 +221,18 @@ def test_sound_stays_with_its_pictures_when_the_first_of_them_cannot_be_read(tmp
     assert loud[0] == pytest.approx(3.0, abs=0.1)
 
 
+@pytest.mark.parametrize("codec", ["libx264", "mpeg4"])
+@pytest.mark.parametrize("b_frames", [0, 2])
+@pytest.mark.parametrize("name", ["a.avi", "a.wmv"])
+def test_sound_stays_with_pictures_that_lie_as_they_are_coded(tmp_path, name, b_frames, codec):
+    """Of an AVI or WMV the decoder gives the first picture some packets later: each is 0.2 s."""
+    source = write_film(
+        tmp_path / name, frames(10), rate=5, codec=codec, b_frames=b_frames, sound="pcm_s16le"
+    )
+    _copied(source, tmp_path / "b.mp4")
+    assert _heard(tmp_path / "b.mp4")[-1] == pytest.approx(2.0, abs=0.1)
+
+
 @pytest.mark.parametrize("sound", ["aac", "flac"])  # copied, coded again
 def test_sound_stays_with_its_pictures_after_silence_that_was_left_out(tmp_path, sound):
     source = write_film(tmp_path / "a.mkv", frames(100), sound=sound, silence=(1.0, 3.0))

@@ -93,6 +93,7 @@ class VideoReader:
         self.begins = 0.0
         self._end, self._shared_end = end_of(stream)
         self._owed = _Owed()
+        self._first_packet: int | None = None  # of the pictures: its time
         self._last_packet = 0.0  # when the last one of any stream ends, by the file's own clock
 
     def __enter__(self) -> Self:
@@ -130,7 +131,7 @@ class VideoReader:
                 self._owed.given(picture.pts)
                 time = self._time_of(picture)
                 if index == 0:
-                    self.begins = time or 0.0
+                    self.begins = self._begins_with(picture)
                 frame = shape.frame(picture, self.name)
                 lasts = float(picture.duration * picture.time_base)
                 frame.index, frame.time = index, times.of(time, lasts)
@@ -181,6 +182,15 @@ class VideoReader:
             return None if picture.dts is None else float(picture.dts * picture.time_base)
         return picture.time  # type: ignore[no-any-return]
 
+    def _begins_with(self, picture: Any) -> float:
+        """When the first picture is shown, by the clock that the sound of the file follows too."""
+        shown: int = picture.pts or 0
+        begins, first = self._stream.start_time, self._first_packet
+        if self._container.format.name in _AS_CODED and None not in (begins, first):
+            # The times of their packets are guessed; when the first is to be shown FFmpeg knows.
+            shown += begins - first
+        return float(shown * picture.time_base)
+
     def _packets(self) -> Iterator[Any]:
         """The packets of the pictures; of all others it is noted when they end."""
         each = self._stream.codec_context.codec.canonical_name in _FRAME_EACH
@@ -189,6 +199,8 @@ class VideoReader:
                 end = float((packet.pts + (packet.duration or 0)) * packet.time_base)
                 self._last_packet = max(self._last_packet, end)
             if packet.stream is self._stream:  # not stream_index: of the last, empty one it is 0
+                if self._first_packet is None:
+                    self._first_packet = packet.pts
                 if each:
                     self._owed.promised(packet)
                 yield packet
