@@ -54,7 +54,7 @@ def test_folders_and_files_without_rights(closed: Path) -> None:
     with as_nobody():
         with pytest.raises(InputError, match="cannot be looked into: Permission denied"):
             find_pictures([str(closed)])
-        for search in ("{}", "{}/**/*.png"):
+        for search in ("{}", "{}/**/*.png", "{}/**/**/*.png"):
             told: list[InputError] = []
             found = find_pictures([search.format(closed.parent)], on_error=told.append)
             assert [path.name for path in found] == ["beside.png"]

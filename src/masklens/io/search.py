@@ -62,7 +62,8 @@ def matching(pattern: str, on_error: Callable[[OSError], None] | None = None) ->
     for start in filter(os.path.isdir, glob.iglob(str(Path(*parts[:first])))):
         for here, folders, _ in walk(Path(start), on_error=on_error):
             folders[:] = [name for name in folders if not name.startswith(".")]
-            yield from matching(str(Path(glob.escape(str(here)), *rest)), on_error)
+            # Of a further ** nothing is told: this walk comes to the same folders.
+            yield from matching(str(Path(glob.escape(str(here)), *rest)))
 
 
 def is_to_be_read(path: Path) -> bool:
