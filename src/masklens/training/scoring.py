@@ -23,7 +23,7 @@ from masklens.dataset.scan import Dataset, Picture
 from masklens.detections import Detections
 from masklens.detector import MaskDetector
 from masklens.errors import DatasetError
-from masklens.finder import bundle_finder
+from masklens.finder import load_finder
 from masklens.intervals import proportion
 from masklens.io.pictures import read_picture
 from masklens.labels import MASK_WORN_INCORRECTLY, WITH_MASK, WITHOUT_MASK
@@ -177,7 +177,11 @@ def classify_annotated(
 def detect_all(bundle: Bundle, dataset: Dataset) -> list[Detections]:
     """Every detection, whatever its score, of every picture."""
     section = bundle.card.finder
-    finder = bundle_finder(bundle, min_score=section.min_score) if section else None
+    finder = (
+        load_finder(None, bundle=bundle, closer=True, min_score=section.min_score)
+        if section
+        else None
+    )
     detector = MaskDetector(bundle, finder=finder, threshold=0.0)
     paths = tqdm([picture.path for picture in dataset.pictures], "detect", disable=None)
     return list(detector.detect_many(paths))
