@@ -62,6 +62,15 @@ def test_unless_told_otherwise_large_pictures_are_searched_at_twice_the_size(lon
     assert asked == [704, 1408][:searches]
 
 
+@pytest.mark.parametrize(("own", "sizes"), [(4096, [4096, 8192]), (4097, [4097])])
+def test_no_size_is_taken_that_may_not_be_asked_for(own, sizes):
+    """Of a panorama it would take gigabytes for each core."""
+    bundle = Bundle.load()
+    card = replace(bundle.card, finder=replace(bundle.card.finder, long_side=own))
+    finder = MaskDetector(replace(bundle, card=card), threads=1).finder
+    assert [one.long_side for one in getattr(finder, "finders", [finder])] == sizes
+
+
 def test_by_default_small_faces_of_a_large_picture_are_found(portrait):
     picture, boxes = picture_with_faces(portrait, 2200)
     hits, wrong = met(load_finder(None).find(picture), boxes)

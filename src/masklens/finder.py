@@ -25,6 +25,7 @@ from masklens.crop import FloatArray, Image
 from masklens.errors import BundleError
 from masklens.faces import FaceFinder, Faces, YuNet, best_faces, check_answers
 from masklens.io.jsonfile import read_json
+from masklens.limits import LONG_SIDES
 from masklens.pyramid import LARGE, PyramidFinder, SizedFinder
 from masklens.runtime import RUNTIMES, open_network
 
@@ -279,7 +280,7 @@ def load_finder(
         bundle: see above.
         long_side: working size in pixels, or several; None is the finder's own.
         closer: whether, where there is no ``long_side``, pictures more than twice as large as the
-            finder's own size are searched at twice that size, too.
+            finder's own size are searched at twice that size, too, if that is a size to ask for.
         options: as of :class:`CellFinder` and :class:`YuNet`, for example ``min_score``.
 
     Raises:
@@ -305,7 +306,7 @@ def load_finder(
         return first
     if larger:
         return PyramidFinder([first, *map(first.at, larger)])
-    if closer and long_side is None:
+    if closer and long_side is None and LARGE * first.long_side <= LONG_SIDES[1]:
         return PyramidFinder([first, first.at(LARGE * first.long_side)], LARGE)
     return first
 
