@@ -59,7 +59,7 @@ class MaskDetector:
             there is one in that format: in LiteRT's it has one size, and is left to ONNX Runtime
             where there is a ``long_side``. The latter two are extras.
         long_side: working size of the face finder in pixels; None is its own, and twice that as
-            well for pictures more than twice as large. Smaller is faster, and loses small faces;
+            well for pictures at least twice as large. Smaller is faster, and loses small faces;
             larger finds smaller faces in large pictures, and loses those that fill the picture.
             Several, such as (704, 2112), are searched one after the other and lose neither. A
             finder that is an object has its own.

@@ -279,7 +279,7 @@ def load_finder(
         runtime: a runtime that does not read ONNX files leaves them to ONNX Runtime.
         bundle: see above.
         long_side: working size in pixels, or several; None is the finder's own.
-        closer: whether, where there is no ``long_side``, pictures more than twice as large as the
+        closer: whether, where there is no ``long_side``, pictures at least twice as large as the
             finder's own size are searched at twice that size, too, if that is a size to ask for.
         options: as of :class:`CellFinder` and :class:`YuNet`, for example ``min_score``.
 

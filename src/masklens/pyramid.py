@@ -22,7 +22,7 @@ MAX_SIDE = 192
 #: Where a picture is smaller than this times a working size, a larger one gains nothing.
 MIN_GAIN = 4 / 3
 
-#: Pictures more than this many times as large as a working size lose a third of the faces of 16 to
+#: Pictures at least this many times as large as a working size lose a third of the faces of 16 to
 #: 32 px. Unless told otherwise, a detector searches them at so many times that size, too.
 LARGE = 2
 

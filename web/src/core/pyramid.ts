@@ -17,7 +17,7 @@ const MAX_SIDE = 192;
 const MIN_GAIN = 4 / 3;
 
 /**
- * Pictures more than this many times as large as a working size lose a third of the faces of 16 to
+ * Pictures at least this many times as large as a working size lose a third of the faces of 16 to
  * 32 px. Unless told otherwise, they are searched at so many times that size, too.
  */
 const LARGE = 2;
