@@ -7,6 +7,7 @@ import errno
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -159,6 +160,24 @@ def test_a_file_that_is_write_protected_is_not_replaced(tmp_path: Path) -> None:
     with as_nobody(), pytest.raises(OutputError, match="Permission denied"):
         check_writable(table)
     assert [path.read_text() for path in tmp_path.iterdir()] == ["kept"]
+
+
+def test_a_file_is_not_opened_to_find_out_whether_it_may_be_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who waits for it to be written would be told; and rclone's mounts write files anew only."""
+    opened = Path.open
+
+    def anew(path: Path, mode: str = "r", **more: Any) -> Any:
+        if path.name == "faces.csv":
+            raise OSError(errno.EPERM, os.strerror(errno.EPERM))
+        return opened(path, mode, **more)
+
+    table = tmp_path / "faces.csv"
+    table.touch()
+    monkeypatch.setattr(Path, "open", anew)
+    check_writable(table)
+    assert list(tmp_path.iterdir()) == [table]
 
 
 @pytest.mark.skipif(os.name != "posix", reason="rights of POSIX")

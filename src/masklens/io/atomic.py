@@ -6,6 +6,7 @@ Streams such as standard output cannot be renamed to: what is whole goes on wher
 from __future__ import annotations
 
 import contextlib
+import errno
 import io
 import json
 import os
@@ -155,8 +156,11 @@ def check_writable(target: Path) -> None:
                 raise OutputError(f"Cannot write {target}: it is a folder.")
             if temporary != target:
                 temporary.touch()
-                if target.is_file():  # its folder would let it be replaced, protected or not
-                    target.open("ab").close()
+                # Its folder would let it be replaced, protected or not. To open it tells whoever
+                # waits for results that there are some, and rclone's mounts refuse to add to files.
+                own = os.access in os.supports_effective_ids
+                if target.is_file() and not os.access(target, os.W_OK, effective_ids=own):
+                    raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
                 # A name may be too long, and Windows replaces no file that is open, in Excel say.
                 with contextlib.suppress(FileNotFoundError):
                     target.rename(target)
