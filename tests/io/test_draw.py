@@ -86,6 +86,14 @@ def test_small_faces_of_a_large_picture_can_be_seen():
     assert (drawn[1000, 494:506] == COLOURS[LABELS[0]]).all(), "large faces keep their bold line"
 
 
+def test_labels_stand_at_the_thin_boxes_of_a_panorama():
+    """The line of a box follows its face; a label that kept off a bolder one hung in the air."""
+    image = np.full((300, 6000, 3), 128, np.uint8)
+    drawn = draw_detections(image, detections([[3000, 150, 3040, 200]]))
+    above = (drawn[:151, 3010] != 128).any(axis=1)
+    assert above[np.flatnonzero(above)[0] :].all()
+
+
 def test_labels_of_neighbours_do_not_cover_each_other():
     image = np.full((300, 400, 3), 128, np.uint8)
     boxes = [[100, 100, 150, 160], [140, 100, 190, 160]]

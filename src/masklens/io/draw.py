@@ -79,17 +79,21 @@ def draw_detections(image: Image, detections: Detections) -> Image:
     line = max(1, round(max(height, width) / 400))
     faces = list(detections)
     boxes = np.array([[round(v) for v in face.box] for face in faces], np.int64).reshape(-1, 4)
+    sides = (boxes[:, 2:] - boxes[:, :2]).min(axis=1)
+    lines = np.rint(_LINE_SHARE * sides).astype(np.int64).clip(1, line).tolist()
     # The surest faces are drawn last, so that they lie on top.
-    for face, (x1, y1, x2, y2) in zip(reversed(faces), reversed(boxes.tolist()), strict=True):
+    for row in reversed(range(len(faces))):
+        x1, y1, x2, y2 = boxes[row].tolist()
         inner = (min(x2, width - 1), min(y2, height - 1))
-        thin = max(1, min(line, round(_LINE_SHARE * min(x2 - x1, y2 - y1))))
-        cv2.rectangle(canvas, (x1, y1), inner, colour_of(face.label), thin)
+        cv2.rectangle(canvas, (x1, y1), inner, colour_of(faces[row].label), lines[row])
     sprites = [_sprites(face, (height, width)) for face in faces]
     first = _first_text(sprites, detections.boxes, (height, width))
     labels = np.zeros_like(boxes)
     for row, box in enumerate(boxes):
         others = np.delete(boxes, row, axis=0)
-        labels[row] = _draw_label(canvas, sprites[row][first:], box, line, others, labels[:row])
+        labels[row] = _draw_label(
+            canvas, sprites[row][first:], box, lines[row], others, labels[:row]
+        )
     return canvas
 
 
