@@ -102,20 +102,58 @@ def test_labels_of_neighbours_do_not_cover_each_other():
     assert both > 1.7 * one
 
 
-def test_labels_keep_off_each_other(monkeypatch):
-    """Five small faces in a row, with labels twice as wide."""
-    places = []
+@pytest.fixture
+def places(monkeypatch):
+    """Where labels were drawn, (N, 4), xyxy, in the order of the faces."""
+    drawn = []
 
     def seen(*arguments):
-        places.append(draw_label(*arguments))
-        return places[-1]
+        drawn.append(draw_label(*arguments))
+        return drawn[-1]
 
     draw_label = draw._draw_label
     monkeypatch.setattr(draw, "_draw_label", seen)
+    return drawn
+
+
+def test_labels_keep_off_each_other(places):
+    """Five small faces in a row, with labels twice as wide."""
     boxes = [[x, 100, x + 30, 130] for x in range(100, 300, 40)]
     draw_detections(np.full((300, 400, 3), 128, np.uint8), detections(boxes))
     common = intersection(np.array(places), np.array(places))
     assert common.sum() == common.trace()
+
+
+@pytest.mark.parametrize("label", range(3))
+@pytest.mark.parametrize("first_track", [-1, 100])
+def test_labels_of_a_long_row_cover_neither_faces_nor_each_other(places, label, first_track):
+    """Where whole labels no longer fit, some are shorter: a cut number is another one."""
+    boxes = np.array([[x, 120, x + 30, 160] for x in range(10, 1960, 40)])
+    row = detections(boxes, label)
+    row.track_ids[:] = np.arange(len(row)) + first_track if first_track > 0 else -1
+    draw_detections(np.full((300, 2000, 3), 128, np.uint8), row)
+    assert not intersection(np.array(places), boxes).any()
+    words = np.array(places) + np.array([2, 2, -2, -2])  # labels have so wide a margin
+    common = intersection(words, np.array(places))
+    assert common.sum() == common.trace()
+
+
+@pytest.mark.parametrize("label", range(3))
+def test_small_faces_are_not_hidden_by_their_own_labels(places, label):
+    """In a column with no room above or below there is room beside them."""
+    boxes = np.array(
+        [[x, y, x + 14, y + 16] for x in range(20, 380, 45) for y in range(20, 280, 20)]
+    )
+    draw_detections(np.full((300, 400, 3), 128, np.uint8), detections(boxes, label))
+    assert not intersection(np.array(places), boxes).any()
+
+
+def test_the_label_of_a_close_up_is_whole(places):
+    """It lies on the face, which can spare the strip."""
+    draw_detections(np.full((300, 300, 3), 128, np.uint8), detections([[0, 0, 300, 300]]))
+    draw_detections(np.full((300, 300, 3), 128, np.uint8), detections([[60, 90, 240, 290]]))
+    (on_face, above) = places
+    assert (on_face[2:] - on_face[:2] == above[2:] - above[:2]).all()
 
 
 def test_the_box_of_the_surest_face_lies_on_top():

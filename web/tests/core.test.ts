@@ -166,25 +166,30 @@ describe("a label's place", () => {
     { width: 40, height: 12 },
     { width: 12, height: 12 },
   ];
+  const face: Box = [100, 100, 150, 160];
   test("is above its face, as a whole", () => {
-    const { text, place } = placeLabel(sizes, 0, [100, 100, 150, 160], picture, [], []);
+    const { text, place } = placeLabel(sizes, 0, 0, picture, [face], []);
     expect([text, ...place]).toEqual([0, 99.5, 87, 159.5, 99]);
   });
   test("keeps off other faces, by another place or fewer words", () => {
-    const face: Box = [100, 100, 150, 160];
     const above: Box = [60, 40, 220, 98];
-    expect(placeLabel(sizes, 0, face, picture, [above], []).place[1]).toBe(161);
     const below: Box = [60, 161, 220, 200];
-    const narrow = placeLabel(sizes, 0, [100, 100, 104, 104], picture, [above, [60, 105, 220, 200]], []);
-    expect(narrow.text).toBe(2);
-    expect(placeLabel(sizes, 0, face, picture, [above, below], []).text).toBe(0); // inside its own
+    expect(placeLabel(sizes, 0, 0, picture, [face, above], []).place[1]).toBe(161);
+    expect(placeLabel(sizes, 0, 0, picture, [face, above, below], []).place[0]).toBe(151); // beside it
+    const around: Box[] = [above, below, [60, 98, 99, 161], [165, 98, 220, 161]];
+    expect(placeLabel(sizes, 0, 0, picture, [face, ...around], []).text).toBe(2);
   });
   test("keeps off other labels, even more than off faces", () => {
-    const face: Box = [100, 100, 150, 160];
     const label: Box = [60, 87, 220, 99];
-    expect(placeLabel(sizes, 0, face, picture, [], [label]).place[1]).toBe(161);
-    const faces: Box[] = [[60, 161, 220, 173], [60, 102, 220, 114]]; // below it and inside
-    expect(placeLabel(sizes, 0, face, picture, faces, [label]).place[1]).toBe(161);
+    expect(placeLabel(sizes, 0, 0, picture, [face], [label]).place[1]).toBe(161);
+    const faces: Box[] = [[60, 161, 220, 173], [60, 99, 220, 112]]; // below and beside it
+    expect(placeLabel(sizes, 0, 0, picture, [face, ...faces], [label]).place[1]).not.toBe(87);
+  });
+  test("is not on its own face, unless that can spare it", () => {
+    const small: Box = [0, 3, 20, 23];
+    expect(placeLabel(sizes, 0, 0, picture, [small], []).place).toEqual([0, 24, 60, 36]);
+    const closeUp: Box = [0, 0, 400, 300];
+    expect(placeLabel(sizes, 0, 0, picture, [closeUp], [])).toMatchObject({ text: 0, place: [0, 0, 60, 12] });
   });
   const crowds = fixture("places.json") as {
     picture: Size;
@@ -196,8 +201,7 @@ describe("a label's place", () => {
   test.each(crowds)("is the one that Python takes, of crowd %#", ({ picture, faces, sizes, first, labels }) => {
     expect(first.map((_, n) => firstText(sizes.slice(0, n), faces.slice(0, n), picture))).toEqual(first);
     labels.forEach((label, i) => {
-      const others = faces.filter((_, k) => k !== i);
-      const { place } = placeLabel(sizes[i]!, first.at(-1)!, faces[i]!, { ...picture, line: 0 }, others, labels.slice(0, i));
+      const { place } = placeLabel(sizes[i]!, first.at(-1)!, i, { ...picture, line: 0 }, faces, labels.slice(0, i));
       expect(place).toEqual(label);
     });
   });

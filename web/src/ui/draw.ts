@@ -38,8 +38,7 @@ export function drawFaces(context: Context, faces: readonly Face[], drawing: Dra
   const first = firstText(words.map(({ sizes }) => sizes), boxes, drawing);
   const taken: Box[] = [];
   words.forEach((label, i) => {
-    const others = boxes.filter((_, k) => k !== i);
-    const { text, place } = placeLabel(label.sizes, first, boxes[i]!, drawing, others, taken);
+    const { text, place } = placeLabel(label.sizes, first, i, drawing, boxes, taken);
     taken.push(place);
     drawLabel(context, label, text, place);
   });

@@ -11,10 +11,13 @@ export interface Size {
 }
 
 /**
- * What a shorter text costs, as a share of the area of the whole one: so much of other faces and
- * labels may be covered before it is taken.
+ * What a shorter text costs, as a share of the area of the whole one: so much of faces may be
+ * covered before it is taken.
  */
-const SHORTENED = [0, 0.15, 0.4];
+const SHORTENED = [0, 0.07, 0.2];
+
+/** What a covered pixel of another label costs, in those of faces: a number that is cut is another. */
+const WORDS = 5;
 
 /** Labels together may take this share of the picture, or as much as the faces do. */
 const ROOM = 0.12;
@@ -36,11 +39,11 @@ export function firstText(
   return fitting < 0 ? SHORTENED.length - 1 : fitting;
 }
 
-/** The text and the place at which a label covers least of other faces and labels. */
+/** The text and the place at which the label of a row's face covers least of faces and labels. */
 export function placeLabel(
   sizes: readonly Size[],
   first: number,
-  box: Box,
+  row: number,
   picture: Size & { line: number },
   faces: readonly Box[],
   labels: readonly Box[],
@@ -48,8 +51,8 @@ export function placeLabel(
   let best: { text: number; place: Box; cost: number } | undefined;
   for (let text = first; text < SHORTENED.length; text++) {
     const least = SHORTENED[text]! * extent(sizes[0]!);
-    for (const place of places(sizes[text]!, box, picture)) {
-      const cost = least + covered(place, faces) + 2 * covered(place, labels);
+    for (const place of places(sizes[text]!, faces[row]!, picture)) {
+      const cost = least + hidden(place, faces, row) + WORDS * covered(place, labels);
       if (best === undefined || cost < best.cost) best = { text, place, cost };
     }
     if (best !== undefined && best.cost <= least) break;
@@ -57,19 +60,33 @@ export function placeLabel(
   return best!;
 }
 
-/** Where a label can stand: above, below or inside its box, the best first; never none. */
+/** Where a label can stand: above, below or beside its box, the best first. */
 function places(
   { width, height }: Size,
   [x1, y1, x2, y2]: Box,
   picture: Size & { line: number },
 ): Box[] {
   const pad = picture.line / 2;
-  const inside = (value: number, limit: number): number => Math.max(0, Math.min(value, limit));
-  const lefts = [x1 - pad, x2 + pad - width].map((x) => inside(x, picture.width - width));
-  const tops = [y1 - pad * 2 - height, y2 + pad * 2, y1 + picture.line * 2];
-  const fitting = tops.filter((top) => top >= 0 && top <= picture.height - height);
-  const used = fitting.length > 0 ? fitting : [inside(tops[0]!, picture.height - height)];
-  return used.flatMap((top) => lefts.map((left): Box => [left, top, left + width, top + height]));
+  const within = (value: number, limit: number): number => Math.max(0, Math.min(value, limit));
+  const lefts = [x1 - pad, x2 + pad - width];
+  const corners = [y1 - pad * 2 - height, y2 + pad * 2].flatMap((top) => lefts.map((left) => [left, top] as const));
+  corners.push([x2 + pad * 2, y1 - pad], [x1 - pad * 2 - width, y1 - pad]);
+  return corners.map(([x, y]): Box => {
+    const left = within(x, picture.width - width);
+    const top = within(y, picture.height - height);
+    return [left, top, left + width, top + height];
+  });
+}
+
+/**
+ * How much of the faces lies under a label. A close-up can spare the strip that its own label takes;
+ * what hides a small face hides all.
+ */
+function hidden(place: Box, faces: readonly Box[], row: number): number {
+  return faces.reduce((sum, face, i) => {
+    const common = intersection(place, face);
+    return sum + (i === row ? common * (common / Math.max(area(face), 1)) : common);
+  }, 0);
 }
 
 /** How much of other rectangles lies under one. */
