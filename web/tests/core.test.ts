@@ -13,6 +13,7 @@ import { Tracks } from "../src/core/tracks";
 import { Votes } from "../src/core/votes";
 import { enlarged } from "../src/engine/enlarge";
 import { choices, nextCamera, type Which } from "../src/ui/camera";
+import { drawFaces } from "../src/ui/draw";
 import { styleOf } from "../src/ui/labels";
 import { Pace } from "../src/ui/live";
 import { firstText, placeLabel, type Size } from "../src/ui/place";
@@ -211,6 +212,24 @@ describe("a label's place", () => {
     expect(firstText([sizes], crowd.slice(0, 1), picture)).toBe(0);
     expect(firstText([], [], picture)).toBe(0);
   });
+});
+
+test("a label stands at its box, however thin the line is in a panorama", () => {
+  vi.stubGlobal("document", { getElementById: () => null }); // labels without a sign
+  const drawn: number[][] = [];
+  const context = new Proxy({} as CanvasRenderingContext2D, {
+    get: (_, name) => (...values: number[]) => {
+      if (name === "roundRect") drawn.push(values);
+      return { width: 40 };
+    },
+    set: () => true,
+  });
+  const drawing = { width: 6000, height: 300, scale: 1, labels: ["?"], letters: [11, 150], line: 15 } as const;
+  const face = { box: [3000, 150, 3040, 200] as Box, label: 0, score: 0.9, faceScore: 0.9, probabilities: [1] };
+  drawFaces(context, [face], drawing);
+  vi.unstubAllGlobals();
+  const [box, label] = [drawn[0]!, drawn.at(-1)!];
+  expect(box[1]! - (label[1]! + label[3]!)).toBeLessThan(3);
 });
 
 describe("several sizes", () => {

@@ -38,7 +38,8 @@ export function drawFaces(context: Context, faces: readonly Face[], drawing: Dra
   const first = firstText(words.map(({ sizes }) => sizes), boxes, drawing);
   const taken: Box[] = [];
   words.forEach((label, i) => {
-    const { text, place } = placeLabel(label.sizes, first, i, drawing, boxes, taken);
+    const picture = { ...drawing, line: lineOf(boxes[i]!, drawing) };
+    const { text, place } = placeLabel(label.sizes, first, i, picture, boxes, taken);
     taken.push(place);
     drawLabel(context, label, text, place);
   });
@@ -52,14 +53,14 @@ function onCanvas({ box }: Face, { scale, mirrored, width }: Drawing): Box {
 /** A box's line takes at most this share of its shorter side, as in Python. */
 const LINE_SHARE = 0.05;
 
-function drawBox(
-  context: Context,
-  [x1, y1, x2, y2]: Box,
-  style: LabelStyle,
-  { line }: Drawing,
-  marked: boolean,
-): void {
-  const thin = Math.max(1, Math.min(line, LINE_SHARE * Math.min(x2 - x1, y2 - y1)));
+/** How wide the line of a box is. */
+function lineOf([x1, y1, x2, y2]: Box, { line }: { line: number }): number {
+  return Math.max(1, Math.min(line, LINE_SHARE * Math.min(x2 - x1, y2 - y1)));
+}
+
+function drawBox(context: Context, box: Box, style: LabelStyle, drawing: Drawing, marked: boolean): void {
+  const [x1, y1, x2, y2] = box;
+  const thin = lineOf(box, drawing);
   const width = marked ? thin * 1.8 : thin;
   const path = (): void => {
     context.beginPath();
