@@ -1,3 +1,4 @@
+import cv2
 import numpy as np
 import pytest
 
@@ -163,9 +164,29 @@ def test_the_box_of_the_surest_face_lies_on_top():
     assert (drawn[100, 80] == COLOURS["with_mask"]).all(), "where the lines cross"
 
 
-@pytest.mark.parametrize(("label", "ink"), [(0, 255), (1, 255), (2, 0)])
+#: What eyes without red cones, and without green ones, see of linear RGB (Machado, Oliveira and
+#: Fernandes 2009, "A Physiologically-based Model for Simulation of Color Vision Deficiency").
+CONES = {
+    "all": np.eye(3),
+    "no red": [[0.152, 1.053, -0.205], [0.115, 0.786, 0.099], [-0.004, -0.048, 1.052]],
+    "no green": [[0.367, 0.861, -0.228], [0.280, 0.673, 0.047], [-0.012, 0.043, 0.969]],
+}
+
+
+@pytest.mark.parametrize("cones", CONES)
+def test_colours_stay_apart(cones):
+    """By more than 30 in CIELAB; 2.3 can just be told, and a box's line is a pixel wide."""
+    rgb = np.array([[COLOURS[label] for label in LABELS]], np.float32) / 255
+    linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
+    seen = (linear @ np.transpose(CONES[cones])).clip(0, 1)
+    (lab,) = cv2.cvtColor(seen.astype(np.float32), cv2.COLOR_LRGB2Lab)
+    apart = np.linalg.norm(lab[:, None] - lab, axis=2)
+    assert apart[~np.eye(3, dtype=bool)].min() > 30
+
+
+@pytest.mark.parametrize(("label", "ink"), [(0, 0), (1, 255), (2, 0)])
 def test_a_label_can_be_read(label, ink):
-    """White on green and red, black on orange."""
+    """White on red, black on green and orange."""
     drawn = draw_detections(
         np.full((200, 300, 3), 128, np.uint8), detections([[100, 80, 160, 150]], label)
     )

@@ -312,7 +312,7 @@ test("a turned phone keeps its boxes on the faces and counts nobody twice; an un
         rgb.reduce((sum, value, k) => sum + Math.abs(value - from[k]!), 0);
       // From the picture's left edge, at its foot, to the box's, in the colour of masks.
       const edge = columns(400, 80, (rgb) => differs(rgb, [136, 136, 136]) > 90);
-      return columns(0, 480, (rgb) => differs(rgb, [22, 133, 66]) < 40) - edge;
+      return columns(0, 480, (rgb) => differs(rgb, [40, 200, 140]) < 40) - edge;
     }, jpeg);
     expect(Math.abs(left - (FACE_LEFT * 480) / 512)).toBeLessThan(16);
   }

@@ -168,7 +168,7 @@ test("the threshold hides faces; picture and CSV are saved", async ({ page }) =>
     const { data } = context.getImageData(0, 0, image.width, image.height);
     let count = 0;
     for (let i = 0; i < data.length; i += 4) {
-      if (Math.abs(data[i]! - 22) + Math.abs(data[i + 1]! - 133) + Math.abs(data[i + 2]! - 66) < 40) count++;
+      if (Math.abs(data[i]! - 40) + Math.abs(data[i + 1]! - 200) + Math.abs(data[i + 2]! - 140) < 40) count++;
     }
     return [image.width, image.height, count];
   }, saved);
@@ -378,6 +378,6 @@ test("in a system's own colours, what is chosen stands out, and the bar keeps it
     expect(await style(chosen, "outline-style")).toBe("solid");
     expect(await style(other, "outline-style")).toBe("none");
   }
-  expect(await style("#share-bar .with_mask", "background-color")).toBe("rgb(22, 133, 66)");
+  expect(await style("#share-bar .with_mask", "background-color")).toBe("rgb(40, 200, 140)");
   await screenshot(page, "pictures-forced-colours");
 });

@@ -19,10 +19,11 @@ from masklens.labels import MASK_WORN_INCORRECTLY, WITH_MASK, WITHOUT_MASK
 
 Colour = tuple[int, int, int]
 
-#: RGB; green, red and orange that stay apart for colour-blind eyes by their lightness too. The
-#: label's words say the same, so that colour is never the only sign.
+#: RGB; green, red and orange that stay apart for eyes without red or green cones, too: the green is
+#: much lighter than the red, and can be seen in the dark. The label's words say the same, so that
+#: colour is never the only sign.
 COLOURS: dict[str, Colour] = {
-    WITH_MASK: (22, 133, 66),
+    WITH_MASK: (40, 200, 140),
     WITHOUT_MASK: (214, 39, 40),
     MASK_WORN_INCORRECTLY: (255, 160, 30),
 }

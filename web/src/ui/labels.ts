@@ -18,8 +18,8 @@ const STYLES: Record<string, LabelStyle> = {
   with_mask: {
     short: "mask",
     long: "With mask",
-    colour: "#168542",
-    ink: "#fff",
+    colour: "#28c88c",
+    ink: "#00170c",
     dash: [],
   },
   mask_worn_incorrectly: {
