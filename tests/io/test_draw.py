@@ -5,7 +5,7 @@ import pytest
 from masklens.boxes import intersection
 from masklens.detections import Detections
 from masklens.io import draw
-from masklens.io.draw import COLOURS, draw_detections
+from masklens.io.draw import COLOURS, draw_detections, draw_lost, draw_status
 from masklens.labels import LABELS
 
 
@@ -223,3 +223,33 @@ def test_the_words_of_few_faces_are_whole():
 def test_nothing_found_draws_nothing():
     image = np.full((20, 30, 3), 128, np.uint8)
     assert (draw_detections(image, Detections.empty()) == image).all()
+
+
+def status(width, fps=25.0):
+    """The columns of the line along the lower edge of a picture so many pixels wide."""
+    drawn = draw_status(np.full((40, width, 3), 90, np.uint8), detections([[1, 1, 9, 9]] * 12), fps)
+    return drawn[:, (drawn != 90).any(axis=(0, 2))]
+
+
+@pytest.mark.parametrize("width", range(20, 400, 17))
+def test_the_counts_of_a_small_film_are_not_cut(width):
+    """Cut, "12 mask" reads as one."""
+    line = status(width)
+    edge = line[:, -1:].reshape(-1, 3)
+    inked = (edge != 90).any(axis=1) & (edge != 32).any(axis=1)
+    assert not inked.any(), "the line ends with its background"
+    assert width < 60 or line.size
+
+
+def test_a_slow_computer_does_more_than_no_frames_a_second():
+    assert (status(640, 0.3) != status(640, 0.4)).any()
+    assert status(640, 0.0).shape[1] < status(640, 9.0).shape[1], (
+        "not known before the second frame"
+    )
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (5, 200), (200, 5), (40, 60), (1080, 1920)])
+def test_any_size_of_film(shape):
+    image = np.full((*shape, 3), 90, np.uint8)
+    assert draw_lost(image).shape == image.shape
+    assert draw_status(image, detections([[0, 0, 1, 1]]), 25.0).shape == image.shape

@@ -54,6 +54,9 @@ _WORDS = 5
 #: Smallest letters, in pixels.
 _SMALLEST = 5
 
+#: The same of the line along the lower edge, which need not be near a face.
+_SMALLEST_LINE = 8
+
 #: Labels together may take this share of the picture, or as much as the faces do.
 _ROOM = 0.12
 
@@ -103,33 +106,37 @@ def draw_detections(image: Image, detections: Detections) -> Image:
 def draw_status(canvas: Image, detections: Detections, fps: float) -> Image:
     """Write counts, the share that complies and frames per second along the lower edge.
 
+    What does not fit is left out, the last first: of "12" cut in the middle another number is left.
+
     Args:
         canvas: uint8 (H, W, 3), RGB; changed in place, and returned.
         detections: of this frame.
-        fps: frames per second.
+        fps: frames per second; 0 where nobody knows yet.
     """
     counts = detections.counts()
     words = [f"{counts[label]} {SHORT_NAMES.get(label, label)}" for label in detections.labels]
     share = detections.share_compliant
     words.append("nobody" if share is None else f"{share:.0%} compliant")
-    words.append(f"{fps:.0f} fps")
-    return _with_line(canvas, "  ·  ".join(words))
+    if fps > 0:
+        words.append(f"{fps:.{0 if fps >= 10 else 1}f} fps")
+    return _with_line(canvas, ["  ·  ".join(words[:n]) for n in range(len(words), 0, -1)])
 
 
 def draw_lost(image: Image) -> Image:
     """A dark copy of the last picture of a camera, uint8 (H, W, 3), RGB, which says it is lost."""
-    return _with_line(image // 3, "camera lost, trying again")
+    return _with_line(image // 3, ["camera lost, trying again", "camera lost", "lost"])
 
 
-def _with_line(canvas: Image, text: str) -> Image:
-    """Write a text along the lower edge, in place; returns the picture."""
+def _with_line(canvas: Image, texts: Sequence[str]) -> Image:
+    """Write the first text that fits along the lower edge, in place; returns the picture."""
     height, width = canvas.shape[:2]
-    size = max(11, round(max(height, width) / 48))
-    sprite = _label_sprite(text, _STATUS, size)
-    while size > 6 and sprite.shape[1] > width:
-        size -= 1
-        sprite = _label_sprite(text, _STATUS, size)
-    sprite = sprite[:height, :width]
+    largest = max(11, round(max(height, width) / 48))
+    sizes = range(largest, _SMALLEST_LINE - 1, -1)
+    sprites = (_label_sprite(text, _STATUS, size) for text in texts for size in sizes)
+    sprite = next((s for s in sprites if s.shape[1] <= width), None)
+    if sprite is None:
+        return canvas
+    sprite = sprite[:height]
     canvas[height - sprite.shape[0] :, : sprite.shape[1]] = sprite
     return canvas
 
