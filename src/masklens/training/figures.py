@@ -40,10 +40,16 @@ def _lines(axes: Axes, history: Sequence[Mapping[str, float]], name: str) -> Non
     axes.plot(epochs, train, color=_TRAIN, label="training (augmented, with dropout)", marker=".")
     test = [row[f"val_{name}"] for row in history]
     axes.plot(epochs, test, color=_TEST, label="test", marker=".")
+    _by_epoch(axes)
+
+
+def _by_epoch(axes: Axes) -> None:
+    """What all curves have in common. A single epoch has no room for a second whole number."""
     axes.set_xlabel("epoch")
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     axes.grid(alpha=0.3)
-    axes.legend(frameon=False)
+    if axes.lines:
+        axes.legend(frameon=False)
 
 
 def finder_figure(history: Sequence[Mapping[str, float]]) -> Figure:
@@ -67,11 +73,7 @@ def finder_figure(history: Sequence[Mapping[str, float]]) -> Figure:
             scores.plot(x, y, label=label, marker=".")
     scores.set(title="Photographs that are not trained on", ylabel="share (0 to 1)")
     for axes in (losses, scores):
-        axes.set_xlabel("epoch")
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-        axes.grid(alpha=0.3)
-        if axes.lines:
-            axes.legend(frameon=False)
+        _by_epoch(axes)
     return figure
 
 
