@@ -149,6 +149,14 @@ def test_small_faces_are_not_hidden_by_their_own_labels(places, label):
     assert not intersection(np.array(places), boxes).any()
 
 
+def test_a_label_keeps_its_size_while_its_face_moves(places):
+    """By parts of a pixel, as tracks do: 59.8 pixels wide, the face is rounded to 59 or to 60."""
+    for x in np.arange(100, 102, 0.1):
+        draw_detections(np.full((300, 400, 3), 128, np.uint8), detections([[x, 99, x + 59.8, 180]]))
+    sizes = np.array(places)[:, 2:] - np.array(places)[:, :2]
+    assert (sizes == sizes[0]).all()
+
+
 def test_the_label_of_a_close_up_is_whole(places):
     """It lies on the face, which can spare the strip."""
     draw_detections(np.full((300, 300, 3), 128, np.uint8), detections([[0, 0, 300, 300]]))

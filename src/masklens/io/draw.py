@@ -212,7 +212,7 @@ def _sprites(face: Detection, picture: tuple[int, int]) -> list[Label]:
     height, width = picture
     # A label about as wide as its face, within what can be read and what does not cover the rest.
     largest = max(12, round(max(height, width) / 40))
-    wanted = int(np.clip((round(face.box[2]) - round(face.box[0])) / 5, min(11, largest), largest))
+    wanted = int(np.clip((face.box[2] - face.box[0]) / 5, min(11, largest), largest))
     sprites: list[Image] = []
     for text in reversed(texts_of(face)):
         for size in range(wanted, _SMALLEST - 1, -1):
