@@ -160,6 +160,13 @@ test("labels are called and coloured as in Python", () => {
   for (const [label, style] of Object.entries(rules.labels)) expect(styleOf(label)).toMatchObject(style);
 });
 
+test("a line with gaps is mostly line: none may be fainter than a mask's by half", () => {
+  for (const label of labels) {
+    const [drawn, gap] = styleOf(label).dash;
+    if (drawn !== undefined) expect(drawn / (drawn + gap!)).toBeGreaterThan(0.6);
+  }
+});
+
 describe("a label's place", () => {
   const picture = { width: 400, height: 300, line: 1 };
   const sizes = [

@@ -34,7 +34,7 @@ const STYLES: Record<string, LabelStyle> = {
     long: "No mask",
     colour: "#d62728",
     ink: "#fff",
-    dash: [1.5, 2],
+    dash: [2, 1],
   },
 };
 
