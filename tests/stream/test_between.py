@@ -85,6 +85,22 @@ def test_who_is_on_one_side_only_stays_where_guessed():
     assert places(labelled) == [{}, {1: 0}, {1: 3, 2: 49}, {2: 50}, {2: 51}]
 
 
+def test_faces_of_the_scene_before_a_cut_are_not_left_in_the_one_after_it():
+    """Where nobody goes on, frames are looked at: who walks away stays where guessed."""
+    yellow, blue = np.full((9, 9, 3), (250, 220, 40), np.uint8), np.full((9, 9, 3), 30, np.uint8)
+
+    def faces(*scenes):
+        tracks = (seen((1, 0)), seen((1, 1)), seen((1, 2)), seen((1, 3)), seen((2, 50)))
+        labelled = [
+            (Frame(image, "x", index=i, time=i / 10), detections, i in (0, 4))
+            for i, (image, detections) in enumerate(zip(scenes, tracks, strict=True))
+        ]
+        return [list(shown) for shown in places(labelled)]
+
+    assert faces(yellow, yellow, blue, blue, blue) == [[1], [1], [], [], [2]]
+    assert faces(yellow, yellow, yellow, yellow, yellow) == [[1], [1], [1], [1], [2]]
+
+
 def test_a_break_costs_no_frame():
     def broken():
         yield frame(0), seen((1, 0)), True

@@ -2,7 +2,7 @@
 
 Ahead of the next search a face can only be guessed to move on as it did, and a camera that turns
 makes fools of such guesses. A film can wait: the places before and after are known, and what lies
-between them is a straight line.
+between them is a straight line, unless another scene has begun there.
 """
 
 from __future__ import annotations
@@ -16,7 +16,11 @@ from masklens.crop import FloatArray
 from masklens.detections import Detections
 from masklens.errors import InputError
 from masklens.io.frames import Frame
+from masklens.stream.cuts import is_other_scene, signature
 from masklens.stream.tracks import PATIENCE
+
+#: Frames are compared at this size, in pixels, and only where no face goes on.
+_LONG_SIDE = 256
 
 
 def filled_in(
@@ -30,7 +34,8 @@ def filled_in(
         labelled: frames in order, their faces, and whether faces were looked for.
 
     Yields:
-        The same frames in the same order. Faces without a track on both sides stay where they are.
+        The same frames in the same order. Faces without a track on both sides stay where they are,
+        but those of the scene before a cut are not left in the scene after it.
     """
     before: tuple[Frame, Detections] | None = None
     waiting: list[tuple[Frame, Detections]] = []
@@ -74,7 +79,8 @@ def _between(
         if track in sides[0] and track in sides[1]
     ]
     if not rows:
-        return guessed
+        was, is_now = (signature(frame.within(_LONG_SIDE)) for frame in (before[0], now[0]))
+        return Detections.empty(guessed.labels) if is_other_scene(was, is_now) else guessed
     own, first, last = np.array(rows).T
 
     def on_the_line(guess: FloatArray, old: FloatArray, new: FloatArray) -> FloatArray:

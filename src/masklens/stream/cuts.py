@@ -29,10 +29,7 @@ class CutDetector:
     def is_cut(self, now: Signature) -> bool:
         """Whether a frame shows another scene than the last one given."""
         last, self._last = self._last, now
-        if last is None:
-            return False
-        moved, recoloured = differences(last, now)
-        return moved > _MOVED and recoloured > _RECOLOURED
+        return last is not None and is_other_scene(last, now)
 
 
 def signature(image: Image) -> Signature:
@@ -50,6 +47,12 @@ def signature(image: Image) -> Signature:
     levels = [cv2.calcHist([thin], [c], None, [8], [0, 256]).ravel() for c in range(3)]
     shares = np.concatenate(levels) / np.float32(thin.shape[0] * thin.shape[1])
     return np.asarray(cv2.transform(small, _MEAN), np.float32), np.asarray(shares, np.float32)
+
+
+def is_other_scene(a: Signature, b: Signature) -> bool:
+    """Whether a cut lies between two frames that follow each other closely."""
+    moved, recoloured = differences(a, b)
+    return moved > _MOVED and recoloured > _RECOLOURED
 
 
 def differences(a: Signature, b: Signature) -> tuple[float, float]:
