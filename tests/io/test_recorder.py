@@ -7,10 +7,12 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import av
+import cv2
 import numpy as np
 import pytest
 
 from masklens.errors import OutputError
+from masklens.io import recorder
 from masklens.io.recorder import VideoWriter
 from masklens.io.signature import is_signed
 from masklens.io.video import VideoReader
@@ -36,6 +38,26 @@ def test_what_is_written_can_be_read(tmp_path):
     content = path.read_bytes()
     assert content.index(b"moov") < content.index(b"mdat")
     assert b"moof" not in content
+
+
+@pytest.mark.parametrize("at", [20, 21])
+def test_lines_of_a_pixel_keep_their_colour(tmp_path, at):
+    """The colour of a box says what was found. In odd rows and columns it was lost."""
+    image = np.full((64, 64, 3), 110, np.uint8)
+    image[at, 8:56] = image[8:56, at + 20] = 40, 200, 140
+    with VideoWriter(tmp_path / "a.mp4", 25) as video:
+        video.write(image, 0.0)
+    (read,) = VideoReader(tmp_path / "a.mp4")
+    for line in (read.image[at, 12:36], read.image[28:52, at + 20]):
+        red, green, _ = line.mean(axis=0)
+        assert green - red > 40
+
+
+def test_areas_keep_their_colours():
+    image = np.random.default_rng(0).integers(0, 256, (30, 40, 3), dtype=np.uint8)
+    image = image.repeat(2, axis=0).repeat(2, axis=1)
+    made, opencv = recorder._i420(image), cv2.cvtColor(image, cv2.COLOR_RGB2YUV_I420)
+    assert np.abs(made.astype(int) - opencv).max() <= 1
 
 
 @pytest.mark.parametrize("signed", [True, False])

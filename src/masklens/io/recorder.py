@@ -34,6 +34,8 @@ _SECONDS_PER_FRAGMENT = 1
 _FRAGMENTS = "frag_keyframe+empty_moov+default_base_moof"
 #: Bytes that must stay free on the disk when a second copy is made.
 _ROOM = 20_000_000
+#: Colour differences of the full range -> of the limited range of films, 16 to 240 (BT.601).
+_LIMITED = np.rint(128 + (np.arange(256) - 128) * 224 / 255).astype(np.uint8)
 
 
 class VideoWriter:
@@ -243,8 +245,17 @@ def _fitted(image: Image, size: tuple[int, int]) -> Image:
 
 
 def _i420(image: Image) -> Image:
-    """RGB with even sides -> planar YUV 4:2:0 as uint8 (H · 3 / 2, W); BT.601, limited range."""
-    return np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2YUV_I420), dtype=np.uint8)
+    """RGB with even sides -> planar YUV 4:2:0 as uint8 (H · 3 / 2, W); BT.601, limited range.
+
+    A colour is the mean of four pixels. OpenCV takes that of the first, without which boxes of
+    small faces, whose lines are a pixel wide, were grey: their colour says what was found.
+    """
+    height, width = image.shape[:2]
+    planes = np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2YUV_I420), dtype=np.uint8)
+    means = cv2.resize(image, (width // 2, height // 2), interpolation=cv2.INTER_AREA)
+    _, red, blue = cv2.split(cv2.LUT(cv2.cvtColor(means, cv2.COLOR_RGB2YCrCb), _LIMITED))
+    planes.reshape(-1)[height * width :].reshape(2, height // 2, width // 2)[:] = blue, red
+    return planes
 
 
 def _without_fragments(path: Path, metadata: Mapping[str, str]) -> None:
