@@ -34,7 +34,8 @@ class ViewSettings:
 
     Attributes:
         side: of the view in pixels.
-        long_side: working size of serving; scale 1 of a view is that of a picture of this size.
+        long_side: scale 1 of a view is that of a picture of this size in pixels, a little more than
+            the working size in use.
         jitter: standard deviation of the logarithm of the scale.
         aimed: share of views whose scale is chosen so that one face gets a random size …
         faces: … between these, in pixels, evenly in the logarithm.
