@@ -7,6 +7,7 @@ import json
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image as PillowImage
 
@@ -17,6 +18,7 @@ from masklens.errors import DatasetError
 from masklens.intervals import wilson
 from masklens.labels import LABELS
 from masklens.training.assemble import assemble
+from masklens.training.scoring import Judged, _precise_note
 
 #: Of the face in the portrait.
 FACE = [182, 76, 85, 98]
@@ -102,6 +104,12 @@ def test_a_precision_that_is_not_reached_is_not_claimed(
     bundle, _ = assemble("default", file, None, tmp_path / "new")
     assert bundle.card.threshold_notes["precise"].startswith("precision 0.95 is not reached")
     assert bundle.card.threshold_notes["precise"].endswith("; this shows 0.50")
+
+
+def test_a_precision_that_is_just_missed_is_not_rounded_to_the_one_that_was_wanted() -> None:
+    scores, right = np.ones(19, np.float32), np.arange(19) < 18
+    note = _precise_note(Judged(scores, scores, scores, right, right, 19), 0.5, "canteen")
+    assert note == "precision 0.95 is not reached on canteen; this shows 0.94"
 
 
 def test_pictures_that_cannot_be_read_are_left_out_and_named(

@@ -111,10 +111,11 @@ def calibrate(bundle: Bundle, dataset: Dataset) -> tuple[Bundle, dict[str, Any]]
 
 def _precise_note(judged: Judged, threshold: float, where: str) -> str:
     right = judged.right[judged.scores >= threshold]
-    precision = _share(int(right.sum()), len(right))
-    if precision is not None and precision >= PRECISE:
+    hits, boxes = int(right.sum()), len(right)
+    if boxes and hits / boxes >= PRECISE:
         return f"lowest with precision {PRECISE} on {where}"
-    reached = "no box" if precision is None else f"{precision:.2f}"
+    # Rounded down, so that it is never the precision that is not reached.
+    reached = f"{hits * 100 // boxes / 100:.2f}" if boxes else "no box"
     return f"precision {PRECISE} is not reached on {where}; this shows {reached}"
 
 
