@@ -1,13 +1,13 @@
-"""What Python says of 40 photographs: the yardstick of ``web/e2e/parity.spec.ts``.
+"""What Python says of 40 photographs: the yardstick of ``parity.spec.ts`` and ``closer.spec.ts``.
 
     python web/e2e/python_results.py FOLDER OUT.json [--bundle DIR] [--png DIR]
-    python web/e2e/python_results.py FOLDER OUT.json --mosaic FILE.jpg --long-side 704 2112
+    python web/e2e/python_results.py FOLDER OUT.json --mosaic FILE.jpg [--long-side 704 2112]
 
 Runs ``MaskDetector`` over 40 pictures of FOLDER (a COCO folder with ``annotations.coco.json``, such
 as scenes/val), spread over all of them, and writes their faces with full precision and without a
 threshold. With ``--png`` the decoded pixels are kept as PNG too, so that JPEG decoders can be told
 apart from the pipeline. With ``--mosaic`` 16 of them, spread again, are set side by side in one
-picture of 2,880 px, which is searched at the given sizes.
+picture of 2,880 px, which is searched at the given sizes, or as usual.
 """
 
 from __future__ import annotations
