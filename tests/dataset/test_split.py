@@ -25,7 +25,7 @@ from masklens.dataset.split import (
     parts_of,
     read_manifest,
     report_split,
-    was_trained_on,
+    trained_on,
     write_manifest,
 )
 from masklens.errors import DatasetError
@@ -238,10 +238,10 @@ def test_what_a_model_was_trained_on_is_told_by_all_of_it_or_its_four_fifths(fol
     part, rest = held_in(whole), held_in(whole, test=True)
     assert (len(whole), len(part), len(rest)) == (40, 32, 8)
     for known in (whole, part):
-        assert was_trained_on(whole, [known.sha256()])
-    assert not was_trained_on(whole, [rest.sha256()])
-    assert not was_trained_on(rest, [part.sha256()])
-    assert not was_trained_on(whole, [])
+        assert trained_on(whole, [known.sha256()]) == known
+    assert trained_on(whole, [rest.sha256()]) is None
+    assert trained_on(rest, [part.sha256()]) is None
+    assert trained_on(whole, []) is None
 
 
 def test_no_file_is_hashed_twice(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -255,5 +255,5 @@ def test_no_file_is_hashed_twice(folder: Path, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(scan, "file_sha256", counted)
     whole = load_dataset(folder)
     whole.sha256()
-    assert not was_trained_on(whole, ["another"])
+    assert trained_on(whole, ["another"]) is None
     assert len(read) == len(set(read)) == 40

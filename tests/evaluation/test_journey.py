@@ -19,7 +19,7 @@ from masklens.bundle import write_bundle
 from masklens.cli import main
 from masklens.dataset import duplicates
 from masklens.dataset.scan import load_dataset
-from masklens.dataset.split import COLUMNS
+from masklens.dataset.split import COLUMNS, Row, held_in, named_parts, write_manifest
 from masklens.evaluation import extras
 from masklens.evaluation.compare import compare, signed
 from masklens.evaluation.evaluate import evaluate
@@ -59,25 +59,54 @@ def test_pictures_that_the_model_was_trained_on_are_told(run, folders, tmp_path,
     seen = write_bundle(tmp_path / "seen", card, {"classifier.onnx": tmp_path / "seen.onnx"}).folder
     options = ("--json", tmp_path / "s.json", "--report", tmp_path / "r", "--format", "md")
     result = run(seen, folders, "--faces", "whole", *options)
-    sentence = "toy 1 was trained on these pictures, so that the scores are too good"
+    sentence = "toy 1 was trained on these pictures, or on some of them, so that the scores are too"
     assert sentence in result.output
     assert sentence in (tmp_path / "r" / "report.md").read_text()
     assert json.loads((tmp_path / "s.json").read_text())["data"]["trained_on"] is True
 
 
-def test_of_a_split_or_of_other_pictures_it_is_not_said(run, folders, tmp_path):
+def test_of_other_pictures_it_is_not_said(run, folders, tmp_path):
     make_toy_model(tmp_path / "seen.onnx")
-    rows = [COLUMNS, ("with_mask/0.png", "with_mask", 0, "test"),
-            ("without_mask/0.png", "without_mask", 1, "test"),
-            ("with_mask/1.png", "with_mask", 2, "train")]  # fmt: skip
-    (tmp_path / "m.csv").write_text("".join(",".join(map(str, row)) + "\n" for row in rows))
-    for name, data in (("split", load_dataset(folders).sha256()), ("other", "0" * 64)):
-        card = toy_card(training={"data_sha256": data})
-        bundle = write_bundle(tmp_path / name, card, {"classifier.onnx": tmp_path / "seen.onnx"})
-        split = ("--split", f"{tmp_path / 'm.csv'}:test") if name == "split" else ()
-        result = run(bundle.folder, folders, "--faces", "whole", *split)
-        assert result.exit_code == 0, result.output
-        assert "trained on" not in result.output
+    card = toy_card(training={"data_sha256": "0" * 64})
+    other = write_bundle(tmp_path / "other", card, {"classifier.onnx": tmp_path / "seen.onnx"})
+    result = run(other.folder, folders, "--faces", "whole")
+    assert result.exit_code == 0, result.output
+    assert "trained on" not in result.output
+
+
+@pytest.mark.parametrize(
+    ("boxed", "held_in_part", "noted", "split", "said"),
+    [
+        (False, False, "manifest", "manifest", False),
+        (False, False, "report", "manifest", True),
+        (False, False, None, "manifest", False),  # the card does not say which part
+        (False, True, None, "report", False),
+        (False, True, None, "manifest", True),
+        (True, False, None, "manifest", True),  # no recipe sets photographs aside
+    ],
+)
+def test_of_a_split_it_is_said_where_what_is_judged_was_not_set_aside(
+    folders, coco, tmp_path, boxed, held_in_part, noted, split, said
+):
+    for label in ("with_mask", "without_mask"):  # enough for a fifth
+        for number in range(4, 8):
+            shutil.copy(folders / label / "0.png", folders / label / f"{number}.png")
+    whole = load_dataset(coco if boxed else folders)
+    splits = {"report": "report", "manifest": str(tmp_path / "m.csv")}
+    write_manifest(
+        tmp_path / "m.csv",
+        [Row(p.name, "any", i, "train" if i % 3 else "test") for i, p in enumerate(whole.pictures)],
+    )
+    training = {"data_sha256": (held_in(whole) if held_in_part else whole).sha256()}
+    if noted:
+        training["split_sha256"] = named_parts(whole, splits[noted]).sha256()
+    make_toy_model(tmp_path / "seen.onnx")
+    files = {"classifier.onnx": tmp_path / "seen.onnx"}
+    bundle = write_bundle(tmp_path / "seen", toy_card(training=training), files)
+    selection = select(whole, splits[split])
+    judged = evaluate(load_subject(bundle.folder), selection, Options(faces="whole", resamples=9))
+    assert judged.trained_on is said
+    assert ("or on some of them" in judged.conditions) is said
 
 
 @pytest.mark.parametrize("faces", ["find", "whole"])

@@ -14,7 +14,7 @@ from masklens.bundle import Bundle
 from masklens.classifier import MaskClassifier
 from masklens.cli import main
 from masklens.dataset.scan import load_dataset
-from masklens.dataset.split import TEST, TRAIN, Parts, Row, write_manifest
+from masklens.dataset.split import TEST, TRAIN, Parts, Row, named_parts, write_manifest
 from masklens.errors import (
     BundleError,
     DatasetError,
@@ -80,6 +80,8 @@ def test_the_run_folder_is_a_bundle(whole, options):
     assert bundle.card.labels == ("with_mask", "without_mask")
     assert bundle.card.training["command"] == "masklens train portraits"
     assert bundle.card.training["data_sha256"] == load_dataset(options.data[0]).sha256()
+    split = named_parts(load_dataset(options.data[0]), "report")
+    assert bundle.card.training["split_sha256"] == split.sha256()
     assert bundle.card.training["seed"] == 42
     assert bundle.card.scores["accuracy"]["total"] == 4
     expected = {

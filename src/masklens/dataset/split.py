@@ -8,6 +8,7 @@ columns ``file,label,group,split``, that ``train`` and ``evaluate`` read.
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
@@ -58,6 +59,11 @@ class Parts:
     train: list[str]
     test: list[str]
     groups: dict[str, int]
+
+    def sha256(self) -> str:
+        """A hash over the names: by it a bundle knows which part its training set aside."""
+        text = "\n\n".join("\n".join(names) for names in (self.train, self.test))
+        return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def report_split(labels: Sequence[Any] | npt.NDArray[Any]) -> tuple[Indices, Indices]:
@@ -305,19 +311,22 @@ def held_in(dataset: Dataset, *, test: bool = False) -> Dataset:
     return replace(dataset, pictures=tuple(p for p in dataset.pictures if p.name in names))
 
 
-def was_trained_on(dataset: Dataset, known: Collection[str]) -> bool:
-    """Whether a model has seen these pictures, or the four fifths of them that are trained on.
+def trained_on(dataset: Dataset, known: Collection[str]) -> Dataset | None:
+    """What a model was given of these pictures: all, the four fifths that are held in, or nothing.
 
     Args:
         dataset: all of it.
         known: what the model's card says, :attr:`masklens.card.ModelCard.training_data`.
     """
     if not known:
-        return False
+        return None
+    if dataset.sha256() in known:
+        return dataset
     try:
-        return dataset.sha256() in known or held_in(dataset).sha256() in known
+        part = held_in(dataset)
     except DatasetError:  # too few for a fifth: none was trained on
-        return False
+        return None
+    return part if part.sha256() in known else None
 
 
 def check_apart(datasets: Sequence[Dataset], others: Dataset, purpose: str) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from masklens.dataset.split import was_trained_on
+from masklens.dataset.split import trained_on
 from masklens.errors import DatasetError
 from masklens.evaluation.answers import Answers, common_labels
 from masklens.evaluation.assemble import boxed_answers, portrait_answers, scenes_of
@@ -37,7 +37,7 @@ class Evaluation:
         answers: to portraits or annotated boxes; None for predictions on scenes.
         label_scores: scores of ``answers``.
         scenes, scene_scores: None for portraits.
-        trained_on: the model was trained on the judged pictures, as its card says.
+        trained_on: the model was trained on the judged pictures, or some of them, as its card says.
     """
 
     subject: Subject
@@ -72,8 +72,9 @@ class Evaluation:
     def conditions(self) -> str:
         """Sentences: what was left out, how the pictures were treated, and who had seen them."""
         return self._treatment + (
-            f" {self.subject.name} was trained on these pictures, so that the scores are too good: "
-            "judge it on others, or with the --split of its training."
+            f" {self.subject.name} was trained on these pictures, or on some of them, so that the "
+            "scores are too good: judge it on others, or with --split on what its training set "
+            "aside."
             if self.trained_on
             else ""
         )
@@ -149,10 +150,19 @@ def evaluate(
 
 
 def _trained_on(subject: Subject, selection: Selection) -> bool:
-    """Whether the card says so; a split is taken for the one by which a part was set aside."""
-    if subject.bundle is None or selection.split is not None:
+    """Whether the card says so of what is judged, or of some of it."""
+    if subject.bundle is None:
         return False
-    return was_trained_on(selection.whole, subject.bundle.card.training_data)
+    card, parts = subject.bundle.card, selection.parts
+    seen = trained_on(selection.whole, card.training_data)
+    if seen is None or parts is None:
+        return seen is not None
+    if len(seen) == len(selection.whole) and not seen.boxed:
+        # The report's recipe was given all, and set a part of it aside: which, its card says.
+        here = parts.sha256()
+        return bool(card.training.get("split_sha256", here) != here)
+    names = {picture.name for picture in seen.pictures}
+    return any(picture.name in names for picture in selection.dataset.pictures)
 
 
 def judge(evaluation: Evaluation, labels: tuple[str, ...] | None = None) -> Evaluation:

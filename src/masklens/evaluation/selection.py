@@ -13,7 +13,7 @@ import numpy as np
 
 from masklens.dataset.duplicates import Duplicates, find_duplicates
 from masklens.dataset.scan import Dataset, load_dataset
-from masklens.dataset.split import GROUPED, named_parts
+from masklens.dataset.split import GROUPED, Parts, named_parts
 from masklens.errors import DatasetError
 from masklens.evaluation.bars import Bar, no_bar, search_bar
 from masklens.intervals import Ints
@@ -28,6 +28,7 @@ class Selection:
         groups: (P,), number of each picture's group, from 0.
         split: what selected them, as of :func:`masklens.dataset.split.named_parts`; or None.
         whole: what they were selected from.
+        parts: what the split sets apart; None where everything is judged.
         duplicates: in ``whole``, where the split made them be looked for; else None.
     """
 
@@ -35,6 +36,7 @@ class Selection:
     groups: Ints
     split: str | None
     whole: Dataset
+    parts: Parts | None = None
     duplicates: Duplicates | None = None
 
     @property
@@ -78,14 +80,15 @@ def select(data: str | Path | Dataset, split: str | None = None, bar: Bar = no_b
     """
     whole = data if isinstance(data, Dataset) else load_dataset(data)
     dataset, groups = whole, np.arange(len(whole))
-    duplicates = None
+    parts = duplicates = None
     if split == GROUPED:
         with search_bar(len(whole), bar) as progress:
             duplicates = find_duplicates(whole, progress=progress)
     if split is not None:
-        dataset, groups = _part(whole, split, duplicates)
+        parts = named_parts(whole, split, duplicates)
+        dataset, groups = _part(whole, split, parts)
     _refuse_one_label(dataset, split)
-    return Selection(dataset, groups, split, whole, duplicates)
+    return Selection(dataset, groups, split, whole, parts, duplicates)
 
 
 def _refuse_one_label(dataset: Dataset, split: str | None, what: str = "pictures") -> None:
@@ -97,9 +100,8 @@ def _refuse_one_label(dataset: Dataset, split: str | None, what: str = "pictures
         )
 
 
-def _part(dataset: Dataset, split: str, duplicates: Duplicates | None) -> tuple[Dataset, Ints]:
+def _part(dataset: Dataset, split: str, parts: Parts) -> tuple[Dataset, Ints]:
     """The judged part of a data set, and the group of each of its pictures."""
-    parts = named_parts(dataset, split, duplicates)
     wanted = set(parts.test)
     pictures = tuple(p for p in dataset.pictures if p.name in wanted)
     if not pictures:

@@ -17,7 +17,7 @@ from masklens.card import ModelCard
 from masklens.crop import Image, crop_face, whole_picture
 from masklens.dataset.readable import read_each
 from masklens.dataset.scan import Annotation, Picture, load_dataset
-from masklens.dataset.split import was_trained_on
+from masklens.dataset.split import trained_on
 from masklens.errors import DatasetError
 
 #: Crops that the activations' ranges are measured on.
@@ -97,7 +97,7 @@ def cut_crops(source: Path, card: ModelCard, limit: int | None = None) -> Crops:
         np.array(pictures, np.int64),
         dataset.short_name,
         dataset.sha256(),
-        was_trained_on(dataset, card.training_data),
+        trained_on(dataset, card.training_data) is not None,
         tuple(skipped),
     )
 

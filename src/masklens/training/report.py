@@ -17,7 +17,6 @@ views; the notebook augments and runs the whole network anew in each epoch.
 
 from __future__ import annotations
 
-import hashlib
 import tempfile
 import time
 from collections.abc import Sequence
@@ -42,7 +41,6 @@ from masklens.training.features import BATCH, FeatureExtractor
 from masklens.training.head import AfterEpoch, fit_head
 from masklens.training.network import SIZE, VALUE_RANGE, backbone, join
 from masklens.training.portraits import (
-    Indices,
     Portraits,
     read_portraits,
     split_by_name,
@@ -110,7 +108,7 @@ def train(
             "seed": options.seed,
             "batch_size": batch_size,
             "views": views,
-            "split_sha256": _hash(portraits.names, train_part, test_part),
+            "split_sha256": parts.sha256(),
         },
     )
     extract = FeatureExtractor(trunk, run.checkpoint)
@@ -166,11 +164,6 @@ def _load(sources: Sequence[Path]) -> Dataset:
         )
     dataset.check_labels(LABELS)
     return dataset
-
-
-def _hash(names: Sequence[str], *parts: Indices) -> str:
-    text = "\n\n".join("\n".join(names[i] for i in part) for part in parts)
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def _save(model: Any, folder: Path, sample: Image) -> tuple[dict[str, Path], float]:

@@ -25,7 +25,7 @@ from masklens.card import ModelCard, SecondLook
 from masklens.crop import FloatArray
 from masklens.dataset.readable import OnError, readable
 from masklens.dataset.scan import Dataset, Picture, load_dataset
-from masklens.dataset.split import check_apart, held_in, was_trained_on
+from masklens.dataset.split import check_apart, held_in, trained_on
 from masklens.errors import DatasetError, InputError, OutputError
 from masklens.finder import shipped_finder
 from masklens.io.atomic import write_json
@@ -140,7 +140,7 @@ def train(
     datasets, identity = as_corrected(datasets, options, whole)
     others = load_dataset(options.calibrate_on) if options.calibrate_on else None
     known = start.card.training_data if start is not None else ()
-    if others is not None and was_trained_on(others, known):
+    if others is not None and trained_on(others, known):
         raise DatasetError(
             f"{others.source}, to calibrate on, is what {options.start} was trained on: scores "
             "would come out too good. Give other photographs."
