@@ -65,6 +65,20 @@ def test_pictures_that_the_model_was_trained_on_are_told(run, folders, tmp_path,
     assert json.loads((tmp_path / "s.json").read_text())["data"]["trained_on"] is True
 
 
+def test_a_rival_that_was_trained_on_the_pictures_is_told_too(run, toy_bundle, folders, tmp_path):
+    make_toy_model(tmp_path / "seen.onnx")
+    card = toy_card(name="seen", training={"data_sha256": load_dataset(folders).sha256()})
+    seen = write_bundle(tmp_path / "seen", card, {"classifier.onnx": tmp_path / "seen.onnx"}).folder
+    options = ("--json", tmp_path / "s.json", "--report", tmp_path / "r.md", "--faces", "whole")
+    result = run(toy_bundle.folder, folders, "--against", seen, *options, "--no-audit")
+    for said in (result.output, (tmp_path / "r.md").read_text()):
+        assert said.count("was trained on these pictures") == 1
+        assert "seen 1 was trained on these pictures" in said
+    content = json.loads((tmp_path / "s.json").read_text())
+    assert content["data"]["trained_on"] is False
+    assert content["comparison"]["b_trained_on"] is True
+
+
 def test_of_other_pictures_it_is_not_said(run, folders, tmp_path):
     make_toy_model(tmp_path / "seen.onnx")
     card = toy_card(training={"data_sha256": "0" * 64})

@@ -147,6 +147,7 @@ class Comparison:
 
     Attributes:
         a, b: names.
+        b_trained_on: the second model was trained on the judged pictures, or some of them.
         labels: that both were judged in.
         differences: one per measure that both have.
         label_test: None where the models did not answer to the same faces.
@@ -154,6 +155,7 @@ class Comparison:
 
     a: str
     b: str
+    b_trained_on: bool
     labels: tuple[str, ...]
     differences: tuple[Difference, ...]
     label_test: LabelTest | None
@@ -163,6 +165,7 @@ class Comparison:
         out: dict[str, Any] = {
             "a": self.a,
             "b": self.b,
+            "b_trained_on": self.b_trained_on,
             "labels": list(self.labels),
             "differences": {
                 d.a.key: {
@@ -218,7 +221,9 @@ def compare(a: Evaluation, b: Evaluation) -> Comparison:
             if mine.comparable:
                 estimate = _difference(mine, theirs[key], weights, exchanged[key])
             differences.append(Difference(mine, theirs[key], estimate))
-    return Comparison(a.subject.name, b.subject.name, labels, tuple(differences), _test(a, b))
+    return Comparison(
+        a.subject.name, b.subject.name, b.trained_on, labels, tuple(differences), _test(a, b)
+    )
 
 
 def _difference(a: Measure, b: Measure, weights: Array, exchanged: Statistic) -> Estimate:

@@ -71,12 +71,17 @@ class Evaluation:
     @property
     def conditions(self) -> str:
         """Sentences: what was left out, how the pictures were treated, and who had seen them."""
-        return self._treatment + (
-            f" {self.subject.name} was trained on these pictures, or on some of them, so that the "
+        return " ".join(filter(None, (self._treatment, self.warning)))
+
+    @property
+    def warning(self) -> str:
+        """A sentence where the model was trained on what is judged, else nothing."""
+        if not self.trained_on:
+            return ""
+        return (
+            f"{self.subject.name} was trained on these pictures, or on some of them, so that the "
             "scores are too good: judge it on others, or with --split on what its training set "
             "aside."
-            if self.trained_on
-            else ""
         )
 
     @property

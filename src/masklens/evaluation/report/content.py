@@ -51,8 +51,8 @@ def build(
         _pipeline(document, e)
     if e.label_scores is not None:
         _labels(document, e)
-    if outcome.comparison is not None:
-        _comparison(document, outcome.comparison)
+    if outcome.comparison is not None and outcome.rival is not None:
+        _comparison(document, outcome.comparison, outcome.rival)
     _mistakes(document, mistakes, explainer)
     document.heading("How the figures were obtained")
     document.terms(method_terms(e, outcome.comparison is not None))
@@ -228,13 +228,15 @@ def _label_figures(document: Document, scores: LabelScores) -> None:
         )
 
 
-def _comparison(document: Document, comparison: Comparison) -> None:
+def _comparison(document: Document, comparison: Comparison, rival: Evaluation) -> None:
     document.heading(f"{comparison.b} against {comparison.a}")
     document.text(
         f"A is {comparison.a}, B is {comparison.b}. Both answered to the same pictures; "
         "differences are B minus A in points (hundredths), with intervals from a bootstrap that "
         "draws the same pictures for both."
     )
+    if rival.warning:  # the other model's stands where the pictures are described
+        document.text(rival.warning)
     document.table(
         "Both models, and what can be said about the difference.",
         ("", "A", "B", "verdict"),
