@@ -351,6 +351,32 @@ def test_a_grouped_split_looks_for_copies_once(run, toy_bundle, noise, tmp_path,
     assert "20 of the 21 pictures are near-duplicates of another one in the whole data set" in text
 
 
+@pytest.mark.parametrize(
+    ("test", "grouped", "said"),
+    [
+        ("0 0b", False, True),
+        ("0 0b", True, False),
+        ("0 1", False, False),  # their copies are in the training part
+    ],
+)
+def test_copies_that_count_as_independent_are_told(
+    run, toy_bundle, noise, tmp_path, test, grouped, said
+):
+    pictures = load_dataset(noise).pictures
+    rows = [
+        Row(p.name, "any", number // 2 if grouped else number,
+            "test" if p.path.stem in test.split() else "train")
+        for number, p in enumerate(pictures)
+    ]  # fmt: skip
+    write_manifest(tmp_path / "m.csv", rows)
+    made = ("--faces", "whole", "--split", tmp_path / "m.csv", "--mistakes", 0)
+    result = run(toy_bundle.folder, noise, *made, "--report", tmp_path / "r.md")
+    assert result.exit_code == 0, result.output
+    text = (tmp_path / "r.md").read_text()
+    assert "20 of the 20 pictures are near-duplicates of another one in the whole data set" in text
+    assert ("independent, so that the intervals are too narrow" in text) is said
+
+
 def test_the_search_for_copies_draws_the_bar_that_it_is_handed(noise):
     drawn = {}
 

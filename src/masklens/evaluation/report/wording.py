@@ -126,10 +126,10 @@ def audit_sentences(e: Evaluation, audit: Audit | None) -> list[str]:
     sentences = []
     count, groups = len(e.selection.dataset), e.selection.n_groups
     if e.selection.split is not None:
-        sentences.append(
-            f"The pictures are the test part of the split {e.selection.split}, in {groups:,} groups"
-            + (" of near-duplicates; intervals go by groups." if groups < count else ".")
-        )
+        text = f"The pictures are the test part of the split {e.selection.split}"
+        if groups < count:
+            text += f", in {groups:,} groups of near-duplicates; intervals go by groups"
+        sentences.append(text + ".")
     if audit is None:
         return sentences
     if audit.leak is not None:
@@ -161,9 +161,12 @@ def _copies(e: Evaluation, audit: Audit) -> str:
     )
     if not e.selection.dataset.boxed and audit.across_labels:
         text += f" {audit.across_labels:,} groups hold pictures of different labels."
-    if e.selection.n_groups == len(e.selection.dataset):
+    names = [picture.name for picture in e.selection.dataset.pictures]
+    counted_as = dict(zip(names, e.selection.groups.tolist(), strict=True))
+    of_copies = ({counted_as.get(p.name) for p in group.pictures} for group in audit.groups)
+    if any(len(numbers - {None}) > 1 for numbers in of_copies):
         text += (
-            " They are counted as independent, so that the intervals are too narrow; a split "
-            "manifest (masklens dataset split) names the groups."
+            " Those that are judged count as independent, so that the intervals are too narrow; a "
+            "split manifest (masklens dataset split) names the groups."
         )
     return text
