@@ -78,7 +78,7 @@ def test_every_figure_lies_in_its_interval(scored):
 def test_a_small_table_by_hand():
     # truth:     mask mask mask none none bad      said: mask none -  none mask bad
     answers = make_answers([0, 0, 0, 1, 1, 2], [0, 1, -1, 1, 0, 2])
-    result = score(answers, group_weights(6, 100))
+    result = score(answers, group_weights(6, 100), searched=True)
     assert result.confusion.tolist() == [[1, 1, 0, 1], [1, 1, 0, 0], [0, 0, 1, 0]]
     values = {key: m.estimate for key, m in measures(result).items()}
     assert values["accuracy"].value == pytest.approx(3 / 6)

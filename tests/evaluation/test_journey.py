@@ -145,6 +145,24 @@ def test_a_portrait_without_a_face_counts_as_wrong(run, toy_bundle, folders, tmp
     assert content["confusion"]["counts"] == [[3, 1, 0], [0, 3, 1]]
 
 
+def test_two_models_of_which_one_finds_all_faces(run, toy_bundle, folders, tmp_path):
+    """How many each finds is compared, and what only found faces count for says so."""
+    faces = [
+        {"file": p.name, "faces": [{"box": [50, 50, 100, 100], "label": p.annotations[0].label,
+         "score": 0.9}] if number else []}
+        for number, p in enumerate(load_dataset(folders).pictures)
+    ]  # fmt: skip
+    (tmp_path / "b.json").write_text(json.dumps(faces))
+    run(toy_bundle.folder, folders, "--rival", tmp_path / "b.json", "--json", tmp_path / "s.json")
+    content = json.loads((tmp_path / "s.json").read_text())
+    shares = content["comparison"]["differences"]["found"]
+    assert (shares["a"]["value"], shares["b"]["value"]) == (1, 7 / 8)
+    titles = {key: figure["title"] for key, figure in content["scores"].items()}
+    assert titles["brier"] == "Brier score (0 best, 2 worst), found faces"
+    assert titles["with_mask.roc_auc"] == "with_mask: area under ROC curve, found faces"
+    assert titles["accuracy"] == "Accuracy"
+
+
 def test_the_working_size_of_the_face_finder(run, toy_bundle, coco, tmp_path):
     """At 32 px the faces are a few pixels small, and are not found."""
     file, report = tmp_path / "s.json", tmp_path / "r.md"

@@ -29,6 +29,9 @@ PICTURE_EDGES = (64, 128, 256)
 #: What keys of measures on annotated boxes begin with: other measures of a report have theirs.
 BOXED = "boxed."
 
+#: How keys of measures end that go by probabilities, which only faces have that were found.
+_OF_FOUND = ("brier", "ece", "roc_auc", "pr_auc")
+
 
 @dataclass(frozen=True)
 class Curve:
@@ -62,21 +65,33 @@ class LabelScores:
     sizes: tuple[tuple[str, Estimate], ...]
 
 
-def score(answers: Answers, weights: Array, *, boxed: bool = False) -> LabelScores:
+def score(
+    answers: Answers, weights: Array, *, boxed: bool = False, searched: bool = False
+) -> LabelScores:
     """Score answers.
 
     Args:
         answers: already folded to common labels.
         weights: group weights (R, G) from :func:`intervals.group_weights`.
         boxed: to the annotated boxes of scenes; else to portraits.
+        searched: portraits in which the face was looked for first: how many were found is a measure
+            then, and titles say which others are of these alone, as two models find other faces.
     """
-    overall, per_label = _overall(answers, weights), _per_label(answers, weights)
+    overall, per_label = _overall(answers, weights, searched), _per_label(answers, weights)
     roc, pr = _curves(answers, per_label)
     title = "Labels of the pictures"
     if boxed:
         title = "The classifier alone, on the annotated boxes"
         overall, per_label = (
             [replace(m, key=BOXED + m.key, title=f"{m.title}, boxed") for m in measures]
+            for measures in (overall, per_label)
+        )
+    if searched:
+        overall, per_label = (
+            [
+                replace(m, title=f"{m.title}, found faces") if m.key.endswith(_OF_FOUND) else m
+                for m in measures
+            ]
             for measures in (overall, per_label)
         )
     found = answers.select(answers.found)
@@ -103,11 +118,11 @@ def confusion_matrix(answers: Answers) -> Ints:
     return np.asarray(matrix[:count], dtype=np.intp)
 
 
-def _overall(answers: Answers, weights: Array) -> list[Measure]:
+def _overall(answers: Answers, weights: Array, searched: bool) -> list[Measure]:
     truth, predicted = answers.truth, answers.predicted
     support = _support(answers, np.unique(truth))
     measures = [share("accuracy", "Accuracy", answers.right, answers.groups, answers.n_groups)]
-    if not answers.found.all():
+    if searched:
         measures.append(
             share("found", "Pictures with a face found", answers.found, answers.groups,
                   answers.n_groups)

@@ -53,6 +53,11 @@ class Evaluation:
     trained_on: bool = False
 
     @property
+    def searched(self) -> bool:
+        """Whether the judged pictures are portraits in which the face is looked for first."""
+        return not self.selection.dataset.boxed and self.options.faces != WHOLE
+
+    @property
     def sections(self) -> tuple[Section, ...]:
         """Every table of measures, the headline first."""
         parts: list[Section] = []
@@ -94,9 +99,9 @@ class Evaluation:
             if self.answers is None:
                 return text
             return f"{text} The classifier alone is judged from {o.min_box:g} px."
-        if o.faces == WHOLE:
-            return "Each picture is classified as a whole."
-        return "In each picture the face is found first; a picture without one counts as wrong."
+        if self.searched:
+            return "In each picture the face is found first; a picture without one counts as wrong."
+        return "Each picture is classified as a whole."
 
     @property
     def size_tables(self) -> tuple[tuple[str, SizeRows], ...]:
@@ -180,7 +185,9 @@ def judge(evaluation: Evaluation, labels: tuple[str, ...] | None = None) -> Eval
     weights = group_weights(e.selection.n_groups, e.options.resamples)
     if not e.selection.dataset.boxed:
         answers = portrait_answers(e.selection, e.subject, e.run, e.options.faces).fold(e.labels)
-        return replace(e, answers=answers, label_scores=score(answers, weights))
+        return replace(
+            e, answers=answers, label_scores=score(answers, weights, searched=e.searched)
+        )
     scenes = scenes_of(e.selection, e.subject, e.run).fold(e.labels)
     if not any(np.any(widths(p.truth) >= e.options.min_face) for p in scenes.pictures):
         raise DatasetError(

@@ -38,7 +38,7 @@ def exchanges(a: Evaluation, b: Evaluation) -> dict[str, Statistic]:
         sections += score_scenes(both, once, a.options.min_face).sections
     if a.answers is not None and b.answers is not None:
         both_answers, boxed = _both_answers(a.answers, b.answers), a.selection.dataset.boxed
-        sections += score(both_answers, once, boxed=boxed).sections
+        sections += score(both_answers, once, boxed=boxed, searched=a.searched).sections
     return {m.key: _difference(m.statistic) for section in sections for m in section.measures}
 
 

@@ -17,7 +17,6 @@ from masklens.evaluation.report.blocks import Document
 from masklens.evaluation.report.explain import Explainer
 from masklens.evaluation.report.mistakes import Gallery
 from masklens.evaluation.report.wording import audit_sentences, method_terms, summary_sentence
-from masklens.evaluation.run import WHOLE
 from masklens.evaluation.scenes import SceneScores
 from masklens.intervals import Estimate
 from masklens.plural import many
@@ -195,7 +194,10 @@ def _labels(document: Document, e: Evaluation) -> None:
         _rows(scores.sections[0].measures),
     )
     head, rows = _matrix(e, BOXED if boxed else "", _LABEL_COLUMNS)
-    document.table("Each label against the others. In brackets the 95 % interval.", head, rows)
+    caption = "Each label against the others. In brackets the 95 % interval."
+    if e.searched:
+        caption += " The areas are of the faces that were found."
+    document.table(caption, head, rows)
     _label_figures(document, scores)
     what = "face" if boxed else "picture"
     document.table(
@@ -287,7 +289,7 @@ def _provenance(document: Document, outcome: Outcome) -> None:
     document.table("sha256 of what went in.", ("", "sha256"), rows)
     if e.subject.bundle is None:
         how = "predictions as they stand"
-    elif e.options.faces == WHOLE and not e.selection.dataset.boxed:
+    elif not (e.selection.dataset.boxed or e.searched):
         how = "whole pictures"
     else:
         how = f"face finder {e.options.finder or 'of the bundle'}"
