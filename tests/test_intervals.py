@@ -10,6 +10,7 @@ from masklens.intervals import (
     design_effect,
     group_weights,
     proportion,
+    resample,
     sign_flip,
     student,
     wilson,
@@ -181,6 +182,20 @@ def test_weights_draw_every_group_once_on_average():
     assert np.all(weights.sum(axis=1) == 50)
     assert weights.mean() == 1
     assert np.array_equal(weights, group_weights(50, 400))
+
+
+def test_of_many_groups_few_resamples_are_numbers_at_a_time():
+    """As numbers at once, those of 30,000 portraits took 1.5 GB."""
+    weights, sizes = group_weights(20_000, 300), []
+
+    def mean(drawn):
+        sizes.append(drawn.size)
+        return drawn.mean(axis=1)
+
+    assert weights.nbytes == weights.size
+    assert np.array_equal(resample(mean, weights), np.ones(300))
+    assert sum(sizes) == weights.size
+    assert max(sizes) == 125 * 20_000
 
 
 def test_bootstrap_of_a_mean_agrees_with_scipy():

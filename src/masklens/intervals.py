@@ -20,6 +20,8 @@ import numpy.typing as npt
 Array = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.intp]
 Bools = npt.NDArray[np.bool_]
+#: How often each of G groups is drawn in each of R resamples: (R, G), bytes because G may be large.
+Weights = npt.NDArray[np.uint8]
 
 #: Group weights (R, G), how often each group was drawn -> the statistic of each resample (R,).
 Statistic = Callable[[Array], Array]
@@ -31,8 +33,9 @@ SEED = 0
 
 #: Differing groups up to which every way of exchanging them is tried, 2 to this power less one.
 _EXACT_GROUPS = 12
-#: Resamples, or exchanges, that go through a statistic at a time, to spare memory.
-_CHUNK = 250
+#: Resamples, or exchanges, that go through a statistic at a time, to spare memory; and how many
+#: numbers these may be, so that of more than ten thousand groups fewer go at a time.
+_CHUNK, _CHUNK_NUMBERS = 250, 2_500_000
 #: Sums in another order differ by less.
 _TOLERANCE = 1e-9
 
@@ -194,22 +197,26 @@ def faultless(groups: int) -> tuple[float, float]:
     return wilson(groups, groups)[0], wilson(0, groups)[1]
 
 
-def group_weights(groups: int, resamples: int = RESAMPLES, seed: int = SEED) -> Array:
-    """How often each of G groups is drawn in each resample: (R, G); rows sum to G."""
-    generator = np.random.default_rng(seed)
-    return generator.multinomial(groups, np.full(groups, 1 / groups), size=resamples).astype(float)
+def group_weights(groups: int, resamples: int = RESAMPLES, seed: int = SEED) -> Weights:
+    """How often each of G groups is drawn in each resample; rows sum to G."""
+    generator, alike = np.random.default_rng(seed), np.full(groups, 1 / groups)
+    weights = np.empty((resamples, groups), np.uint8)
+    for row in weights:  # a byte holds them: of so many groups none is drawn 256 times
+        row[:] = generator.multinomial(groups, alike)
+    return weights
 
 
-def resample(statistic: Statistic, weights: Array) -> Array:
-    """The statistic of every resample (R,)."""
-    parts = [statistic(weights[i : i + _CHUNK]) for i in range(0, len(weights), _CHUNK)]
+def resample(statistic: Statistic, weights: npt.NDArray[Any]) -> Array:
+    """The statistic of every resample (R,), or of every row of signs."""
+    step = max(1, min(_CHUNK, _CHUNK_NUMBERS // max(weights.shape[1], 1)))
+    parts = [statistic(weights[i : i + step].astype(float)) for i in range(0, len(weights), step)]
     return np.concatenate(parts)
 
 
 def bootstrap(
     value: float,
     statistic: Statistic,
-    weights: Array,
+    weights: Weights,
     *,
     support: int | None = None,
     pushed_up: bool = False,
@@ -274,7 +281,9 @@ def sign_flip(difference: Statistic, groups: int, flips: int = FLIPS) -> float:
     differing = _differing(difference, unchanged, groups)
     if len(differing) > _EXACT_GROUPS:
         drawn = np.random.default_rng(SEED).integers(0, 2, (flips, groups), dtype=np.int8)
-        return float((1 + np.sum(_as_large(difference, 2 * drawn - 1, unchanged))) / (1 + flips))
+        drawn *= 2
+        drawn -= 1
+        return float((1 + np.sum(_as_large(difference, drawn, unchanged))) / (1 + flips))
     # Exchanging all groups only turns the sign, so one of them can stay as it is.
     ways = 2 ** max(len(differing) - 1, 0)
     signs = np.ones((ways, groups))

@@ -16,7 +16,7 @@ from sklearn import metrics
 from masklens import curves
 from masklens.evaluation.answers import Answers
 from masklens.evaluation.measures import Measure, Section, calibration, figure, share
-from masklens.intervals import Array, Bools, Estimate, Ints, Statistic, proportion
+from masklens.intervals import Array, Bools, Estimate, Ints, Statistic, Weights, proportion
 from masklens.labels import WITH_MASK
 
 #: Confusion matrices (R, L, L + 1) -> figures (R,).
@@ -66,7 +66,7 @@ class LabelScores:
 
 
 def score(
-    answers: Answers, weights: Array, *, boxed: bool = False, searched: bool = False
+    answers: Answers, weights: Weights, *, boxed: bool = False, searched: bool = False
 ) -> LabelScores:
     """Score answers.
 
@@ -118,7 +118,7 @@ def confusion_matrix(answers: Answers) -> Ints:
     return np.asarray(matrix[:count], dtype=np.intp)
 
 
-def _overall(answers: Answers, weights: Array, searched: bool) -> list[Measure]:
+def _overall(answers: Answers, weights: Weights, searched: bool) -> list[Measure]:
     truth, predicted = answers.truth, answers.predicted
     support = _support(answers, np.unique(truth))
     measures = [share("accuracy", "Accuracy", answers.right, answers.groups, answers.n_groups)]
@@ -161,7 +161,7 @@ def _overall(answers: Answers, weights: Array, searched: bool) -> list[Measure]:
     return measures
 
 
-def _per_label(answers: Answers, weights: Array) -> list[Measure]:
+def _per_label(answers: Answers, weights: Weights) -> list[Measure]:
     measures = []
     present = [i for i in range(len(answers.labels)) if np.any(answers.truth == i)]
     for index in present:
@@ -181,7 +181,7 @@ def _per_label(answers: Answers, weights: Array) -> list[Measure]:
     return measures
 
 
-def _areas(answers: Answers, index: int, weights: Array) -> list[Measure]:
+def _areas(answers: Answers, index: int, weights: Weights) -> list[Measure]:
     found = answers.select(answers.found)
     positive = found.truth == index
     if not positive.any() or positive.all():

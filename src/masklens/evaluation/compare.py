@@ -20,11 +20,11 @@ from masklens.evaluation.pairing import pair, two_class
 from masklens.evaluation.scenes import IOU
 from masklens.intervals import (
     CONFIDENCE,
-    Array,
     Bools,
     Estimate,
     Ints,
     Statistic,
+    Weights,
     bootstrap,
     group_weights,
     sign_flip,
@@ -226,7 +226,7 @@ def compare(a: Evaluation, b: Evaluation) -> Comparison:
     )
 
 
-def _difference(a: Measure, b: Measure, weights: Array, exchanged: Statistic) -> Estimate:
+def _difference(a: Measure, b: Measure, weights: Weights, exchanged: Statistic) -> Estimate:
     value = b.estimate.value - a.estimate.value
     estimate = bootstrap(value, lambda w: b.statistic(w) - a.statistic(w), weights)
     if estimate.low == estimate.high == 0:

@@ -17,6 +17,7 @@ from masklens.intervals import (
     Estimate,
     Ints,
     Statistic,
+    Weights,
     bootstrap,
     proportion,
     sign_flip,
@@ -69,7 +70,7 @@ def figure(
     title: str,
     value: float,
     statistic: Statistic,
-    weights: Array,
+    weights: Weights,
     *,
     support: int | None = None,
     pushed_up: bool = False,
@@ -81,7 +82,7 @@ def figure(
 
 
 def calibration(
-    key: str, title: str, confidence: Array, right: Bools, groups: Ints, weights: Array
+    key: str, title: str, confidence: Array, right: Bools, groups: Ints, weights: Weights
 ) -> Measure:
     """The expected calibration error of N answers, in groups (N,).
 

@@ -16,7 +16,7 @@ from masklens.evaluation.average_precision import ResampledPrecision, coco_avera
 from masklens.evaluation.classification import FACE_EDGES, by_size
 from masklens.evaluation.measures import Measure, Section, calibration, figure, share
 from masklens.evaluation.pairing import AnnotatedFaces, FoundBoxes, Scenes, pair, two_class
-from masklens.intervals import Array, Bools, Estimate, Ints, Statistic
+from masklens.intervals import Array, Bools, Estimate, Ints, Statistic, Weights
 
 #: A box that overlaps this much is the same face; the looser one is that of the headline's bar.
 IOU, LOOSE_IOU = 0.5, 0.35
@@ -44,7 +44,7 @@ class SceneScores:
     calibration: tuple[curves.CalibrationRow, ...]
 
 
-def score_scenes(scenes: Scenes, weights: Array, min_width: float = 16) -> SceneScores:
+def score_scenes(scenes: Scenes, weights: Weights, min_width: float = 16) -> SceneScores:
     """Score the pipeline on scenes.
 
     Args:
@@ -103,7 +103,7 @@ def _headline(scenes: Scenes, faces: AnnotatedFaces, loose: AnnotatedFaces) -> l
 
 
 def _end_to_end(
-    scenes: Scenes, faces: AnnotatedFaces, found: FoundBoxes, weights: Array
+    scenes: Scenes, faces: AnnotatedFaces, found: FoundBoxes, weights: Weights
 ) -> list[Measure]:
     measures = [
         share("face_precision", "Shown boxes that are faces", found.truth >= 0, found.groups,
@@ -157,7 +157,7 @@ def _per_label(scenes: Scenes, faces: AnnotatedFaces, found: FoundBoxes) -> list
     return measures
 
 
-def _calibration(every: FoundBoxes, shown: FoundBoxes, weights: Array) -> list[Measure]:
+def _calibration(every: FoundBoxes, shown: FoundBoxes, weights: Weights) -> list[Measure]:
     return [
         calibration(key, title, part.scores, part.labels == part.truth, part.groups, weights)
         for key, title, part in (
@@ -169,7 +169,7 @@ def _calibration(every: FoundBoxes, shown: FoundBoxes, weights: Array) -> list[M
 
 
 def _average_precisions(
-    scenes: Scenes, faces: AnnotatedFaces, weights: Array, min_width: float
+    scenes: Scenes, faces: AnnotatedFaces, weights: Weights, min_width: float
 ) -> tuple[tuple[Measure, ...], tuple[tuple[str, Array, Array, Estimate], ...]]:
     values = coco_average_precision(scenes.pictures, len(scenes.labels), min_width)
     measures, lines, of_labels, supports = [], [], [], []
@@ -202,7 +202,7 @@ def _average_precisions(
     return tuple(measures), tuple(lines)
 
 
-def _mean(key: str, title: str, each: Sequence[Measure], weights: Array, support: int) -> Measure:
+def _mean(key: str, title: str, each: Sequence[Measure], weights: Weights, support: int) -> Measure:
     """The mean of several measures."""
 
     def statistic(of_groups: Array) -> Array:
