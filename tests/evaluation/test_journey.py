@@ -128,6 +128,7 @@ def test_portraits(run, toy_bundle, folders, tmp_path, faces):
     result = run(toy_bundle.folder, folders, "--faces", faces, "--json", tmp_path / "s.json")
     assert result.exit_code == 0, result.output
     assert "7 / 8" in result.output
+    assert ("Shown from score" in result.output) is (faces == "find")
     values = scores(tmp_path / "s.json")
     assert values["accuracy"] == 7 / 8
     assert values["with_mask.recall"] == 3 / 4

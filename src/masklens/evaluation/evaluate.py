@@ -11,7 +11,7 @@ from masklens.errors import DatasetError
 from masklens.evaluation.answers import Answers, common_labels
 from masklens.evaluation.assemble import boxed_answers, portrait_answers, scenes_of
 from masklens.evaluation.bars import Progress
-from masklens.evaluation.classification import LabelScores, score
+from masklens.evaluation.classification import FACE_EDGES, LabelScores, score
 from masklens.evaluation.measures import Measure, Section
 from masklens.evaluation.pairing import Scenes
 from masklens.evaluation.run import WHOLE, Options, Run, run
@@ -93,7 +93,10 @@ class Evaluation:
     def _treatment(self) -> str:
         o = self.options
         if self.selection.dataset.boxed:
-            text = f"Annotated faces narrower than {o.min_face:g} px count neither way."
+            text = f"Annotated faces narrower than {o.min_face:g} px count neither way"
+            if o.min_face > FACE_EDGES[0]:
+                text += f", in what is told by width those narrower than {FACE_EDGES[0]} px"
+            text += "."
             if crowds := sum(len(p.crowds) for p in self.selection.dataset.pictures):
                 text += f" Nor does what lies in regions marked as crowds: {crowds}."
             if self.answers is None:

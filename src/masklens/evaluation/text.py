@@ -18,9 +18,10 @@ def evaluation_lines(evaluation: Evaluation) -> list[str]:
     """What was judged, and every table: value, 95 % interval, and counts of proportions."""
     dataset, subject = evaluation.selection.dataset, evaluation.subject
     counts = ", ".join(f"{n:,} {label}" for label, n in dataset.counts().items())
+    found = dataset.boxed or evaluation.searched
     lines = [
         f"{subject.name} on {evaluation.data_name}: {many(len(dataset), 'picture')}, {counts}",
-        f"Shown from score {subject.threshold:.2f}. {evaluation.conditions}",
+        (f"Shown from score {subject.threshold:.2f}. " if found else "") + evaluation.conditions,
     ]
     width = max(len(m.title) for s in evaluation.sections for m in s.measures) + 2
     for section in evaluation.sections:

@@ -252,7 +252,8 @@ def _comparison(document: Document, comparison: Comparison, rival: Evaluation) -
         document.text(f"Sign-flip test ({test.what}): {test.verdict}")
     document.figure(
         "Differences with their 95 % intervals. Blue: B is better; red: B is worse; grey: the "
-        "interval holds zero. Of twenty such intervals one leaves zero out by chance alone.",
+        "interval holds zero. Of equal models up to one such interval in twenty leaves zero out by "
+        "chance: trust a measure chosen beforehand rather than the one that differs most.",
         figures.differences(comparison),
         "Differences between the models",
     )

@@ -135,8 +135,8 @@ def _scene_kinds(e: Evaluation) -> list[Kind]:
     wrong = np.flatnonzero((found.truth >= 0) & (found.truth != found.labels))
     return [
         ("Wrong labels on found faces", "The surest first.", of_found(wrong)),
-        ("Boxes on nothing annotated", "The surest first. Some of them are faces that nobody "
-         "boxed, or whose box overlaps too little (IoU below 0.5).",
+        ("Boxes on nothing annotated", "The surest first. Some may be faces that nobody boxed, "
+         "or whose box overlaps too little (IoU below 0.5).",
          of_found(np.flatnonzero(found.truth < 0))),
         ("Masked faces that were not found", "The largest first; at IoU 0.5, so a box that is too "
          "loose counts as a miss.", [

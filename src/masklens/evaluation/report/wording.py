@@ -34,8 +34,8 @@ _SCENE_TERMS = (
      "right when it overlaps the face by IoU 0.5 and its label is right; with two classes, badly "
      "worn counts as no mask."),
     ("average precision", "Area under the precision-recall curve in COCO's definition (101 recall "
-     "levels), computed by faster-coco-eval. In crowds some faces have no box, so precision is a "
-     "floor."),
+     "levels), computed by faster-coco-eval. Where nobody boxed a face, as in crowds, a box on "
+     "it counts as wrong: the figure is then a floor."),
 )  # fmt: skip
 _LABEL_TERMS = (
     ("accuracy, balanced accuracy", "Share of right answers; and the mean over labels of the share "
@@ -58,10 +58,11 @@ _CALIBRATION = (
 _COMPARISON = (
     "sign-flip test",
     "If two models are equal, either could have given the answers in each group (Fisher 1935). The "
-    "test exchanges them in every way where few groups differ, else in thousands of ways drawn at "
-    "random, and asks how often the difference is as large as it is. With one face per group and "
-    "labels that are right or wrong it is McNemar's exact test. Where it shows no difference "
-    "(p from 0.05 on; always with fewer than six groups that differ), the interval reaches zero.",
+    "test exchanges them in every way where few groups differ, else in 1,000 ways drawn at random "
+    "(10,000 for right and wrong labels), and asks how often the difference is as large as it is. "
+    "With one face per group and labels that are right or wrong it is McNemar's exact test. Where "
+    "it shows no difference (p from 0.05 on; always with fewer than six groups that differ), the "
+    "interval reaches zero.",
 )
 
 
