@@ -22,7 +22,7 @@ from masklens.evaluation.run import Options
 from masklens.evaluation.selection import select
 from masklens.evaluation.subjects import load_subject
 from masklens.intervals import Estimate, wilson
-from masklens.labels import LABELS, MASK_WORN_INCORRECTLY, WITH_MASK
+from masklens.labels import LABELS, MASK_WORN_INCORRECTLY, WITH_MASK, WITHOUT_MASK
 
 
 @pytest.fixture
@@ -95,6 +95,22 @@ def test_calibration_errors_are_not_compared(judged):
         assert (d.a.estimate.value_text, d.b.estimate.value_text) == ("0.400", "0.100")
         assert (d.change_text, d.interval_text, d.word) == ("–", "–", "")
         assert "not compared" in d.verdict
+
+
+def test_labels_of_found_faces_are_compared_where_both_found_the_same(judged):
+    """Who loses the one face that both would call wrong labels all others right, and no better."""
+
+    def wrong(said, **also):
+        return {"label": WITH_MASK} | also if said["label"] == WITHOUT_MASK else {}
+
+    a, same = judged("a", wrong), judged("same", lambda said: {})
+    loses = judged("loses", lambda said: wrong(said, box=[0, 0, 20, 20]))
+    found = {d.a.key: d for d in compare(a, same).differences}
+    assert found["label_right"].estimate.value == pytest.approx(2 / 6)
+    label_right = {d.a.key: d for d in compare(a, loses).differences}["label_right"]
+    assert (label_right.a.estimate.value, label_right.b.estimate.value) == (pytest.approx(4 / 6), 1)
+    assert (label_right.change_text, label_right.word) == ("–", "")
+    assert "not compared, as the two found different faces" in label_right.verdict
 
 
 def test_the_interval_of_two_shares_is_newcombes():

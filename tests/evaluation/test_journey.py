@@ -158,6 +158,9 @@ def test_two_models_of_which_one_finds_all_faces(run, toy_bundle, folders, tmp_p
     content = json.loads((tmp_path / "s.json").read_text())
     shares = content["comparison"]["differences"]["found"]
     assert (shares["a"]["value"], shares["b"]["value"]) == (1, 7 / 8)
+    brier = content["comparison"]["differences"]["brier"]
+    assert brier["b_minus_a"]["value"] is None
+    assert "not compared, as the two found different faces" in brier["verdict"]
     titles = {key: figure["title"] for key, figure in content["scores"].items()}
     assert titles["brier"] == "Brier score (0 best, 2 worst), found faces"
     assert titles["with_mask.roc_auc"] == "with_mask: area under ROC curve, found faces"

@@ -75,7 +75,7 @@ def score(
         weights: group weights (R, G) from :func:`intervals.group_weights`.
         boxed: to the annotated boxes of scenes; else to portraits.
         searched: portraits in which the face was looked for first: how many were found is a measure
-            then, and titles say which others are of these alone, as two models find other faces.
+            then, and titles say which others are of these alone.
     """
     overall, per_label = _overall(answers, weights, searched), _per_label(answers, weights)
     roc, pr = _curves(answers, per_label)
@@ -89,7 +89,9 @@ def score(
     if searched:
         overall, per_label = (
             [
-                replace(m, title=f"{m.title}, found faces") if m.key.endswith(_OF_FOUND) else m
+                replace(m, title=f"{m.title}, found faces", among=answers.found)
+                if m.key.endswith(_OF_FOUND)
+                else m
                 for m in measures
             ]
             for measures in (overall, per_label)

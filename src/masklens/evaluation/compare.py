@@ -50,7 +50,7 @@ class Difference:
         estimate: b minus a, with the interval of the paired bootstrap; "newcombe" where every
             resample gives the same difference, "sign-flip bound" where it goes to zero because the
             sign-flip test shows no difference. There is no interval where
-            the models do not differ, and no difference of measures that are not comparable.
+            the models do not differ, and no difference of measures that are not compared.
     """
 
     a: Measure
@@ -90,8 +90,8 @@ class Difference:
     def verdict(self) -> str:
         """In words: "B is better on …, +3.1 points, 95 % interval +1.2 to +5.0"."""
         title = self.a.title
-        if not self.a.comparable:
-            return f"{title}: not compared, as fewer answers alone push it up"
+        if reason := _not_compared(self.a, self.b):
+            return f"{title}: not compared, as {reason}"
         first = title.split()[0]
         is_name = first in ("Matthews", "Brier") or not first[1:].islower()
         name = title if is_name else title[0].lower() + title[1:]
@@ -218,12 +218,21 @@ def compare(a: Evaluation, b: Evaluation) -> Comparison:
     for key, mine in a.measures.items():
         if key in theirs:
             estimate = _NOT_COMPARED
-            if mine.comparable:
+            if not _not_compared(mine, theirs[key]):
                 estimate = _difference(mine, theirs[key], weights, exchanged[key])
             differences.append(Difference(mine, theirs[key], estimate))
     return Comparison(
         a.subject.name, b.subject.name, b.trained_on, labels, tuple(differences), _test(a, b)
     )
+
+
+def _not_compared(a: Measure, b: Measure) -> str:
+    """Why two models' values are not set against each other; nothing where they are."""
+    if not a.comparable:
+        return "fewer answers alone push it up"
+    if not (a.among is None or b.among is None or np.array_equal(a.among, b.among)):
+        return "the two found different faces, and those that only one finds may be harder"
+    return ""
 
 
 def _difference(a: Measure, b: Measure, weights: Weights, exchanged: Statistic) -> Estimate:

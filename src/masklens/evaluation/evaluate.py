@@ -95,7 +95,7 @@ class Evaluation:
         if self.selection.dataset.boxed:
             text = f"Annotated faces narrower than {o.min_face:g} px count neither way"
             if o.min_face > FACE_EDGES[0]:
-                text += f", in what is told by width those narrower than {FACE_EDGES[0]} px"
+                text += f"; what is told by width begins at {FACE_EDGES[0]} px"
             text += "."
             if crowds := sum(len(p.crowds) for p in self.selection.dataset.pictures):
                 text += f" Nor does what lies in regions marked as crowds: {crowds}."

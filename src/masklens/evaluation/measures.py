@@ -36,6 +36,8 @@ class Measure:
         better: +1 when more is better, -1 when less is better.
         comparable: whether two models' values can be set against each other; not those that few
             items push up, such as calibration errors: the models' items differ in number.
+        among: (N,), which of all faces it is of, where these are the ones that the model found:
+            another model's value is of others; None where it is of all faces, or of boxes.
     """
 
     key: str
@@ -44,6 +46,7 @@ class Measure:
     statistic: Statistic
     better: int = 1
     comparable: bool = True
+    among: Bools | None = None
 
 
 @dataclass(frozen=True)

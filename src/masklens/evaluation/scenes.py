@@ -7,7 +7,7 @@ whose label is not ``without_mask``: the faces that ordinary face finders lose.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -95,18 +95,16 @@ def _headline(scenes: Scenes, faces: AnnotatedFaces, loose: AnnotatedFaces) -> l
         )  # fmt: skip
     hit = loose.found
     right = two_class(loose.said, scenes.labels) == two_class(loose.labels, scenes.labels)
-    measures.append(
-        share("label_right", f"Label right on found faces, two classes, IoU {LOOSE_IOU}",
-              right[hit], loose.groups[hit], scenes.n_groups)
-    )  # fmt: skip
-    return measures
+    label_right = share("label_right", f"Label right on found faces, two classes, IoU {LOOSE_IOU}",
+                        right[hit], loose.groups[hit], scenes.n_groups)  # fmt: skip
+    return [*measures, replace(label_right, among=hit)]
 
 
 def _end_to_end(
     scenes: Scenes, faces: AnnotatedFaces, found: FoundBoxes, weights: Weights
 ) -> list[Measure]:
     measures = [
-        share("face_precision", "Shown boxes that are faces", found.truth >= 0, found.groups,
+        share("face_precision", "Shown boxes on annotated faces", found.truth >= 0, found.groups,
               scenes.n_groups)
     ]  # fmt: skip
     for key, title, right in (
