@@ -434,7 +434,12 @@ def test_a_missing_extra_is_one_line(run, toy_bundle, coco, monkeypatch):
 
 
 def test_points():
-    assert [signed(v) for v in (0.031, -0.0121, 0.0004, 0.0)] == ["+3.1", "−1.2", "0.0", "0.0"]
+    assert [signed(v) for v in (0.031, -0.0121, 0.0)] == ["+3.1", "−1.2", "0.0"]
+
+
+def test_an_interval_that_leaves_zero_out_by_little_shows_it():
+    """As of two models whose probabilities differ in the fourth digit, always the same way."""
+    assert [signed(v) for v in (4e-5, -4e-5, -1e-17)] == ["+0.0", "−0.0", "0.0"]
 
 
 def test_the_command_imports_nothing_heavy_for_help():

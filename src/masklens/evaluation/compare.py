@@ -35,7 +35,7 @@ from masklens.plural import many
 _MAX_RESAMPLES = 1000
 _FLIPS = 1000
 
-#: Differences of resamples that lie no further apart than this are all the same.
+#: Differences that lie no further apart than this are all the same, or none.
 _NO_SPREAD = 1e-9
 
 _NOT_COMPARED = Estimate(float("nan"), float("nan"), float("nan"), "not compared")
@@ -258,9 +258,11 @@ def _from_both(value: float, a: Estimate, b: Estimate) -> Estimate:
 
 
 def signed(value: float) -> str:
-    """A share as points with its sign, one decimal: 0.031 -> "+3.1"."""
-    points = round(100 * value, 1)
-    return "0.0" if points == 0 else f"{points:+.1f}".replace("-", "−")
+    """A share as points with its sign, one decimal: 0.031 -> "+3.1".
+
+    Only nothing at all has no sign: "+0.0 to +0.1" leaves zero out.
+    """
+    return "0.0" if abs(value) < _NO_SPREAD else f"{100 * value:+.1f}".replace("-", "−")
 
 
 def p_text(p: float) -> str:
