@@ -258,6 +258,25 @@ def test_a_figure_that_does_not_vary_is_not_certain():
     assert (balanced.low, balanced.high, balanced.method) == (*wilson(5, 10), "wilson bound")
 
 
+@pytest.mark.parametrize("value", [0.015, 0.2, 0.923, 0.999])
+@pytest.mark.parametrize("support", [1, 3, 12])
+def test_of_one_photograph_no_end_is_the_figure_itself(value, support):
+    """Its F1 is the same in every resample: 0.923 was between 0.207 and 0.923."""
+    figure = bootstrap(
+        value, lambda w: np.full(len(w), value), group_weights(1, 50), support=support
+    )
+    assert (figure.low, figure.high) == wilson(value * support, support)
+    assert figure.low < value < figure.high
+    error = bootstrap(
+        value,
+        lambda w: np.full(len(w), value),
+        group_weights(1, 50),
+        support=support,
+        pushed_up=True,
+    )
+    assert error.high > value
+
+
 def test_the_interval_of_a_figure_that_is_pushed_up_holds_it_and_stays_above_zero():
     """Draws of 0.05 and 0.06 of a figure of 0.05: about 0.01 too high, twice for the lower end."""
 

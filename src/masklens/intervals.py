@@ -248,7 +248,9 @@ def bootstrap(
         bias = draws.mean() - value
         low, high = max(0.0, low - 2 * bias), high - bias
     least, most = faultless(support) if support else (np.inf, -np.inf)
-    if support and np.ptp(draws) < _TOLERANCE and most <= abs(value) <= least:
+    steady = np.ptp(draws) < _TOLERANCE and abs(value) <= 1  # Brier's score reaches 2
+    # An error that may be none is no share: the bound below has its lower end at 0.
+    if support and steady and not (pushed_up and value < most):
         low, high = wilson(support * abs(value), support)
         if value < 0:  # a correlation
             low, high = -high, -low

@@ -97,8 +97,10 @@ def test_faultless_answers_have_an_honest_lower_end():
     for key in ("balanced_accuracy", "mcc", "without_mask.f1"):
         assert values[key].value == 1
         assert values[key].low == pytest.approx(wilson(20, 20)[0]), key
-    for key in ("brier", "ece"):
-        assert values[key].high == pytest.approx(wilson(0, 60)[1]), key
+    assert values["ece"].high == pytest.approx(wilson(0, 60)[1])
+    assert values["brier"].value == pytest.approx(2e-4)
+    assert values["brier"].high == pytest.approx(wilson(60 * 2e-4, 60)[1])
+    assert values["brier"].high > wilson(0, 60)[1]
 
 
 def test_a_model_that_gives_one_label_correlates_with_nothing():
