@@ -57,6 +57,11 @@ def test_a_bundle_gets_a_finder_and_fitted_scores(some: Path, finder_run: Path, 
     assert new.card.thresholds != old.card.thresholds
     assert new.card.scores["data"] == some.parent.name
     assert new.path().read_bytes() == old.path().read_bytes()
+    assert "photographs they were fitted to" in result.output
+    for bundle, said in ((tmp_path / "new", True), ("default", False)):
+        judged = CliRunner().invoke(main, ["evaluate", str(bundle), str(some)])
+        assert judged.exit_code == 0, judged.output
+        assert ("were fitted to these pictures" in judged.output) is said
 
 
 def test_what_cannot_be_done_is_said(some: Path, finder_run: Path, tmp_path: Path):

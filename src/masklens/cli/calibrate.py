@@ -60,6 +60,9 @@ def command(bundle: Path, scenes: Path, finder: Path | None, to_ship: bool, out:
         f"{scores['expected_calibration_error']:.3f}",
         bold=True,
     )
+    click.echo(
+        "F1 and calibration error are of the photographs they were fitted to: a little too good."
+    )
     for purpose, threshold in calibrated.card.thresholds.items():
         click.echo(f"Threshold {purpose}: {threshold}, {calibrated.card.threshold_notes[purpose]}")
     written([out])

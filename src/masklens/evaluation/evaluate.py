@@ -38,6 +38,7 @@ class Evaluation:
         label_scores: scores of ``answers``.
         scenes, scene_scores: None for portraits.
         trained_on: the model was trained on the judged pictures, or some of them, as its card says.
+        fitted_to: its scores and thresholds were fitted to them.
     """
 
     subject: Subject
@@ -51,6 +52,7 @@ class Evaluation:
     scenes: Scenes | None = None
     scene_scores: SceneScores | None = None
     trained_on: bool = False
+    fitted_to: bool = False
 
     @property
     def searched(self) -> bool:
@@ -80,14 +82,19 @@ class Evaluation:
 
     @property
     def warning(self) -> str:
-        """A sentence where the model was trained on what is judged, else nothing."""
-        if not self.trained_on:
-            return ""
-        return (
-            f"{self.subject.name} was trained on these pictures, or on some of them, so that the "
-            "scores are too good: judge it on others, or with --split on what its training set "
-            "aside."
-        )
+        """A sentence where the model was trained on or fitted to what is judged, else nothing."""
+        if self.trained_on:
+            return (
+                f"{self.subject.name} was trained on these pictures, or on some of them, so that "
+                "the scores are too good: judge it on others, or with --split on what its training "
+                "set aside."
+            )
+        if self.fitted_to:
+            return (
+                f"The scores and thresholds of {self.subject.name} were fitted to these pictures, "
+                "so that F1, Brier score and calibration errors are a little too good."
+            )
+        return ""
 
     @property
     def _treatment(self) -> str:
@@ -149,15 +156,17 @@ def evaluate(
     labels = common_labels(selection.dataset.labels, subject.labels, data)  # before any work
     answered = run(subject, selection, options, progress)
     reasons = [why for _, why in sorted(answered.unreadable.items())]
+    judged = selection.without(set(answered.unreadable))
     return judge(
         Evaluation(
             subject,
-            selection.without(set(answered.unreadable)),
+            judged,
             options,
             answered,
             labels,
             unreadable=(*selection.left_out, *reasons),
             trained_on=_trained_on(subject, selection),
+            fitted_to=_fitted_to(subject, judged),
         )
     )
 
@@ -176,6 +185,12 @@ def _trained_on(subject: Subject, selection: Selection) -> bool:
         return bool(card.training.get("split_sha256", here) != here)
     names = {picture.name for picture in seen.pictures}
     return any(picture.name in names for picture in selection.dataset.pictures)
+
+
+def _fitted_to(subject: Subject, selection: Selection) -> bool:
+    """Whether the card says so of what is judged."""
+    fitted = subject.bundle.card.scores.get("data_sha256") if subject.bundle else None
+    return fitted is not None and fitted == selection.dataset.sha256()
 
 
 def judge(evaluation: Evaluation, labels: tuple[str, ...] | None = None) -> Evaluation:

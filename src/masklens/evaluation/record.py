@@ -56,6 +56,7 @@ def record(
             "split": evaluation.selection.split,
             "sha256": provenance.data_sha256,
             "trained_on": evaluation.trained_on,
+            "fitted_to": evaluation.fitted_to,
             "unreadable": list(evaluation.unreadable),
         },
         "options": asdict(evaluation.options),

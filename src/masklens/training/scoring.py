@@ -133,6 +133,7 @@ def _measure(bundle: Bundle, judged: Judged, dataset: Dataset) -> dict[str, Any]
     called_masked = got[wanted == WITHOUT_MASK] == WITH_MASK
     return {
         "data": dataset.source.parent.name,
+        "data_sha256": dataset.sha256(),
         "accuracy": accuracy(proportion(got == wanted, photographs)),
         "f1_mask_worn_incorrectly": _share(
             2 * int((said & true).sum()), int(said.sum() + true.sum())
