@@ -55,6 +55,7 @@ def test_the_table_fits_a_terminal_and_adds_up(hall):
         "all 13 11 1 1 85% (58–96) 9 0:01:09 0:11:00",
     ]
     assert "counts twice" in result.stdout
+    assert "and their labels for right" in result.stdout
 
 
 def test_the_same_as_csv_and_as_json(hall, tmp_path):

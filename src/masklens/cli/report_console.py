@@ -42,8 +42,8 @@ def show(reports: Sequence[Report], by: str) -> None:
     else:
         click.echo(
             "People are faces that were followed, counted when they were first seen: who\n"
-            "leaves and comes back counts twice. compliant: the share who wore a mask as\n"
-            "they should, with its 95 % interval."
+            "leaves and comes back counts twice. compliant: the share labelled with_mask;\n"
+            "its 95 % interval takes them for different people, and their labels for right."
         )
 
 
