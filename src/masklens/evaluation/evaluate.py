@@ -78,7 +78,7 @@ class Evaluation:
     @property
     def conditions(self) -> str:
         """Sentences: what was left out, how the pictures were treated, and who had seen them."""
-        return " ".join(filter(None, (self._treatment, self.warning)))
+        return " ".join(filter(None, (self.treatment, self.warning)))
 
     @property
     def warning(self) -> str:
@@ -97,7 +97,8 @@ class Evaluation:
         return ""
 
     @property
-    def _treatment(self) -> str:
+    def treatment(self) -> str:
+        """Sentences: what was left out, and how the pictures were treated."""
         o = self.options
         if self.selection.dataset.boxed:
             text = f"Annotated faces narrower than {o.min_face:g} px count neither way"

@@ -71,7 +71,7 @@ def with_interval(estimate: Estimate) -> str:
 def _summary(document: Document, e: Evaluation) -> None:
     measures = [e.measures[key] for key in _KEYS if key in e.measures][:4]
     document.key([(m.estimate.value_text, m.estimate.interval_text, m.title) for m in measures])
-    document.text(summary_sentence(e))
+    document.text(" ".join(filter(None, (summary_sentence(e), e.warning))))
 
 
 def _data(document: Document, e: Evaluation, audit: Audit | None) -> None:
@@ -85,7 +85,7 @@ def _data(document: Document, e: Evaluation, audit: Audit | None) -> None:
         [(label, f"{n:,}", f"{n / total:.1%}") for label, n in counts.items()]
         + [("all", f"{total:,}", "")],
     )
-    document.text(" ".join([e.conditions, *audit_sentences(e, audit)]))
+    document.text(" ".join([e.treatment, *audit_sentences(e, audit)]))
     if e.unreadable:
         document.text(
             f"{many(len(e.unreadable), 'picture')} could not be read and had to be left out: "
@@ -237,7 +237,7 @@ def _comparison(document: Document, comparison: Comparison, rival: Evaluation) -
         "differences are B minus A in points (hundredths), with intervals from a bootstrap that "
         "draws the same pictures for both."
     )
-    if rival.warning:  # the other model's stands where the pictures are described
+    if rival.warning:  # the other model's stands beside its headline
         document.text(rival.warning)
     document.table(
         "Both models, and what can be said about the difference.",
