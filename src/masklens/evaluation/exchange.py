@@ -31,9 +31,8 @@ def exchanges(a: Evaluation, b: Evaluation) -> dict[str, Statistic]:
     Returns:
         Key -> function of signs (R, G), -1 where the models are exchanged, that gives (R,).
     """
-    once = np.ones(
-        (1, 2 * a.selection.n_groups), np.uint8
-    )  # only the statistics are wanted, no intervals
+    # Only the statistics are wanted, no intervals.
+    once = np.ones((1, 2 * a.selection.n_groups), np.uint8)
     sections: list[Section] = []
     if a.scenes is not None and b.scenes is not None:
         both = _both_scenes(a.scenes, b.scenes)
