@@ -55,6 +55,7 @@ def test_two_sizes_find_small_faces_and_those_that_fill_the_picture(large_pictur
 def test_unless_told_otherwise_large_pictures_are_searched_at_twice_the_size(longer, searches):
     usual, larger = MaskDetector(threads=1).finder.finders
     assert (usual.long_side, larger.long_side) == (704, 1408)
+    assert "network" not in vars(larger), "opened for the first large picture only"
     asked = []
     for finder in (usual, larger):
         finder.run = lambda tensor, run=finder.run: asked.append(max(tensor.shape)) or run(tensor)

@@ -27,7 +27,7 @@ from masklens.faces import FaceFinder, Faces, YuNet, best_faces, check_answers
 from masklens.io.jsonfile import read_json
 from masklens.limits import LONG_SIDES
 from masklens.pyramid import LARGE, PyramidFinder, SizedFinder
-from masklens.runtime import RUNTIMES, open_network
+from masklens.runtime import RUNTIMES, Network, open_network
 
 _OUTPUTS = {"face": 0, "box": 4, "landmarks": 10}
 
@@ -84,8 +84,7 @@ class CellFinder:
         self.max_faces = max_faces
         if not path.is_file():
             raise BundleError(f"Cannot read the face finder {path}: no such file.")
-        self._opened = path, runtime, threads
-        self.network = open_network(*self._opened)
+        self._open = functools.partial(open_network, path, runtime, threads)
         missing = [name for name in _OUTPUTS if name not in self.network.outputs]
         wrong = [
             name
@@ -105,13 +104,19 @@ class CellFinder:
         size = self.fixed or (self.multiple, self.multiple)
         check_answers(self.name, self.run(np.zeros((1, *size, 3), self._type))[0])
 
+    @functools.cached_property
+    def network(self) -> Network:
+        """Opened when it is first asked for: at a larger size most pictures never do."""
+        return self._open()
+
     def at(self, long_side: int) -> Self:
         """The same finder at a larger size in pixels, for which it does not enlarge."""
         other = copy(self)
         other.long_side = long_side
         # The smallest size enlarges small pictures where that helps; once is enough.
         other.max_scale = min(self.max_scale, 1.0)
-        other.network = open_network(*self._opened, frugal=True)
+        del other.network
+        other._open = functools.partial(self._open, frugal=True)
         other._kept = _Kept()
         return other
 
