@@ -45,8 +45,9 @@ def give_back_large() -> None:
 
     Once glibc has freed a large block it takes later ones from its heaps, which hardly ever shrink.
     """
-    # Above the face finder's input, which is needed all the time.
-    _tell(_M_MMAP_THRESHOLD, 8 * _MB)
+    # Above the face finder's input at its usual size, which is needed all the time; below that of
+    # the second search of large pictures, and what the network says of it.
+    _tell(_M_MMAP_THRESHOLD, 2 * _MB)
     # So much of a heap is kept, so that ordinary pictures do not ask for theirs again and again.
     _tell(_M_TRIM_THRESHOLD, 32 * _MB)
 
